@@ -1,0 +1,112 @@
+"""What the engine has written down, as values: the operations of one ledger transaction and the rows that come back. Pure.
+
+Exactly one `fire` entry covers each (task, instant): it ran (`Admit`), or it was skipped or missed (`Skip`). A second entry for an instant
+that has one is an error of the caller, and the ledger refuses the whole transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torchsync.core.model import Instant, Outcome, Run, RunId, SkipReason, StopCause, TaskName, TaskRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """The run exists in state admitted, with its definition; its instant, if it has one, is covered."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """The instants of a task from `first` to `last`, `count` of them in a row, did not run.
+
+    When `extends` is true the newest entry of the task has the same reason and grows to `last`; `count` is what is added.
+    """
+
+    task: TaskName
+    reason: SkipReason
+    first: Instant
+    last: Instant
+    count: int
+    decided_at: Instant
+    extends: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Intend:
+    """torchsync is about to end the run for this cause; written before the first signal."""
+
+    run: RunId
+    cause: StopCause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """The run is over. `exit_status` is None where there is none to know."""
+
+    run: RunId
+    outcome: Outcome
+    finished_at: Instant
+    started_at: Instant | None = None
+    exit_status: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """The run is known never to have started: its row and the entry of its instant go, so that the fire can be decided again."""
+
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class PutRecord:
+    """The record of a task is this one from now on."""
+
+    record: TaskRecord
+
+
+@dataclass(frozen=True, slots=True)
+class DropRecord:
+    """The record of a task that has been gone for long is removed; its entries and runs stay."""
+
+    task: TaskName
+
+
+LedgerOp = Admit | Skip | Intend | Finish | Withdraw | PutRecord | DropRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """The operations of one turn of the loop. `number` becomes the turn of the ledger with them; each is above all that were before."""
+
+    number: int
+    operations: tuple[LedgerOp, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRow:
+    """One line of the history: a run, or a span of instants that did not run.
+
+    For a run `first` and `last` are its instant (None when it has none) and `count` is 1; for a skip `run` is None and `reason` says why.
+    """
+
+    task: TaskName
+    first: Instant | None
+    last: Instant | None
+    count: int
+    decided_at: Instant
+    run: Run | None = None
+    reason: SkipReason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryQuery:
+    """Which part of the history: newest first, at most `limit` rows. An empty `task` means every task."""
+
+    task: str = ""
+    failed: bool = False
+    since: Instant = Instant(0)
+    limit: int = 50

@@ -1,0 +1,108 @@
+"""What the agent shows of itself: one immutable value that metrics, status and the API read from other threads without a lock. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from torchsync.core.model import Generation, HostFacts, Instant, Millis, Run, RunId, Task, TaskName, TaskRecord
+from torchsync.core.syncdoc import Phase, RecoveryAction, SyncOutcome, SyncResult
+from torchsync.errors import Problem, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Observations counted by upper bound, in seconds; the last of `counts` is for those above every bound."""
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    total: float = 0.0
+
+    @staticmethod
+    def empty(*bounds: float) -> Histogram:
+        return Histogram(bounds, (0,) * (len(bounds) + 1))
+
+    def observe(self, seconds: float) -> Histogram:
+        place = bisect_left(self.bounds, seconds)
+        counts = (*self.counts[:place], self.counts[place] + 1, *self.counts[place + 1 :])
+        return Histogram(self.bounds, counts, self.total + seconds)
+
+
+class TaskChange(Enum):
+    ADDED = "added"
+    CHANGED = "changed"
+    REMOVED = "removed"
+
+
+class ClockDirection(Enum):
+    FORWARD = "forward"
+    BACKWARD = "backward"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskStatus:
+    """A task of the generation in force and how it fares. `next_due` is None when nothing is to come."""
+
+    task: Task
+    record: TaskRecord
+    next_due: Instant | None = None
+    running: tuple[RunId, ...] = ()
+    running_since: Instant | None = None
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncStatus:
+    """How the syncs went. Instants are 0 for never.
+
+    `running`, `fetched` and `rejected` are revisions, or empty. `problems` are those of `rejected`. `verdict_since_start` is true once a sync
+    of this agent process reached the remote and gave a verdict.
+    """
+
+    interval: Millis
+    last_attempt: Instant = Instant(0)
+    last_success: Instant = Instant(0)
+    last_verdict: Instant = Instant(0)
+    last_apply: Instant = Instant(0)
+    consecutive_failures: int = 0
+    verdict_since_start: bool = False
+    last: SyncResult | None = None
+    fetched: str = ""
+    rejected: str = ""
+    problems: tuple[Problem, ...] = ()
+    results: Mapping[SyncOutcome, int] = field(default_factory=dict)
+    rejections: Mapping[Reason, int] = field(default_factory=dict)
+    durations: Mapping[Phase, Histogram] = field(default_factory=dict)
+    recoveries: Mapping[RecoveryAction, int] = field(default_factory=dict)
+    git_timeouts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The agent at one moment. `tasks` are in no particular order; `runs` are those not yet over, by id."""
+
+    taken_at: Instant
+    started_at: Instant
+    version: str
+    croniter: str = ""
+    """The version of the package that does the calendar."""
+    tzdata: str = ""
+    """The version of the package that time zones are checked against."""
+    facts: HostFacts
+    executor: str
+    sync: SyncStatus
+    generation: Generation | None = None
+    tasks: Mapping[TaskName, TaskStatus] = field(default_factory=dict)
+    runs: Mapping[RunId, Run] = field(default_factory=dict)
+    last_tick: Instant = Instant(0)
+    lag: Histogram = field(default_factory=lambda: Histogram.empty(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60))
+    task_changes: Mapping[TaskChange, int] = field(default_factory=dict)
+    clock_jumps: Mapping[ClockDirection, int] = field(default_factory=dict)
+    runs_adopted: int = 0
+    runs_lost: int = 0
+    state_degraded: bool = False
+    config_reload_ok: bool = True
+    notices: tuple[Problem, ...] = ()
+    """What is wrong with the agent itself just now: an address in use, a reload refused."""

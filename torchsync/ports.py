@@ -1,0 +1,268 @@
+"""The only ways out of the engine: protocols, and the events their adapters post.
+
+Adapters fit these by shape, none inherits. Each has a fake in `tests/fakes.py`, and one body of contract tests runs on the fake and on the
+real one. Adapters decide nothing: they do as told and post what they see as events to the inbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from torchsync.core.entries import Batch, HistoryQuery, HistoryRow, LedgerOp
+from torchsync.core.model import Ending, Instant, Millis, Run, RunId, TaskName, TaskRecord
+from torchsync.core.syncdoc import RemoteSpec, SyncAnswer, SyncRequest
+from torchsync.errors import Problem
+
+
+class Clock(Protocol):
+    def now(self) -> Instant:
+        """The wall clock."""
+        ...
+
+    def monotonic(self) -> Millis:
+        """A clock that never steps and goes on while the machine sleeps (CLOCK_BOOTTIME)."""
+        ...
+
+
+class Wakeups(Protocol):
+    """The inbox of the loop and the one place where it waits."""
+
+    def post(self, event: object) -> None:
+        """`event` is returned by the next `wait`. May be called from any thread and never blocks."""
+        ...
+
+    def wait(self, timeout: Millis | None) -> Sequence[object]:
+        """The events posted since the last call, oldest first; waits for one for at most `timeout`, for ever when None."""
+        ...
+
+    def watch(self, descriptor: int, on_ready: Callable[[], None]) -> None:
+        """From now on `wait` calls `on_ready` in the loop's thread whenever `descriptor` can be read; what that posts is returned at once."""
+        ...
+
+    def unwatch(self, descriptor: int) -> None:
+        """`on_ready` is not called any more. The descriptor stays open."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartOrder:
+    """Everything an executor needs to start a run.
+
+    `tree` is the absolute path of the run's tree. `environment` is complete.
+    """
+
+    run: Run
+    tree: str
+    environment: Mapping[str, str]
+
+
+# What an executor posts.
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The run's claim is known: it started at this instant."""
+
+    run: RunId
+    started_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The run's command is over. With `leftovers` processes that it started still live; posted again without, once they are gone, unless the run
+    was forgotten.
+    """
+
+    run: RunId
+    ending: Ending
+    leftovers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunNeverStarted:
+    """After a restart: the run was admitted, but it is certain that it never began and never will."""
+
+    run: RunId
+
+
+class Executor(Protocol):
+    def start(self, order: StartOrder) -> None:
+        """Starts the run, and posts `RunStarted` and later `RunEnded`, or only `RunEnded` with `NotBegun`. Does not wait for either."""
+        ...
+
+    def adopt(self, runs: Sequence[Run]) -> None:
+        """Takes up runs an earlier agent process admitted: for each posts `RunStarted` if it began, `RunEnded` once it is over, or
+        `RunNeverStarted`.
+        """
+        ...
+
+    def signal(self, run: RunId, name: str) -> None:
+        """Sends the signal (`TERM`, `KILL`, ...) to every process the run started and that still lives. An ended run: nothing."""
+        ...
+
+    def bound_output(self, run: RunId, limit: int) -> None:
+        """Frees the middle of the run's output when it takes more than `limit` bytes on disk; the first 1 MiB (at most half of `limit`)
+        and the newest part stay.
+        """
+        ...
+
+    def forget(self, run: RunId) -> None:
+        """The run is over and recorded: descriptors are closed, nothing is watched. Its files stay, where they are on a disk."""
+        ...
+
+
+class Ledger(Protocol):
+    def commit(self, operations: Sequence[LedgerOp]) -> None:
+        """All of them are durable, as the batch behind `turn`, in one transaction; or none is, and StateUnwritable is raised."""
+        ...
+
+    def fold(self, batches: Sequence[Batch]) -> None:
+        """Every batch is durable, in order and one transaction, those up to `turn` left out since they are there; or StateUnwritable is
+        raised, and the same batches may be given again whatever became of them.
+        """
+        ...
+
+    def turn(self) -> int:
+        """The number of the newest batch that the ledger holds; 0 for none."""
+        ...
+
+    def open_runs(self) -> Sequence[Run]:
+        """The runs without an outcome, oldest admission first."""
+        ...
+
+    def records(self) -> Mapping[TaskName, TaskRecord]:
+        """The record of every task known."""
+        ...
+
+    def history(self, query: HistoryQuery) -> Sequence[HistoryRow]: ...
+
+    def run(self, run: RunId) -> Run | None: ...
+
+    def prune(self, before: Instant) -> int:
+        """Some of the entries and finished runs decided before the instant are gone; how many, and 0 once none is left. The records stay. Raises
+        StateUnwritable.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class Spool(Protocol):
+    """Batches that the ledger could not take yet, where they outlive the agent process. `notices` tells what `read` could not read."""
+
+    @property
+    def notices(self) -> Sequence[Problem]: ...
+
+    def append(self, batches: Sequence[Batch]) -> None:
+        """All of them are kept, behind those that are there; or none is, and StateUnwritable is raised."""
+        ...
+
+    def read(self) -> Sequence[Batch]:
+        """Everything that was kept, oldest first. What is damaged is set aside."""
+        ...
+
+    def clear(self) -> None:
+        """Nothing is kept any more; else StateUnwritable."""
+        ...
+
+
+# What the git source posts.
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The remote's ref points to this revision. `ref_name` is the full ref, empty for a commit id."""
+
+    revision: str
+    ref_name: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveFailed:
+    """The remote did not say where its ref points; `timed_out` when our own deadline ended the wait."""
+
+    problem: Problem
+    seconds: float
+    timed_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SyncAnswered:
+    """The sync process answered, or died (then the verdict is FAILED)."""
+
+    answer: SyncAnswer
+
+
+class GitSource(Protocol):
+    def resolve(self, remote: RemoteSpec) -> None:
+        """Asks the remote where its ref points; posts `Resolved` or `ResolveFailed`."""
+        ...
+
+    def sync(self, request: SyncRequest) -> None:
+        """Starts the sync process; posts `SyncAnswered`."""
+        ...
+
+    def cancel(self) -> None:
+        """Ends what is under way, with all of its processes; nothing is posted for it any more."""
+        ...
+
+    def drop_trees(self, keep: Sequence[str]) -> None:
+        """Every tree under `worktrees/` but these may go."""
+        ...
+
+
+class Store(Protocol):
+    """JSON state that is replaced whole (generation.json, sync.json)."""
+
+    def write(self, name: str, document: bytes) -> None:
+        """`name` holds `document`, durably and atomically; else StateUnwritable, and the old content stands."""
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """The content, or None when there is no such file."""
+        ...
+
+    def set_aside(self, name: str) -> Path:
+        """The damaged file is renamed so that it is kept but not read again; the new path."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigRead:
+    """agent.yaml was read: its document with defaults applied, or what is wrong with it."""
+
+    document: Mapping[str, object] | None
+    problems: tuple[Problem, ...] = ()
+
+
+class ConfigSource(Protocol):
+    def read(self) -> None:
+        """Starts the reading of agent.yaml; posts `ConfigRead`."""
+        ...
+
+
+# What the watchers and the operating system post.
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryTouched:
+    """Something changed in the local repository that is the remote."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigTouched:
+    """Something changed about agent.yaml."""
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """SIGHUP: read the config again, then sync."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopAgent:
+    """SIGTERM or SIGINT: the agent ends, runs go on."""
