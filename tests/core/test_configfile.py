@@ -1,0 +1,212 @@
+"""agent.yaml: its defaults with and without root, and every setting that cannot work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from torchsync.adapters.schemas import read_schema
+from torchsync.core.configfile import Account, ConfigFileReader
+from torchsync.errors import Problem
+
+READER = ConfigFileReader(read_schema("agent"))
+ROOT = Account(user="root", is_root=True, state_home="/root/.local/state")
+JOE = Account(user="joe", is_root=False, state_home="/home/joe/.local/state", runtime_dir="/run/user/1000")
+SMALLEST = "version: 1\nrepository: {url: https://git.example.org/tasks.git}\n"
+
+
+def document_of(text: str, account: Account = ROOT) -> Any:
+    document, problems = READER.read("agent.yaml", text.encode(), account)
+    assert not problems, "\n".join(map(str, problems))
+    return document
+
+
+def problems_of(text: str, account: Account = ROOT) -> tuple[Problem, ...]:
+    document, problems = READER.read("agent.yaml", text.encode(), account)
+    assert document is None
+    return problems
+
+
+def with_repository(settings: str) -> str:
+    return f"version: 1\nrepository: {{{settings}}}\n"
+
+
+def test_the_smallest_file_takes_the_documented_defaults() -> None:
+    assert document_of(SMALLEST) == {
+        "account": {"user": "root", "is_root": True},
+        "repository": {
+            "url": "https://git.example.org/tasks.git",
+            "ref": "HEAD",
+            "path": ".",
+            "interval": 30_000,
+            "timeout": 60_000,
+            "clone_timeout": 900_000,
+            "jitter": 0.1,
+            "username": "",
+            "token_file": "",
+            "ca_file": "",
+            "insecure": False,
+            "rewind": "refuse",
+            "watch": "auto",
+        },
+        "host": {"name": "", "labels": {}, "addresses": []},
+        "paths": {"state": "/var/lib/torchsync", "run": "/run/torchsync"},
+        "http": {"listen": "127.0.0.1:9747", "allow_plain": False},
+        "executor": "auto",
+        "policy": {"users": {}, "default_user": "torchsync-run", "allow_root": False, "max_tasks": 2000},
+        "log": {"format": "auto", "level": "info"},
+    }
+
+
+def test_without_root_the_defaults_are_those_of_the_user() -> None:
+    document = document_of(SMALLEST, JOE)
+    assert document["paths"] == {"state": "/home/joe/.local/state/torchsync", "run": "/run/user/1000/torchsync"}
+    assert document["policy"]["default_user"] == "joe"
+
+
+def test_without_a_runtime_directory_the_socket_lies_below_the_state() -> None:
+    account = Account(user="joe", is_root=False, state_home="/home/joe/.local/state")
+    assert document_of(SMALLEST, account)["paths"]["run"] == "/home/joe/.local/state/torchsync/run"
+    assert document_of(SMALLEST + "paths: {state: /srv/state/}\n", account)["paths"]["run"] == "/srv/state/run"
+
+
+def test_everything_can_be_set() -> None:
+    document = document_of(
+        """\
+version: 1
+repository: {url: "http://git.example.org/x", ref: refs/heads/main, path: ./ops//cron/, interval: 100ms, jitter: 0%, timeout: 5s,
+  clone_timeout: 1h, username: git, token_file: /etc/token, ca_file: /etc/ca.pem, insecure: true, rewind: allow, watch: off}
+host: {name: DB-01.Example.org, labels: {role: db}, addresses: [10.2.0.7, "2001:db8::7"]}
+paths: {state: /srv/state, run: /srv/run}
+http: {listen: "0.0.0.0:80", allow_plain: true}
+executor: process
+policy: {users: {deploy: ["tasks/web/**"]}, default_user: runner, allow_root: true, max_tasks: 5}
+log: {format: json, level: debug}
+"""
+    )
+    assert document["repository"]["path"] == "ops/cron"
+    assert (document["repository"]["interval"], document["repository"]["jitter"]) == (100, 0.0)
+    assert document["host"] == {"name": "db-01.example.org", "labels": {"role": "db"}, "addresses": ["10.2.0.7", "2001:db8::7"]}
+    assert document["policy"] == {"users": {"deploy": ["tasks/web/**"]}, "default_user": "runner", "allow_root": True, "max_tasks": 5}
+    assert document["paths"] == {"state": "/srv/state", "run": "/srv/run"}
+
+
+def test_a_key_without_a_value_is_as_if_it_were_not_there() -> None:
+    assert document_of(SMALLEST + "host:\nlog: {level: }\n") == document_of(SMALLEST)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://git.example.org/x.git", "https://git@git.example.org:8443/x", "file:///srv/x.git", "file://localhost/srv/x"),
+        *("/srv/x.git", "HTTPS://git.example.org/x"),
+    ],
+)
+def test_an_address_this_version_follows_is_accepted(url: str) -> None:
+    assert document_of(with_repository(f'url: "{url}"'))["repository"]["url"] == url
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        pytest.param("https://user:secret@git.example.org/x", "TS303", id="password"),
+        pytest.param("https://user:@git.example.org/x", "TS303", id="empty password"),
+        pytest.param("https://ghp_secret@git.example.org/x", "TS303", id="token as user"),
+        pytest.param("file://user:secret@localhost/x", "TS303", id="password in a file address"),
+        pytest.param("http://git.example.org/x", "TS303", id="http"),
+        pytest.param("https:///x", "TS303", id="no host"),
+        pytest.param("https://git.example.org:99999/x", "TS303", id="no port"),
+        pytest.param("https://[::1/x", "TS303", id="no address"),
+        pytest.param("file://server/x", "TS303", id="file on a server"),
+        pytest.param("file:x", "TS113", id="looks like ssh"),
+        pytest.param("ssh://git@git.example.org/x", "TS113", id="ssh"),
+        pytest.param("git@git.example.org:ops/x.git", "TS113", id="ssh, short"),
+        pytest.param("git://git.example.org/x", "TS113", id="git"),
+        pytest.param("ext::sh -c true", "TS302", id="ext with spaces"),
+        pytest.param("ext::true", "TS303", id="ext"),
+        pytest.param("ftp://git.example.org/x", "TS303", id="ftp"),
+        pytest.param("relative/path", "TS303", id="relative"),
+        pytest.param("--upload-pack=x", "TS303", id="an option"),
+    ],
+)
+def test_an_address_that_will_not_do_is_refused_and_no_secret_is_quoted(url: str, code: str) -> None:
+    (problem,) = problems_of(with_repository(f'url: "{url}"'))
+    assert (problem.code, problem.line, problem.column) == (code, 2, 19)
+    assert "secret" not in str(problem)
+
+
+def test_http_needs_a_word_of_the_operator() -> None:
+    assert document_of(with_repository("url: http://git.example.org/x, insecure: true"))
+    (problem,) = problems_of(with_repository("url: git://git.example.org/x, insecure: true"))
+    assert problem.code == "TS113"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message"),
+    [
+        pytest.param("", "TS301", "no document", id="empty"),
+        pytest.param("version: 1\nrepository: {url: *x}\n", "TS301", "alias", id="yaml"),
+        pytest.param(SMALLEST + "version: 1\n", "TS301", "twice", id="key twice"),
+        pytest.param("version: 1\n", "TS302", "lacks `repository`", id="no repository"),
+        pytest.param("version: 1\nrepository: {}\n", "TS302", "lacks `url`", id="no url"),
+        pytest.param("repository: {url: /x}\n", "TS302", "lacks `version`", id="no version"),
+        pytest.param("version: 9\nrepository: {url: /x}\n", "TS113", "version 9", id="newer"),
+        pytest.param(SMALLEST + "executor: docker\n", "TS302", "one of `auto`, `process`", id="executor"),
+        pytest.param(SMALLEST + "executor: systemd\n", "TS113", "systemd", id="later executor"),
+        pytest.param(SMALLEST + "log: {format: journald}\n", "TS113", "journald", id="later log"),
+        pytest.param(SMALLEST + "retention: {}\n", "TS113", "`retention`", id="later field"),
+        pytest.param(SMALLEST + "http: {tls_cert: /x}\n", "TS113", "`http.tls_cert`", id="later field below"),
+        pytest.param(SMALLEST + "policy: {secrets: {}}\n", "TS113", "`policy.secrets`", id="later policy"),
+        pytest.param(SMALLEST + "htp: {}\n", "TS302", "unknown field `htp`", id="unknown"),
+        pytest.param(with_repository("url: /x, ssh_key: /y"), "TS113", "`repository.ssh_key`", id="later in repository"),
+        pytest.param(with_repository("url: /x, interval: 99ms"), "TS303", "from 100ms", id="interval too short"),
+        pytest.param(with_repository("url: /x, interval: 30"), "TS302", "a duration", id="interval as number"),
+        pytest.param(with_repository("url: /x, jitter: 101%"), "TS302", "a share", id="jitter"),
+        pytest.param(with_repository("url: /x, path: ../y"), "TS303", "inside the repository", id="path above"),
+        pytest.param(with_repository("url: /x, path: /y"), "TS303", "inside the repository", id="path absolute"),
+        pytest.param(with_repository("url: /x, ref: -x"), "TS302", "the name of a branch", id="ref that is an option"),
+        pytest.param(with_repository("url: /x, ref: a..b"), "TS303", "name of a ref", id="ref that is a range"),
+        pytest.param(with_repository("url: /x, ref: a.lock"), "TS303", "name of a ref", id="ref that git refuses"),
+        pytest.param(with_repository("url: /x, token_file: token"), "TS302", "an absolute path", id="relative file"),
+        pytest.param(SMALLEST + "http: {listen: '0.0.0.0:9747'}\n", "TS303", "other hosts can reach", id="open to all"),
+        pytest.param(SMALLEST + "http: {listen: 'db-01:9747'}\n", "TS303", "other hosts can reach", id="open by name"),
+        pytest.param(SMALLEST + "http: {listen: '[::]:9747'}\n", "TS303", "other hosts can reach", id="open to all of IPv6"),
+        pytest.param(SMALLEST + "http: {listen: '127.0.0.1:70000'}\n", "TS303", "no port", id="port"),
+        pytest.param(SMALLEST + "http: {listen: '9747'}\n", "TS302", "an address and a port", id="port only"),
+        pytest.param(SMALLEST + "host: {addresses: [10.2.0.300]}\n", "TS303", "no IP address", id="address"),
+        pytest.param(SMALLEST + f"paths: {{run: /{'x' * 95}}}\n", "TS303", "at most 107", id="socket path"),
+        pytest.param(SMALLEST + "policy: {default_user: root}\n", "TS303", "allow_root", id="root by default"),
+        pytest.param(SMALLEST + "policy: {users: {deploy: x}}\n", "TS302", "a list of path patterns", id="grant as text"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_told_in_one_problem(text: str, code: str, message: str) -> None:
+    (problem,) = problems_of(text)
+    assert (problem.code, problem.path) == (code, "agent.yaml")
+    assert message in problem.message
+    assert problem.line
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:0", "127.8.8.8:80", "[::1]:9747", "localhost:9747"])
+def test_a_loopback_address_needs_no_permission(listen: str) -> None:
+    assert document_of(SMALLEST + f"http: {{listen: '{listen}'}}\n")["http"]["listen"] == listen
+
+
+def test_a_socket_path_that_just_fits_is_accepted() -> None:
+    run = "/" + "x" * (107 - len("/control.sock") - 1)
+    assert document_of(SMALLEST + f"paths: {{run: {run}}}\n")["paths"]["run"] == run
+
+
+def test_the_length_of_a_socket_path_is_counted_in_bytes() -> None:
+    assert problems_of(SMALLEST + f"paths: {{run: /{'ü' * 50}}}\n")[0].code == "TS303"
+
+
+def test_without_root_nothing_can_be_granted() -> None:
+    found = problems_of(SMALLEST + "policy: {users: {deploy: [x]}, default_user: other}\n", JOE)
+    assert [(problem.code, problem.line) for problem in found] == [("TS303", 3), ("TS303", 3)]
+    assert document_of(SMALLEST + "policy: {users: {}, default_user: joe}\n", JOE)
+
+
+def test_all_that_is_wrong_is_told_at_once_in_order() -> None:
+    found = problems_of("version: 1\nrepository: {url: 'http://a:b@c/x', interval: 1ms, nam: x}\nexecutor: systemd\nlog: {level: 010}\n")
+    assert [(problem.code, problem.line) for problem in found] == [("TS303", 2), ("TS303", 2), ("TS302", 2), ("TS113", 3), ("TS301", 4)]

@@ -1,0 +1,316 @@
+"""Task files: defaults, types, and the rules between fields."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+
+import pytest
+
+from torchsync.adapters.schemas import read_schema
+from torchsync.core.model import CronTiming, DaemonTiming, Position, ProgramCommand, Severity, ShellCommand, Task
+from torchsync.core.taskfile import TaskFileReader
+from torchsync.errors import Problem
+
+READER = TaskFileReader(read_schema("task"))
+PATH = "tasks/db.yaml"
+
+
+def problems_of(text: str) -> tuple[Problem, ...]:
+    return READER.read(PATH, dedent(text).encode())[1]
+
+
+def tasks_of(text: str) -> dict[str, Task]:
+    drafts, problems = READER.read(PATH, dedent(text).encode())
+    assert not problems, "\n".join(map(str, problems))
+    return {draft.task.name: draft.task for draft in drafts}
+
+
+def cron(fields: str, defaults: str = "{}") -> str:
+    """A file whose only task is a cron task with these fields, in braces."""
+    return f"version: 1\ndefaults: {defaults}\ntasks:\n  t: {{schedule: '@hourly', command: 'true', {fields}}}\n"
+
+
+def daemon(fields: str, defaults: str = "{}") -> str:
+    return f"version: 1\ndefaults: {defaults}\ntasks:\n  t: {{type: daemon, command: 'true', {fields}}}\n"
+
+
+def test_a_task_says_everything_it_can() -> None:
+    task = tasks_of(
+        """\
+        version: 1
+        tasks:
+          nightly-backup:
+            description: Dump and ship
+            owner: team-db
+            runbook: https://wiki.example.org/backup
+            labels: {tier: gold}
+            schedule: "0 30 2 * * *"
+            timezone: Europe/Berlin
+            command: ./scripts/backup.sh --all
+            shell: /bin/bash
+            working_dir: scripts
+            user: deploy
+            env: {LEVEL: "9"}
+            hosts: ["db-*", "!db-test-*"]
+            max_running: 3
+            overlap: skip
+            starting_deadline: 5m
+            misfire: skip
+            timeout: 2h
+            stop_signal: SIGINT
+            stop_grace: 30s
+            success_exit_codes: [3, 0]
+            output: {max_size: 50MiB}
+            alert: {severity: critical}
+        """
+    )["nightly-backup"]
+    assert task.timing == CronTiming(schedule="0 30 2 * * *", zone="Europe/Berlin", starting_deadline=300_000, timeout=7_200_000)
+    assert task.command == ShellCommand("./scripts/backup.sh --all", "/bin/bash")
+    assert (task.description, task.owner, task.runbook) == ("Dump and ship", "team-db", "https://wiki.example.org/backup")
+    assert (task.labels, task.env, task.hosts) == ({"tier": "gold"}, {"LEVEL": "9"}, ("db-*", "!db-test-*"))
+    assert (task.working_dir, task.user, task.max_running) == ("scripts", "deploy", 3)
+    assert (task.stop_signal, task.stop_grace, task.success_exit_codes) == ("INT", 30_000, (0, 3))
+    assert (task.output_max, task.severity) == (50 * 1024 * 1024, Severity.CRITICAL)
+    assert task.source == Position(PATH, 3, 3)
+
+
+def test_a_task_that_says_little_takes_the_documented_defaults() -> None:
+    task = tasks_of(cron(""))["t"]
+    assert task.timing == CronTiming(schedule="@hourly", zone="UTC", starting_deadline=60_000, timeout=0)
+    assert (task.enabled, task.hosts, task.max_running, task.user, task.working_dir) == (True, (), 1, "", "")
+    assert (task.stop_signal, task.stop_grace, task.success_exit_codes, task.output_max) == ("TERM", 10_000, (0,), 10_485_760)
+    assert task.severity is Severity.WARNING
+
+
+def test_a_daemon_takes_the_documented_defaults() -> None:
+    task = tasks_of(daemon(""))["t"]
+    assert task.timing == DaemonTiming(delay=1_000, backoff=2.0, max_delay=60_000, reset_after=60_000)
+
+
+def test_a_daemon_says_how_it_is_started_again() -> None:
+    task = tasks_of(daemon("restart: {delay: 5s, backoff: 1.5, max_delay: 5m, reset_after: 10m}"))["t"]
+    assert task.timing == DaemonTiming(delay=5_000, backoff=1.5, max_delay=300_000, reset_after=600_000)
+
+
+def test_a_list_is_a_program_and_its_arguments() -> None:
+    task = tasks_of("version: 1\ntasks: {t: {schedule: '@daily', command: [echo, $HOME, 'a b']}}\n")["t"]
+    assert task.command == ProgramCommand(("echo", "$HOME", "a b"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "defaults", "attribute", "expected"),
+    [
+        pytest.param("", "{owner: team-a}", "owner", "team-a", id="a default holds"),
+        pytest.param("owner: team-b", "{owner: team-a}", "owner", "team-b", id="the task wins"),
+        pytest.param("owner: null", "{owner: team-a}", "owner", "", id="null removes"),
+        pytest.param("env: {B: '2'}", "{env: {A: '1', B: '1'}}", "env", {"A": "1", "B": "2"}, id="mappings merge by key"),
+        pytest.param("env: {A: null}", "{env: {A: '1', B: '1'}}", "env", {"B": "1"}, id="null removes a key"),
+        pytest.param("env: null", "{env: {A: '1'}}", "env", {}, id="null removes a mapping"),
+        pytest.param("env: {A: null}", "{}", "env", {}, id="null removes what is not there"),
+        pytest.param("hosts: [b]", "{hosts: [a]}", "hosts", ("b",), id="lists replace"),
+        pytest.param("", "{hosts: [a]}", "hosts", ("a",), id="a default list"),
+        pytest.param("", "{owner: null}", "owner", "", id="a default of null is none"),
+        pytest.param("alert: {}", "{alert: {severity: info}}", "severity", Severity.INFO, id="an empty mapping changes nothing"),
+    ],
+)
+def test_defaults_merge_per_key(fields: str, defaults: str, attribute: str, expected: object) -> None:
+    assert getattr(tasks_of(cron(fields, defaults))["t"], attribute) == expected
+
+
+def test_a_default_that_does_not_apply_to_the_type_of_a_task_is_left_out() -> None:
+    defaults = "{timezone: Europe/Berlin, schedule: '@daily', timeout: 1h, restart: {delay: 5s}}"
+    assert isinstance(tasks_of(daemon("", defaults))["t"].timing, DaemonTiming)
+    assert isinstance(tasks_of(cron("", defaults))["t"].timing, CronTiming)
+
+
+@pytest.mark.parametrize("text", ["TERM", "SIGTERM"])
+def test_a_signal_may_be_written_with_or_without_sig(text: str) -> None:
+    assert tasks_of(cron(f"stop_signal: {text}"))["t"].stop_signal == "TERM"
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["schedule: '@daily'", "timezone: UTC", "overlap: skip", "misfire: skip", "starting_deadline: 1m", "timeout: 1h"],
+)
+def test_a_field_of_cron_tasks_is_refused_for_a_daemon(field: str) -> None:
+    (problem,) = problems_of(daemon(field))
+    assert (problem.code, problem.task, problem.line, problem.column) == ("TS114", "t", 4, 38)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message"),
+    [
+        pytest.param(cron("restart: {delay: 5s}"), "TS114", "`restart` is not for a cron task", id="restart of a cron task"),
+        pytest.param(daemon("max_running: 0"), "TS114", "`max_running` must be at least 1", id="a daemon without copies"),
+        pytest.param(daemon("restart: {delay: 2m}"), "TS114", "`restart.delay` is longer", id="delay beyond its maximum"),
+        pytest.param("version: 1\ntasks: {t: {command: x}}", "TS112", "lacks `schedule`", id="no schedule"),
+        pytest.param("version: 1\ntasks: {t: {schedule: '@daily'}}", "TS112", "lacks `command`", id="no command"),
+        pytest.param("version: 1\ntasks: {t: {type: daemon}}", "TS112", "lacks `command`", id="a daemon without command"),
+        pytest.param("tasks: {t: {type: daemon, command: x}}", "TS112", "lacks `version`", id="no version"),
+        pytest.param("version: 1", "TS112", "lacks `tasks`", id="no tasks"),
+        pytest.param("version: 1\ntasks: {}", "TS111", "with at least one", id="tasks empty"),
+        pytest.param("version: 1\ntasks:\n", "TS111", "found nothing", id="tasks null"),
+        pytest.param("version: 2\ntasks: {t: {type: daemon, command: x}}", "TS113", "version 2", id="newer format"),
+        pytest.param("[]", "TS111", "the file must be a mapping", id="a list"),
+        pytest.param("version: 1\ntasks: {t: 5}", "TS111", "the task `t` must be", id="a task that is a number"),
+        pytest.param("version: 1\ntasks: {-t: {type: daemon, command: x}}", "TS111", "is not a task name", id="name starts with a dash"),
+        pytest.param(f"version: 1\ntasks: {{{'t' * 64}: {{type: daemon, command: x}}}}", "TS111", "is not a task name", id="name too long"),
+        pytest.param(cron("hosts: []"), "TS111", "leave it out for every host", id="no hosts"),
+        pytest.param(cron("hosts: db-1"), "TS111", "must be a list", id="hosts as text"),
+        pytest.param(cron("hosts: ['10.2.0.0/99']"), "TS131", "10.2.0.0/99", id="no network"),
+        pytest.param(cron("hosts: ['@eu']"), "TS113", "@eu", id="group"),
+        pytest.param(cron("timezone: Europe/Berln"), "TS122", "Europe/Berln", id="zone"),
+        pytest.param(cron("timeout: 0s"), "TS111", "must be from 1ms", id="no time at all"),
+        pytest.param(cron("timeout: 400d"), "TS111", "to 366d", id="more than a year"),
+        pytest.param(cron("output: {max_size: 1KiB}"), "TS111", "from 64KiB", id="output too small"),
+        pytest.param(cron("env: {TORCHSYNC_TASK: x}"), "TS111", "is not a variable name", id="reserved variable"),
+        pytest.param(cron("env: {A-B: x}"), "TS111", "is not a variable name", id="variable with a dash"),
+        pytest.param(cron("env: {A: 5}"), "TS111", "found the number 5", id="variable that is a number"),
+        pytest.param(cron("runbook: 'javascript:alert(1)'"), "TS111", "must be an address", id="runbook that is no address"),
+        pytest.param(cron("stop_signal: FOO"), "TS111", "must be one of", id="unknown signal"),
+        pytest.param(cron("success_exit_codes: [256]"), "TS111", "from 0 to 255", id="no exit status"),
+        pytest.param(cron('user: "deploy\\n"'), "TS111", "name of a user", id="user with a line end"),
+        pytest.param(cron("user: '0'"), "TS111", "name of a user", id="user by number"),
+        pytest.param(cron("working_dir: ~root/x"), "TS111", "must be a path", id="the home of another"),
+        pytest.param(cron("enabled: no"), "TS111", "found \"no\"", id="no is not false"),
+        pytest.param("version: 1\ntasks: {t: {schedule: '@daily', command: [x], shell: /bin/bash}}", "TS114", "`shell`", id="shell and list"),
+        pytest.param("version: 1\ntasks: {t: {schedule: '@daily', command: []}}", "TS111", "a text for the shell", id="no words"),
+        pytest.param("version: 1\ntasks: {t: {schedule: '@daily', command: ['', x]}}", "TS111", "is an empty text", id="no program"),
+        pytest.param("version: 1\ntasks: {t: {schedule: '@daily', command: '  '}}", "TS111", "a text for the shell", id="blank command"),
+    ],
+)  # fmt: skip
+def test_a_rule_that_is_broken_is_told_in_one_problem(text: str, code: str, message: str) -> None:
+    (problem,) = problems_of(text)
+    assert (problem.code, problem.path) == (code, PATH)
+    assert message in problem.message
+    assert problem.line
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        *(
+            "jitter: 10m",
+            "pool: db",
+            "retry: {attempts: 3}",
+            "inputs: ['a/*']",
+            "env_file: /etc/x",
+            "credentials: [x]",
+            "group: x",
+            "umask: '022'",
+        ),
+        *(
+            "overlap: queue",
+            "overlap: replace",
+            "queue_limit: 2",
+            "misfire: latest",
+            "misfire: all",
+            "misfire_limit: 5",
+            "limits: {nice: 5}",
+        ),
+        *("on_change: stop", "on_remove: stop", "notify: []", "run_on: one", "rollout: {}", "coordination: x"),
+        *("alert: {max_age: 26h}", "alert: {max_duration: 1h}", "alert: {failures: 3}"),
+    ],
+)
+def test_what_a_later_version_has_is_named_as_such(field: str) -> None:
+    (problem,) = problems_of(cron(field))
+    assert problem.code == "TS113"
+    assert "is not in this version" in problem.message
+    (problem,) = problems_of(cron("", "{" + field + "}"))
+    assert problem.code == "TS113"
+
+
+@pytest.mark.parametrize(
+    ("field", "hint"),
+    [
+        pytest.param("tiemout: 1h", "did you mean `timeout`?", id="swapped letters"),
+        pytest.param("Timeout: 1h", "did you mean `timeout`?", id="upper case"),
+        pytest.param("cwd: /", "did you mean `working_dir`?", id="another word for it"),
+        pytest.param("tz: UTC", "did you mean `timezone`?", id="short for it"),
+        pytest.param("alert: {severty: info}", "did you mean `severity`?", id="one level down"),
+        pytest.param("xyzzy: 1", "", id="nothing like it"),
+    ],
+)
+def test_an_unknown_field_comes_with_a_guess(field: str, hint: str) -> None:
+    (problem,) = problems_of(cron(field))
+    assert (problem.code, problem.hint) == ("TS110", hint)
+
+
+@pytest.mark.parametrize(
+    ("field", "hint"),
+    [
+        pytest.param("enabled: no", "write `false`", id="no"),
+        pytest.param("timeout: 90", "write `90s` for seconds", id="number as duration"),
+        pytest.param("output: {max_size: 10MB}", "write `10MiB`", id="MB"),
+        pytest.param("hosts: db-1", 'write ["db-1"]', id="text as list"),
+        pytest.param("success_exit_codes: 3", "write [3]", id="number as list"),
+        pytest.param("env: {A: 5}", 'write "5"', id="number as text"),
+        pytest.param("env: {A: true}", 'write "true"', id="boolean as text"),
+        pytest.param("type: deamon", "did you mean `daemon`?", id="enum"),
+    ],
+)
+def test_a_wrong_value_comes_with_what_to_write(field: str, hint: str) -> None:
+    assert problems_of(cron(field))[0].hint == hint
+
+
+@pytest.mark.parametrize(
+    ("schedule", "column"),
+    [
+        pytest.param("0 30 25 * *", 18, id="plain"),
+        pytest.param('"0 30 25 * *"', 19, id="quoted"),
+    ],
+)
+def test_a_schedule_that_is_refused_is_shown_where_it_is_wrong(schedule: str, column: int) -> None:
+    (problem,) = problems_of(f"version: 1\ntasks:\n  t:\n    command: x\n    schedule: {schedule}\n")
+    assert (problem.code, problem.line, problem.column) == ("TS120", 5, column - 1)
+
+
+def test_what_is_wrong_with_a_default_is_told_once_and_of_no_task() -> None:
+    text = "version: 1\ndefaults: {timezone: Nowhere, hosts: ['@x']}\ntasks:\n"
+    (zone, group) = problems_of(text + "".join(f"  t{n}: {{schedule: '@daily', command: x}}\n" for n in range(3)))
+    assert (zone.code, zone.line, zone.task) == ("TS122", 2, "")
+    assert (group.code, group.line, group.task) == ("TS113", 2, "")
+
+
+def test_all_that_is_wrong_in_a_file_is_told_at_once() -> None:
+    found = problems_of(
+        """\
+        version: 1
+        defaults: {pool: x}
+        tasks:
+          a: {schedule: "61 * * * *", comand: x, hosts: ["10.0.0.0/99", 5], timeout: soon}
+          b: {type: daemon, schedule: "@daily", command: x, max_running: 0}
+          a: {}
+        """
+    )
+    assert [(problem.code, problem.line) for problem in found] == [
+        ("TS113", 2),
+        ("TS120", 4),
+        ("TS110", 4),
+        ("TS131", 4),
+        ("TS111", 4),
+        ("TS111", 4),
+        ("TS114", 5),
+        ("TS114", 5),
+        ("TS103", 6),
+    ]
+
+
+def test_a_mistake_is_told_once_and_not_again_by_the_next_check() -> None:
+    (problem,) = problems_of("version: 1\ntasks: {t: {schedule: 5, command: x}}\n")
+    assert problem.code == "TS111"
+    (problem,) = problems_of("version: 1\ntasks: {t: {schedule: '@daily', command: 5}}\n")
+    assert problem.code == "TS111"
+    (problem,) = problems_of("version: 1\ntasks: {t: {type: 5, schedule: '@daily', command: x}}\n")
+    assert problem.code == "TS111"
+
+
+def test_a_json_file_is_read_by_the_same_rules() -> None:
+    drafts, problems = READER.read("tasks/a.json", b'{"version":1,"tasks":{"t":{"schedule":"@daily","command":["x"],"timeout":"1h"}}}')
+    assert not problems
+    assert drafts[0].task.command == ProgramCommand(("x",))
+
+
+def test_the_same_text_gives_the_same_answer() -> None:
+    text = cron("tiemout: 1h, jitter: 5m").encode()
+    assert READER.read(PATH, text) == TaskFileReader(read_schema("task")).read(PATH, text)

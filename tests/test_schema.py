@@ -1,0 +1,202 @@
+"""The schemas are complete, and say the same as the code that reads by them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from torchsync.adapters.schemas import NAMES, read_schema
+from torchsync.agent import config
+from torchsync.cli.reference import PAGES, main, render_schema_page, stale_pages
+from torchsync.core.configfile import Account, ConfigFileReader
+from torchsync.core.durations import parse_duration, parse_size
+from torchsync.core.model import Task
+from torchsync.core.taskfile import TaskFileReader
+
+ROOT = Path(__file__).parent.parent
+
+# Which field of `Task` holds what a field of the file says. `overlap` and `misfire` have one value each so far, which need not be held.
+HELD_BY = {
+    "description": "description", "owner": "owner", "runbook": "runbook", "labels": "labels", "enabled": "enabled", "type": "timing",
+    "schedule": "timing", "timezone": "timing", "starting_deadline": "timing", "timeout": "timing", "restart": "timing", "overlap": None,
+    "misfire": None, "command": "command", "shell": "command", "working_dir": "working_dir", "user": "user", "env": "env", "hosts": "hosts",
+    "max_running": "max_running", "stop_signal": "stop_signal", "stop_grace": "stop_grace", "success_exit_codes": "success_exit_codes",
+    "output": "output_max", "alert": "severity",
+}  # fmt: skip
+MADE_BY_US = {"name", "fingerprint", "source"}
+
+
+def task_fields() -> dict[str, Any]:
+    return read_schema("task")["$defs"]["fields"]["properties"]
+
+
+def properties(schema: Any, route: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every property that a schema describes, at any depth."""
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            if key == "properties":
+                for name, field in value.items():
+                    yield f"{route}.{name}", field
+                    yield from properties(field, f"{route}.{name}")
+            elif key != "examples":
+                yield from properties(value, route)
+
+
+def subschemas(schema: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, dict):
+        yield schema
+        for key, value in schema.items():
+            if key not in ("examples", "default", "enum", "const", "required"):
+                yield from subschemas(value)
+
+
+every_property = pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        pytest.param(name, field, id=f"{name}{route}")
+        for name in ("task", "agent", "problems")
+        for route, field in properties(read_schema(name))
+    ],
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_schema_is_a_valid_schema(name: str) -> None:
+    schema = read_schema(name)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    Draft202012Validator.check_schema(schema)
+    for example in schema["examples"]:
+        Draft202012Validator(schema).validate(example)
+
+
+@every_property
+def test_every_field_is_described_with_examples_that_are_valid(name: str, field: dict[str, Any]) -> None:
+    assert field["description"].endswith(".")
+    assert field["x-since"] == "0.1"
+    assert field["examples"]
+    whole = {**read_schema(name), "properties": {}, "required": [], "additionalProperties": True}
+    for example in field["examples"]:
+        Draft202012Validator({**whole, "properties": {"it": field}}).validate({"it": example})
+
+
+@every_property
+def test_a_default_is_valid(name: str, field: dict[str, Any]) -> None:
+    if field.get("default") not in (None, ""):
+        Draft202012Validator(field).validate(field["default"])
+
+
+@pytest.mark.parametrize("name", ["task", "agent"])
+def test_nothing_undescribed_is_accepted_and_every_text_has_an_end(name: str) -> None:
+    for schema in subschemas(read_schema(name)):
+        kinds = schema.get("type", ())
+        if "properties" in schema:
+            assert schema["additionalProperties"] is False
+        if "string" in kinds or "pattern" in schema:
+            assert "maxLength" in schema, schema
+        if "array" in kinds:
+            assert "maxItems" in schema, schema
+        if "object" in kinds and isinstance(schema.get("additionalProperties"), dict):
+            assert "maxProperties" in schema, schema
+        if "string" in kinds and ("pattern" in schema or "minLength" in schema):
+            assert schema.get("x-form"), schema
+
+
+@pytest.mark.parametrize("name", ["task", "agent"])
+def test_no_text_makes_a_pattern_slow(name: str) -> None:
+    patterns = {schema["pattern"]: schema["maxLength"] for schema in subschemas(read_schema(name)) if "pattern" in schema}
+    start = time.process_time()
+    for pattern, longest in patterns.items():
+        validator = Draft202012Validator({"pattern": pattern})
+        for text in ("a" * longest + "!", "1" * longest, "a." * (longest // 2) + "\n", "/" * longest, "1d" * (longest // 2), "-" * longest):
+            validator.is_valid(text)
+    assert time.process_time() - start < 1
+
+
+def test_every_field_of_the_file_is_held_by_the_task_and_every_field_of_the_task_comes_from_the_file() -> None:
+    assert set(task_fields()) == set(HELD_BY)
+    assert {field.name for field in fields(Task)} - MADE_BY_US == {held for held in HELD_BY.values() if held}
+
+
+@pytest.mark.parametrize(
+    ("name", "example"),
+    [pytest.param(name, example, id=f"{name} {example}") for name, field in task_fields().items() for example in field["examples"]],
+)
+def test_an_example_of_the_task_schema_is_a_task(name: str, example: object) -> None:
+    is_daemon = name in ("restart", "max_running") or example == "daemon"
+    task = {"command": "true", **({"type": "daemon"} if is_daemon else {"schedule": "@daily"}), name: example}
+    content = json.dumps({"version": 1, "tasks": {"t": task}}).encode()
+    assert TaskFileReader(read_schema("task")).read("tasks/t.json", content)[1] == ()
+
+
+def test_the_defaults_of_the_task_schema_are_those_of_the_code() -> None:
+    reader = TaskFileReader(read_schema("task"))
+    for kind in ({"schedule": "@daily"}, {"type": "daemon"}):
+        plain = {"command": "x", **kind}
+        left_out = ("schedule", "timezone", "starting_deadline", "timeout", "overlap", "misfire") if "type" in kind else ("restart",)
+        spelt = {
+            name: field["default"]
+            for name, field in task_fields().items()
+            if field.get("default") not in (None, "") and name not in left_out
+        }
+        drafts = [
+            reader.read("tasks/t.json", json.dumps({"version": 1, "tasks": {"t": task}}).encode()) for task in (plain, {**spelt, **plain})
+        ]
+        assert drafts[0][1] == drafts[1][1] == ()
+        assert drafts[0][0][0].task == drafts[1][0][0].task
+
+
+def test_the_defaults_of_amounts_are_those_of_the_model() -> None:
+    made = {field.name: field.default for field in fields(Task)}
+    assert parse_duration(task_fields()["stop_grace"]["default"]) == made["stop_grace"]
+    assert parse_size(task_fields()["output"]["properties"]["max_size"]["default"]) == made["output_max"]
+
+
+def test_the_sections_of_the_agent_schema_are_those_of_the_configuration() -> None:
+    schema = read_schema("agent")["properties"]
+    held = {field.name for field in fields(config.AgentConfig)} - {"account"}
+    assert set(schema) - {"version"} == held
+    parts = (config.RepositoryConfig, config.HostConfig, config.PathsConfig, config.HttpConfig, config.PolicyConfig, config.LogConfig)
+    for name, part in zip(("repository", "host", "paths", "http", "policy", "log"), parts, strict=True):
+        assert set(schema[name]["properties"]) == {field.name for field in fields(part)}
+
+
+def test_the_defaults_of_the_agent_schema_are_those_of_the_code() -> None:
+    reader, root = ConfigFileReader(read_schema("agent")), Account(user="root", is_root=True)
+    plain: dict[str, Any] = {"version": 1, "repository": {"url": "/srv/tasks.git"}}
+    spelt = json.loads(json.dumps(plain))
+    for name, section in read_schema("agent")["properties"].items():
+        if "enum" in section:
+            spelt[name] = section["default"]
+        for key, field in section.get("properties", {}).items():
+            if field.get("default") not in (None, ""):
+                spelt.setdefault(name, {})[key] = field["default"]
+    answers = [reader.read("agent.yaml", json.dumps(document).encode(), root) for document in (plain, spelt)]
+    assert answers[0] == answers[1]
+    assert answers[0][1] == ()
+
+
+def test_the_reference_pages_are_up_to_date() -> None:
+    assert stale_pages(ROOT / "docs/reference") == [], "run: python -m torchsync.cli.reference --write docs/reference"
+
+
+def test_the_reference_pages_are_written_and_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path)]) == 1
+    assert "task.md is out of date" in capsys.readouterr().out
+    assert main(["--write", str(tmp_path)]) == 0
+    assert main([str(tmp_path)]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == set(PAGES)
+
+
+@pytest.mark.parametrize("name", ["task", "agent"])
+def test_a_page_names_every_field(name: str) -> None:
+    page = render_schema_page(read_schema(name))
+    for route, field in properties(read_schema(name)):
+        assert f".{route.rpartition('.')[2]}`" in page or f"`{route.rpartition('.')[2]}`" in page
+        assert field["description"] in page

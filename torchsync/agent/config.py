@@ -1,0 +1,166 @@
+"""The configuration of the agent as typed values, from the document that the reader of agent.yaml makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from torchsync.core.codec import Codec
+from torchsync.core.model import Millis
+from torchsync.core.policy import HostPolicy
+from torchsync.core.syncdoc import RemoteSpec
+
+_CODEC = Codec()
+
+
+class Rewind(Enum):
+    REFUSE = "refuse"
+    ALLOW = "allow"
+
+
+class Watch(Enum):
+    AUTO = "auto"
+    OFF = "off"
+
+
+class ExecutorKind(Enum):
+    AUTO = "auto"
+    PROCESS = "process"
+
+
+class LogFormat(Enum):
+    AUTO = "auto"
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(Enum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountConfig:
+    """Who the agent runs as; found, not configured."""
+
+    user: str
+    is_root: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryConfig:
+    """Where the task repository is. `jitter` is a fraction of `interval`; `path` is `.` or relative without `.` and `..`."""
+
+    url: str
+    ref: str
+    path: str
+    interval: Millis
+    jitter: float
+    timeout: Millis
+    clone_timeout: Millis
+    username: str
+    token_file: str
+    ca_file: str
+    insecure: bool
+    rewind: Rewind
+    watch: Watch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostConfig:
+    """What the operator says of the host. An empty name or no addresses: what the host itself says."""
+
+    name: str
+    labels: Mapping[str, str]
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathsConfig:
+    """Absolute paths: the state directory, and the directory of the control socket."""
+
+    state: str
+    run: str
+
+    @property
+    def socket(self) -> str:
+        return f"{self.run}/control.sock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpConfig:
+    """`listen` is HOST:PORT, an IPv6 address in brackets."""
+
+    listen: str
+    allow_plain: bool
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host without brackets, and port."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyConfig:
+    """`users` maps users to patterns of the task files that may name them."""
+
+    users: Mapping[str, tuple[str, ...]]
+    default_user: str
+    allow_root: bool
+    max_tasks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    format: LogFormat
+    level: LogLevel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentConfig:
+    account: AccountConfig
+    repository: RepositoryConfig
+    host: HostConfig
+    paths: PathsConfig
+    http: HttpConfig
+    executor: ExecutorKind
+    policy: PolicyConfig
+    log: LogConfig
+
+    @property
+    def remote(self) -> RemoteSpec:
+        """The remote as the git source is told of it."""
+        repository = self.repository
+        return RemoteSpec(
+            url=repository.url,
+            ref=repository.ref,
+            path=repository.path,
+            username=repository.username,
+            token_file=repository.token_file,
+            ca_file=repository.ca_file,
+            insecure=repository.insecure,
+            rewind_allowed=repository.rewind is Rewind.ALLOW,
+            timeout_ms=repository.timeout,
+            clone_timeout_ms=repository.clone_timeout,
+        )
+
+    @property
+    def host_policy(self) -> HostPolicy:
+        """What tasks may do here, as the verdict of the host takes it."""
+        return HostPolicy(
+            agent_user=self.account.user,
+            is_root=self.account.is_root,
+            users=self.policy.users,
+            default_user=self.policy.default_user,
+            allow_root=self.policy.allow_root,
+            max_tasks=self.policy.max_tasks,
+        )
+
+
+def config_from_document(document: Mapping[str, object]) -> AgentConfig:
+    """The configuration the document stands for. Raises ValueError with a sentence when the reader cannot have made it."""
+    return _CODEC.value(AgentConfig, document, "the configuration")

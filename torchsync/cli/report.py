@@ -1,0 +1,68 @@
+"""Problems for people and for programs: one line each with its place, the line of the file, a caret, and what to write instead."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TextIO
+
+from torchsync.cli.terminal import Tone, paint, printable
+from torchsync.core.jsontext import Json
+from torchsync.errors import CODES, Problem
+
+_WIDEST = 120
+
+
+def print_problems(problems: Sequence[Problem], stream: TextIO, sources: Mapping[str, bytes] | None = None) -> None:
+    """Every problem is on the stream; with the line of its file where `sources` holds that by path. Coloured on a terminal only."""
+    coloured = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    for problem in problems:
+        for line in problem_lines(problem, sources or {}, coloured=coloured):
+            print(line, file=stream)
+
+
+def problem_lines(problem: Problem, sources: Mapping[str, bytes], *, coloured: bool = False) -> Iterator[str]:
+    """`FILE:LINE:COLUMN: CODE message`, then, where they are known, the line of the file, a caret below its column, and the hint."""
+    place = ":".join(str(part) for part in (problem.path, problem.line, problem.column) if part)
+    is_named = any(f"{quote}{problem.task}{quote}" in problem.message for quote in '`"')
+    subject = f"task {problem.task}: " if problem.task and not is_named else ""
+    head = f"{paint(printable(place), Tone.HEAD, coloured=coloured)}: " if place else ""
+    yield f"{head}{paint(problem.code, Tone.BAD, coloured=coloured)} {printable(subject + problem.message)}"
+    yield from _excerpt(problem, sources, coloured=coloured)
+    if problem.hint:
+        yield paint(f"    {printable(problem.hint)}", Tone.GOOD, coloured=coloured)
+
+
+def problems_document(problems: Sequence[Problem]) -> list[Json]:
+    """The problems as `problems.schema.json` describes them."""
+    return [_problem_document(problem) for problem in problems]
+
+
+def _problem_document(problem: Problem) -> Json:
+    reason = problem.reason
+    return {
+        "code": problem.code,
+        "title": CODES[problem.code].title,
+        "reason": reason.value if reason else None,
+        "message": problem.message,
+        "hint": problem.hint,
+        "path": problem.path,
+        "line": problem.line,
+        "column": problem.column,
+        "task": problem.task,
+    }
+
+
+def _excerpt(problem: Problem, sources: Mapping[str, bytes], *, coloured: bool) -> Iterator[str]:
+    """The line of the file as far as it fits, and a caret below the place. Nothing when the text is not at hand."""
+    lines = sources.get(problem.path, b"").decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
+    if not 0 < problem.line <= len(lines) or not lines[problem.line - 1].strip() or "\0" in lines[problem.line - 1]:
+        return
+    start = max(0, problem.column - 1 - _WIDEST // 2) if problem.column > _WIDEST else 0
+    shown = printable(lines[problem.line - 1].replace("\t", " ")[start : start + _WIDEST])
+    number = f"{problem.line:5} | "
+    yield paint(number, Tone.FAINT, coloured=coloured) + shown
+    if problem.column:
+        yield (
+            paint("      | ", Tone.FAINT, coloured=coloured) + " " * (problem.column - 1 - start) + paint("^", Tone.BAD, coloured=coloured)
+        )

@@ -1,0 +1,228 @@
+"""agent.yaml: from bytes to a plain document with every default filled in, or to everything that is wrong with it. Pure.
+
+The document is what travels from the process that may read YAML to the agent that does not: lengths of time are whole milliseconds, shares
+are fractions, paths absolute. `agent/config.py` types it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+from torchsync.core.durations import LONGEST, format_duration, parse_duration
+from torchsync.core.jsontext import Json
+from torchsync.core.model import Millis
+from torchsync.core.remoteurl import check_url
+from torchsync.core.schema import Schema, bad_routes
+from torchsync.core.yamlfault import Fault
+from torchsync.core.yamltext import Document, Route, load
+from torchsync.errors import Problem
+
+_MAX_SOCKET_PATH = 107
+"""unix(7): sun_path holds 108 bytes, one of which ends it."""
+_SOCKET = "control.sock"
+
+_DURATIONS: Mapping[str, tuple[str, Millis]] = {
+    "interval": ("30s", Millis(100)),
+    "timeout": ("60s", Millis(1_000)),
+    "clone_timeout": ("15m", Millis(1_000)),
+}
+"""Of `repository`: the default and the least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Who the agent runs as, and where such a user keeps things by the XDG Base Directory specification.
+
+    `state_home` is `$XDG_STATE_HOME`, else `~/.local/state`; `runtime_dir` is `$XDG_RUNTIME_DIR`, or empty.
+    """
+
+    user: str
+    is_root: bool
+    state_home: str = ""
+    runtime_dir: str = ""
+
+
+class ConfigFileReader:
+    """Reads agent.yaml by the schema `agent.schema.json`."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._schema = Schema(schema)
+
+    def read(self, path: str, content: bytes, account: Account) -> tuple[dict[str, Json] | None, tuple[Problem, ...]]:
+        """The document with its defaults, or None and what is wrong: TS301 for YAML, TS302 and TS113 for the schema, TS303 for the rest."""
+        loaded = load(content)
+        problems = [_problem(path, "TS301", fault) for fault in loaded.faults]
+        document: dict[str, Json] | None = None
+        if loaded.document is not None:
+            violations = self._schema.check(loaded.document)
+            problems += [_problem(path, "TS302", violation.fault) for violation in violations]
+            settings = _Settings(path, loaded.document, bad_routes(loaded.document, violations))
+            document = _document(settings, account)
+            problems += settings.problems
+        ordered = tuple(sorted(problems, key=lambda problem: (problem.line, problem.column, problem.code, problem.message)))
+        return (None if ordered else document), ordered
+
+
+def _problem(path: str, code: str, fault: Fault) -> Problem:
+    kept = "TS113" if fault.code == "TS113" else code
+    return Problem(code=kept, message=fault.message, path=path, line=fault.line, column=fault.column, hint=fault.hint)
+
+
+class _Settings:
+    """The settings of a document that can be looked at; collects what is wrong with them in `problems`."""
+
+    def __init__(self, path: str, document: Document, bad: frozenset[Route]) -> None:
+        self.problems: list[Problem] = []
+        self._path = path
+        self._document = document
+        self._bad = bad
+
+    def get(self, *route: str, default: Any = None) -> Any:
+        """The value at this route; the default when it is not there, null, or wrong in any part."""
+        value: Any = self._document.value
+        if any(self._bad & {route[:length] for length in range(len(route) + 1)}) or any(bad[: len(route)] == route for bad in self._bad):
+            return default
+        for step in route:
+            value = value.get(step) if isinstance(value, dict) else None
+        return default if value is None else value
+
+    def complain(self, route: Route, message: str, hint: str = "", code: str = "TS303") -> None:
+        line, column = self._document.place_of(route)
+        self.problems.append(Problem(code=code, message=message, path=self._path, line=line, column=column, hint=hint))
+
+
+def _document(settings: _Settings, account: Account) -> dict[str, Json]:
+    get = settings.get
+    return {
+        "account": {"user": account.user, "is_root": account.is_root},
+        "repository": _repository(settings),
+        "host": {
+            "name": get("host", "name", default="").lower(),
+            "labels": get("host", "labels", default={}),
+            "addresses": _addresses(settings),
+        },
+        "paths": _paths(settings, account),
+        "http": {"listen": _listen(settings), "allow_plain": get("http", "allow_plain", default=False)},
+        "executor": get("executor", default="auto"),
+        "policy": _policy(settings, account),
+        "log": {"format": get("log", "format", default="auto"), "level": get("log", "level", default="info")},
+    }
+
+
+def _repository(settings: _Settings) -> Json:
+    insecure = settings.get("repository", "insecure", default=False)
+    url = settings.get("repository", "url", default="")
+    if url and (fault := check_url(url, insecure=insecure)):
+        settings.complain(("repository", "url"), fault.message, fault.hint, fault.code)
+    return {
+        "url": url,
+        "ref": _ref(settings),
+        "path": _path(settings),
+        **{name: _duration(settings, name, *bounds) for name, bounds in _DURATIONS.items()},
+        "jitter": int(settings.get("repository", "jitter", default="10%").removesuffix("%")) / 100,
+        **{name: settings.get("repository", name, default="") for name in ("username", "token_file", "ca_file")},
+        "insecure": insecure,
+        "rewind": settings.get("repository", "rewind", default="refuse"),
+        "watch": settings.get("repository", "watch", default="auto"),
+    }
+
+
+def _duration(settings: _Settings, name: str, default: str, least: Millis) -> Millis:
+    text = settings.get("repository", name, default=default)
+    length = parse_duration(text) or Millis(0)
+    if not least <= length <= LONGEST:
+        message = f"`repository.{name}` must be from {format_duration(least)} to {format_duration(LONGEST)}, found {text}"
+        settings.complain(("repository", name), message)
+    return length
+
+
+def _ref(settings: _Settings) -> str:
+    """git-check-ref-format(1), as far as the schema does not say it already."""
+    ref = str(settings.get("repository", "ref", default="HEAD"))
+    parts = ref.split("/")
+    if ".." in ref or "@{" in ref or ref == "@" or any(not part or part.startswith(".") or part.endswith((".", ".lock")) for part in parts):
+        settings.complain(("repository", "ref"), f"`{ref}` cannot be the name of a ref", "write a branch, a tag, `refs/...` or a commit id")
+    return ref
+
+
+def _path(settings: _Settings) -> str:
+    path = str(settings.get("repository", "path", default="."))
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if path.startswith("/") or ".." in parts:
+        settings.complain(
+            ("repository", "path"), f"`repository.path` must stay inside the repository, found {path}", "write `.` or `ops/cron`"
+        )
+    return "/".join(parts) or "."
+
+
+def _addresses(settings: _Settings) -> list[Json]:
+    addresses: list[Json] = list(settings.get("host", "addresses", default=[]))
+    for index, address in enumerate(addresses):
+        if not _is_address(str(address)):
+            settings.complain(("host", "addresses", index), f"`{address}` is no IP address", "write it as in `10.2.0.7` or `2001:db8::7`")
+    return addresses
+
+
+def _paths(settings: _Settings, account: Account) -> Json:
+    state = settings.get("paths", "state") or ("/var/lib/torchsync" if account.is_root else f"{account.state_home}/torchsync")
+    below = f"{account.runtime_dir}/torchsync" if account.runtime_dir else f"{state.rstrip('/')}/run"
+    run = settings.get("paths", "run") or ("/run/torchsync" if account.is_root else below)
+    length = len(f"{run}/{_SOCKET}".encode())
+    if length > _MAX_SOCKET_PATH:
+        message = f"the control socket {run}/{_SOCKET} has a path of {length} bytes, at most {_MAX_SOCKET_PATH} are possible"
+        settings.complain(("paths", "run"), message, "set `paths.run` to a shorter path")
+    return {"state": state, "run": run}
+
+
+def _listen(settings: _Settings) -> str:
+    listen = str(settings.get("http", "listen", default="127.0.0.1:9747"))
+    host, _, port = listen.rpartition(":")
+    if int(port) > 65_535:
+        settings.complain(("http", "listen"), f"there is no port {port}", "write a number up to 65535")
+    if host.startswith("[") and not _is_address(host[1:-1]):
+        settings.complain(("http", "listen"), f"`{host[1:-1]}` is no IPv6 address")
+    elif not _is_loopback(host.strip("[]")) and not settings.get("http", "allow_plain", default=False):
+        hint = "listen on 127.0.0.1, or set `http.allow_plain: true` when the network may read along"
+        settings.complain(("http", "listen"), f"other hosts can reach {listen}, and nothing there is encrypted", hint)
+    return listen
+
+
+def _policy(settings: _Settings, account: Account) -> Json:
+    users = settings.get("policy", "users", default={})
+    default_user = settings.get("policy", "default_user", default="torchsync-run" if account.is_root else account.user)
+    allow_root = settings.get("policy", "allow_root", default=False)
+    for route, message, hint in _policy_faults(users, default_user, allow_root, account):
+        settings.complain(("policy", route), message, hint)
+    max_tasks = int(settings.get("policy", "max_tasks", default=2000))
+    return {"users": users, "default_user": default_user, "allow_root": allow_root, "max_tasks": max_tasks}
+
+
+def _policy_faults(users: Mapping[str, Json], default_user: str, allow_root: bool, account: Account) -> Iterator[tuple[str, str, str]]:
+    if account.is_root:
+        if default_user == "root" and not allow_root:
+            yield "default_user", "`policy.default_user` is root, which `policy.allow_root` does not allow", "name another user"
+        return
+    if users:
+        yield (
+            "users",
+            f"an agent without root runs every task as its own user ({account.user}): it cannot grant others",
+            "drop `policy.users`",
+        )
+    if default_user != account.user:
+        message = f"an agent without root runs every task as its own user ({account.user}), not as {default_user}"
+        yield "default_user", message, "drop `policy.default_user`, or run the agent as root"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)

@@ -1,0 +1,56 @@
+"""What torchsync's format has and this version does not: the one table behind TS113. Pure.
+
+A name moves from here into its schema in the version that has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torchsync.core.yamltext import Route
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+_TASK_FIELDS = _words("""
+    inputs group umask env_file credentials queue_limit pool jitter misfire_limit retry on_change on_remove limits notify
+    alert.max_age alert.max_duration alert.failures run_on rollout coordination
+""")
+
+_AGENT_FIELDS = _words("""
+    repository.ssh_key repository.known_hosts repository.proxy repository.credential_command repository.verify
+    http.hooks_listen http.tls_cert http.tls_key http.client_ca http.basic_auth_file http.webhook_secret_file
+    policy.secrets policy.notify_hosts pools retention metrics
+""")
+
+_FIELDS = frozenset([*(f"task.{name}" for name in _TASK_FIELDS), *_AGENT_FIELDS])
+
+_VALUES: Mapping[str, frozenset[str]] = {
+    "task.overlap": frozenset({"queue", "replace"}),
+    "task.misfire": frozenset({"latest", "all"}),
+    "executor": frozenset({"systemd"}),
+    "log.format": frozenset({"journald"}),
+}
+
+REPOSITORY_FILES = frozenset({"torchsync.yaml", "hosts.yaml"})
+"""Files of a task repository that mean something, but not yet."""
+
+
+def is_later_field(route: Route) -> bool:
+    """Whether the key at this route of a task file or of agent.yaml is one of a later version."""
+    return _dotted(route) in _FIELDS
+
+
+def is_later_value(route: Route, value: object) -> bool:
+    """Whether the key at this route knows the value in a later version."""
+    return isinstance(value, str) and value in _VALUES.get(_dotted(route), ())
+
+
+def _dotted(route: Route) -> str:
+    match route:
+        case ("tasks", _, *rest) | ("defaults", *rest):
+            return ".".join(["task", *map(str, rest)])
+        case _:
+            return ".".join(map(str, route))

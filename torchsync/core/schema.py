@@ -1,0 +1,206 @@
+"""The check of a loaded document against a JSON Schema, in our own words. Pure.
+
+jsonschema finds what is wrong; the words come from the schema itself: `x-form` says what a value must be. So one file is what editors,
+`validate`, the agent and the reference pages go by.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any
+
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.validators import extend
+from referencing import Registry
+
+from torchsync.core.jsontext import Json
+from torchsync.core.later import is_later_field, is_later_value
+from torchsync.core.yamlfault import Fault
+from torchsync.core.yamltext import Document, Place, Route
+
+_SYNONYMS = {
+    "cron": "schedule", "when": "schedule", "tz": "timezone", "cmd": "command", "run": "command", "script": "command",
+    "cwd": "working_dir", "workdir": "working_dir", "environment": "env", "concurrency": "max_running", "max_instances": "max_running",
+    "machines": "hosts", "servers": "hosts", "targets": "hosts", "disabled": "enabled", "kind": "type", "branch": "ref", "poll": "interval",
+}  # fmt: skip
+_BOOLEAN_WORDS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+_LONGEST_QUOTE = 60
+
+NAME = ""
+"""The last step of a route that means a key itself, and not its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A rule of the schema that the value at `route` breaks. For a key that is missing or unknown the route leads to it; for one
+    with a bad name it ends in `NAME`. `meant` leads to the key that an unknown one probably stands for, or is empty.
+    """
+
+    route: Route
+    fault: Fault
+    meant: Route = ()
+
+
+def bad_routes(document: Document, violations: Sequence[Violation]) -> frozenset[Route]:
+    """The routes of everything in the document that does not say what it should, or was meant but is not there."""
+    meant = {violation.meant for violation in violations if violation.meant and violation.meant not in document.values}
+    return document.broken | meant | {violation.route for violation in violations}
+
+
+class Schema:
+    """A JSON Schema (Draft 2020-12), ready to check documents. References lead nowhere but into the schema itself."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._validator = _Validator(schema, registry=Registry())
+
+    def check(self, document: Document) -> tuple[Violation, ...]:
+        """Everything in the document that breaks the schema; what could not be read at all, or is only misspelt, is not told again."""
+        found: dict[Route, Violation] = {}
+        for error in self._validator.iter_errors(document.value):
+            for violation in _violations(error, document):
+                found.setdefault(violation.route, violation)
+        meant = {violation.meant for violation in found.values()} - document.values.keys()
+        return tuple(violation for route, violation in found.items() if route not in document.broken | meant)
+
+
+def field_name(route: Route) -> str:
+    """How people call the value at this route: `timeout`, entry 2 of `hosts`, `defaults.owner`; the name of the task is left out."""
+    match route:
+        case ():
+            return "the file"
+        case (*_, int(index)):
+            return f"entry {index + 1} of {field_name(route[:-1])}"
+        case ("tasks", name):
+            return f"the task `{name}`"
+        case ("tasks", _, *rest):
+            return f"`{'.'.join(map(str, rest))}`"
+        case _:
+            return f"`{'.'.join(map(str, route))}`"
+
+
+def task_of(route: Route) -> str:
+    """The task the route leads into, or an empty text."""
+    return str(route[1]) if len(route) > 1 and route[0] == "tasks" else ""
+
+
+def shown(value: object) -> str:
+    """The value as a message quotes it."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, (int, float)):
+        return f"the number {value}"
+    if isinstance(value, str):
+        quoted = value.replace("\n", "\\n")
+        return f'"{quoted}"' if len(quoted) <= _LONGEST_QUOTE else f"a text of {len(value):,} characters"
+    if isinstance(value, list):
+        return "a list" if value else "an empty list"
+    return "a mapping"
+
+
+def _violations(error: Any, document: Document) -> Iterator[Violation]:
+    route: Route = tuple(error.absolute_path)
+    if "propertyNames" in error.absolute_schema_path:
+        name = str(error.instance)
+        message = f"{shown(name)} is not {error.schema['x-form']}"
+        yield _violation((*route, name, NAME), "TS111", message, document.key_place_of((*route, name)))
+    elif error.validator == "additionalProperties":
+        for name in error.instance:
+            if name not in error.schema["properties"]:
+                yield _unknown((*route, name), tuple(error.schema["properties"]), document)
+    elif error.validator == "required":
+        for name in error.validator_value:
+            if name not in error.instance:
+                yield _violation((*route, name), "TS112", f"{field_name(route)} lacks `{name}`", document.key_place_of(route))
+    else:
+        yield _wrong_value(route, error.instance, error.schema, document)
+
+
+def _unknown(route: Route, known: Sequence[str], document: Document) -> Violation:
+    place, name = document.key_place_of(route), str(route[-1])
+    if is_later_field(route):
+        return _violation(route, "TS113", f"{field_name(route)} is not in this version", place)
+    synonym = _SYNONYMS.get(name, "")
+    guesses = [synonym] if synonym in known else get_close_matches(name.lower(), known, n=1)
+    hint = f"did you mean `{guesses[0]}`?" if guesses else f"known here: {', '.join(known)}" if len(known) <= 12 else ""
+    found = _violation(route, "TS110", f"unknown field {field_name(route)}", place, hint)
+    return replace(found, meant=(*route[:-1], guesses[0])) if guesses else found
+
+
+def _wrong_value(route: Route, value: Json, schema: Mapping[str, Any], document: Document) -> Violation:
+    place = document.place_of(route)
+    if is_later_value(route, value):
+        return _violation(route, "TS113", f"{field_name(route)}: {shown(value)} is not in this version", place)
+    if "const" in schema and isinstance(value, int) and value > schema["const"]:
+        return _violation(route, "TS113", f"version {value} of the format is not in this version, which reads {schema['const']}", place)
+    message = f"{field_name(route)} must be {_form(schema)}, found {shown(value)}"
+    return _violation(route, "TS111", message, place, _hint(value, schema))
+
+
+def _violation(route: Route, code: str, message: str, place: Place, hint: str = "") -> Violation:
+    return Violation(route, Fault(code=code, message=message, line=place.line, column=place.column, hint=hint))
+
+
+def _form(schema: Mapping[str, Any]) -> str:
+    """What a value must be, in words that follow "must be"."""
+    if form := schema.get("x-form"):
+        return str(form)
+    if "const" in schema:
+        return str(schema["const"])
+    if "enum" in schema:
+        choices = [f"`{choice}`" for choice in schema["enum"] if choice is not None]
+        return choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
+    return _plain_form(schema)
+
+
+def _plain_form(schema: Mapping[str, Any]) -> str:
+    kinds = schema["type"]
+    if "boolean" in kinds:
+        return "`true` or `false`"
+    if "integer" in kinds or "number" in kinds:
+        return f"a {'whole ' * ('integer' in kinds)}number from {schema['minimum']} to {schema['maximum']}"
+    if "object" in kinds:
+        return f"a mapping with {', '.join(f'`{name}`' for name in schema['properties'])}"
+    return f"text of at most {schema['maxLength']:,} characters"
+
+
+def _hint(value: Json, schema: Mapping[str, Any]) -> str:
+    kinds = schema.get("type", ())
+    if isinstance(value, str) and "boolean" in kinds:
+        return f"write `{_BOOLEAN_WORDS[value.lower()]}`" if value.lower() in _BOOLEAN_WORDS else ""
+    if isinstance(value, str) and "array" in kinds and "string" not in kinds:
+        return f'write ["{value}"]' if len(value) <= _LONGEST_QUOTE and '"' not in value else "write a list"
+    if isinstance(value, str):
+        return _text_hint(value, schema)
+    if isinstance(value, (bool, int, float)) and "string" in kinds:
+        return _quote_hint(value, schema)
+    return f"write [{value}]" if isinstance(value, int) and "array" in kinds else ""
+
+
+def _text_hint(value: str, schema: Mapping[str, Any]) -> str:
+    if "a size" in _form(schema) and (found := re.fullmatch(r"([0-9]+) ?([kmgt])i?b?", value.lower())):
+        return f"write `{found[1]}{found[2].replace('k', 'K').upper()}iB`"
+    choices = [str(choice) for choice in schema.get("enum", ()) if choice is not None]
+    guesses = get_close_matches(value, choices, n=1) or get_close_matches(value.upper(), choices, n=1)
+    return f"did you mean `{guesses[0]}`?" if guesses else ""
+
+
+def _quote_hint(value: float | bool, schema: Mapping[str, Any]) -> str:
+    if "a duration" in _form(schema):
+        return f"write `{value}s` for seconds" if type(value) is int else ""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f'write "{text}"' if "pattern" not in schema or re.search(schema["pattern"], text) else ""
+
+
+def _check_pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[ValidationError]:
+    """As `pattern` of JSON Schema, where `$` is the end of the text and not what Python takes it for."""
+    exact = f"{pattern[:-1]}\\Z" if pattern.endswith("$") else pattern
+    if isinstance(instance, str) and not re.search(exact, instance):
+        yield ValidationError(f"not of the form {pattern}")
+
+
+_Validator = extend(Draft202012Validator, {"pattern": _check_pattern})  # type: ignore[no-untyped-call] # jsonschema leaves it so

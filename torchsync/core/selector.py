@@ -1,0 +1,207 @@
+"""Which hosts a task is for: the entries of `hosts`, checked, and matched against what a host is. Pure.
+
+A selector is a host name pattern, an address, a network, or `label=pattern` terms joined by `&`; a `!` before any of these excludes. A host is
+selected when no `!` selector matches it and at least one of the others does, or when there are no others. The order never matters.
+
+Patterns know `*`, `?` and `[...]`. A host name pattern is held against the full name and against its first label.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from torchsync.core.model import HostFacts
+
+_HOST_PATTERN = re.compile(r"[a-z0-9._*?\[\]!-]+")
+_LABEL_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?")
+_LOOKS_LIKE_ADDRESS = re.compile(r"(?=.*[0-9])[0-9*?]+(\.[0-9*?]+)+|.*[:/].*")
+
+
+@dataclass(frozen=True, slots=True)
+class SelectorFault:
+    """What is wrong with a selector: a code of the table, and a sentence that says what to write."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamePattern:
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """An address is the network of that one address."""
+
+    network: IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class LabelPatterns:
+    """Every one of these labels has a value that its pattern matches."""
+
+    patterns: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """One entry of `hosts`, understood."""
+
+    text: str
+    test: NamePattern | Network | LabelPatterns
+    excludes: bool
+
+
+def check_selector(text: str) -> SelectorFault | None:
+    """None when `text` is a selector, else what is wrong with it: TS131, or TS113 for what this version does not have yet."""
+    found = parse_selector(text)
+    return found if isinstance(found, SelectorFault) else None
+
+
+def selects(selectors: Sequence[str], facts: HostFacts) -> bool:
+    """Whether a task with these selectors is for the host. Raises ValueError for a selector or an address that is none."""
+    return _judge(selectors, facts)[0]
+
+
+def why(selectors: Sequence[str], facts: HostFacts) -> str:
+    """The reason of `selects`, in one sentence without a full stop."""
+    return _judge(selectors, facts)[1]
+
+
+@lru_cache(maxsize=4096)
+def parse_selector(text: str) -> Selector | SelectorFault:
+    """The meaning of one entry of `hosts`. The cache is for repositories in which thousands of tasks share a few selectors."""
+    excludes = text.startswith("!")
+    body = text[1:] if excludes else text
+    if fault := _fault_of_shape(text, body):
+        return fault
+    test = _parse_test(body)
+    return test if isinstance(test, SelectorFault) else Selector(text, test, excludes)
+
+
+def _judge(selectors: Sequence[str], facts: HostFacts) -> tuple[bool, str]:
+    understood = [_understood(text) for text in selectors]
+    for selector in understood:
+        if selector.excludes and _matches(selector.test, facts):
+            return False, f"`{selector.text}` excludes {_described(selector.test, facts)}"
+    positive = [selector for selector in understood if not selector.excludes]
+    if not positive:
+        return True, "no selector excludes the host, and there are no others" if understood else "a task without `hosts` is for every host"
+    for selector in positive:
+        if _matches(selector.test, facts):
+            return True, f"`{selector.text}` matches {_described(selector.test, facts)}"
+    return False, f"nothing matches {facts.name}: {', '.join(f'`{selector.text}`' for selector in positive)}"
+
+
+def _understood(text: str) -> Selector:
+    found = parse_selector(text)
+    if isinstance(found, Selector):
+        return found
+    raise ValueError(found.message)
+
+
+def _matches(test: NamePattern | Network | LabelPatterns, facts: HostFacts) -> bool:
+    match test:
+        case NamePattern(pattern):
+            return fnmatchcase(facts.name, pattern) or fnmatchcase(facts.name.partition(".")[0], pattern)
+        case Network():
+            return _address_in(test, facts) is not None
+        case LabelPatterns(patterns):
+            return all(name in facts.labels and fnmatchcase(facts.labels[name], pattern) for name, pattern in patterns)
+
+
+def _described(test: NamePattern | Network | LabelPatterns, facts: HostFacts) -> str:
+    match test:
+        case NamePattern():
+            return f"the name {facts.name}"
+        case Network():
+            return f"the address {_address_in(test, facts)}"
+        case LabelPatterns(patterns):
+            return "the labels " + ", ".join(f"{name}={facts.labels[name]}" for name, _ in patterns)
+
+
+def _address_in(test: Network, facts: HostFacts) -> str | None:
+    return next((address for address in facts.addresses if ip_address(address) in test.network), None)
+
+
+# Parsing.
+
+
+def _fault_of_shape(text: str, body: str) -> SelectorFault | None:
+    if not body:
+        return _fault(text, "is empty", "write a host name pattern, an address or network, or label=pattern")
+    if any(character.isspace() or not character.isprintable() for character in body):
+        return _fault(text, "contains a space or a control character", "write it without; one list entry for each selector")
+    if body.startswith("!"):
+        return _fault(text, "has two `!`", "write one, or none")
+    if body.startswith("@"):
+        return SelectorFault(
+            "TS113", f"`{text}` names a group of hosts.yaml, which this version does not have yet; write out its selectors"
+        )
+    if body.count("[") and not _brackets_close(body):
+        return _fault(text, "has a `[` without its `]`", "close it, as in `db-[12]`")
+    return None
+
+
+def _parse_test(body: str) -> NamePattern | Network | LabelPatterns | SelectorFault:
+    if "=" in body or "&" in body:
+        return _parse_labels(body)
+    if _LOOKS_LIKE_ADDRESS.fullmatch(body):
+        return _parse_network(body)
+    if body != body.lower():
+        return _fault(body, "has capital letters, but host names are compared in lower case", f"write `{body.lower()}`")
+    if not _HOST_PATTERN.fullmatch(body):
+        return _fault(body, "is not a host name pattern", "use letters, digits, `-`, `.`, `_` and the wildcards `*`, `?`, `[...]`")
+    return NamePattern(body)
+
+
+def _parse_labels(body: str) -> LabelPatterns | SelectorFault:
+    patterns: list[tuple[str, str]] = []
+    for term in body.split("&"):
+        name, equals, pattern = term.partition("=")
+        if not equals:
+            return _fault(body, f"joins `{term}` by `&`, which is for labels only", "write every part as label=pattern")
+        if name.endswith("!"):
+            return _fault(body, "has the `!` inside", f"write `!{name[:-1]}={pattern}` as an entry of its own")
+        if not _LABEL_NAME.fullmatch(name):
+            return _fault(body, f"has `{name}` for the name of a label", "use letters, digits, `.`, `_`, `/`, `-`")
+        if not pattern:
+            return _fault(body, f"has no pattern for the label {name}", f"write `{name}=*` for every host that has the label")
+        patterns.append((name, pattern))
+    return LabelPatterns(tuple(patterns))
+
+
+def _parse_network(body: str) -> Network | SelectorFault:
+    try:
+        network = ip_network(body, strict=False)
+    except ValueError:
+        return _fault(body, "is no address and no network", "write one as in `10.2.0.7`, `10.2.0.0/16` or `2001:db8::/32`")
+    address, slash, length = body.partition("/")
+    if "%" in body:
+        return _fault(body, "names an interface", f"write `{address.partition('%')[0]}{slash}{length}`")
+    if slash and not length.isdecimal():
+        return _fault(body, "has a mask that is not a number of bits", f"write `{network}`")
+    if ip_address(address) != network.network_address:
+        return _fault(body, "is an address inside its network", f"write `{network}` for the network or `{address}` for the address")
+    return Network(network)
+
+
+def _brackets_close(body: str) -> bool:
+    """As `fnmatch` reads them: a `]` directly after `[` or `[!` stands for itself."""
+    place = body.find("[")
+    while place >= 0:
+        end = body.find("]", place + (3 if body[place + 1 : place + 2] == "!" else 2))
+        if end < 0:
+            return False
+        place = body.find("[", end)
+    return True
+
+
+def _fault(text: str, what: str, remedy: str) -> SelectorFault:
+    return SelectorFault("TS131", f"`{text}` {what}; {remedy}" if text else f"a selector {what}; {remedy}")

@@ -1,0 +1,175 @@
+"""The values that travel or are stored, as JSON documents and back. Pure.
+
+The sync process and the agent talk in these documents, and `generation.json` and the ledger hold them. Keys are the field names of
+`core/model.py` and `core/syncdoc.py`, lengths of time whole milliseconds, instants milliseconds since the epoch. A document from elsewhere
+is read field by field: a `ValueError` with a sentence says what it lacks.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from torchsync.core.codec import Codec
+from torchsync.core.entries import Admit, Batch, DropRecord, Finish, Intend, PutRecord, Skip, Withdraw
+from torchsync.core.jsontext import Json
+from torchsync.core.model import (
+    CronTiming,
+    DaemonTiming,
+    Exited,
+    Fingerprint,
+    Generation,
+    HostFacts,
+    NotBegun,
+    ProgramCommand,
+    Revision,
+    Run,
+    RunId,
+    ShellCommand,
+    Task,
+    TaskName,
+    TaskRecord,
+    TreeId,
+    Vanished,
+)
+from torchsync.core.syncdoc import SyncAnswer, SyncRequest, SyncResult
+from torchsync.errors import CODES, Problem
+
+TASK_NAME = r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?"
+_OBJECT_ID = r"[0-9a-f]{40}|[0-9a-f]{64}"
+
+CODEC = Codec(
+    tags={
+        CronTiming: "cron",
+        DaemonTiming: "daemon",
+        ShellCommand: "shell",
+        ProgramCommand: "program",
+        Exited: "exited",
+        NotBegun: "not_begun",
+        Vanished: "vanished",
+        Admit: "admit",
+        Skip: "skip",
+        Intend: "intend",
+        Finish: "finish",
+        Withdraw: "withdraw",
+        PutRecord: "put_record",
+        DropRecord: "drop_record",
+    },
+    shapes={
+        TaskName: TASK_NAME,
+        Revision: _OBJECT_ID,
+        TreeId: f"|{_OBJECT_ID}",  # becomes a part of a path: nothing else may
+        Fingerprint: r"[0-9a-f]{64}",
+        RunId: r"[0-9a-f]{12}-[0-9a-f]{8}",  # becomes a part of a path: nothing else may
+    },
+)
+
+
+def task_document(task: Task) -> dict[str, Json]:
+    return _object(task)
+
+
+def task_from_document(document: object) -> Task:
+    """The task the document stands for. Raises ValueError with a sentence when it is none."""
+    return CODEC.value(Task, document, "the task")
+
+
+def run_document(run: Run) -> dict[str, Json]:
+    return _object(run)
+
+
+def run_from_document(document: object) -> Run:
+    """The run the document stands for. Raises ValueError with a sentence when it is none."""
+    return CODEC.value(Run, document, "the run")
+
+
+def record_document(record: TaskRecord) -> dict[str, Json]:
+    return _object(record)
+
+
+def record_from_document(document: object) -> TaskRecord:
+    """The record the document stands for. Raises ValueError with a sentence when it is none."""
+    return CODEC.value(TaskRecord, document, "the record")
+
+
+def batch_document(batch: Batch) -> dict[str, Json]:
+    return _object(batch)
+
+
+def batch_from_document(document: object) -> Batch:
+    """The batch the document stands for. Raises ValueError with a sentence when it is none."""
+    return CODEC.value(Batch, document, "the batch")
+
+
+def facts_document(facts: HostFacts) -> dict[str, Json]:
+    return _object(facts)
+
+
+def facts_from_document(document: object) -> HostFacts:
+    """The facts the document stands for. Raises ValueError with a sentence when it is none."""
+    return CODEC.value(HostFacts, document, "the host facts")
+
+
+def generation_document(generation: Generation) -> dict[str, Json]:
+    return _object(generation)
+
+
+def generation_from_document(document: object) -> Generation:
+    """The generation the document stands for. Raises ValueError with a sentence when it is none."""
+    generation = CODEC.value(Generation, document, "the generation")
+    for name, task in generation.tasks.items():
+        if task.name != name:
+            raise ValueError(f"the generation.tasks.{name} is the task {task.name!r}")
+    return generation
+
+
+def problem_document(problem: Problem) -> dict[str, Json]:
+    return _object(problem)
+
+
+def problem_from_document(document: object) -> Problem:
+    """The problem the document stands for. Raises ValueError with a sentence when it is none, or its code is unknown."""
+    problem = CODEC.value(Problem, document, "the problem")
+    return _known(problem)
+
+
+def request_document(request: SyncRequest) -> dict[str, Json]:
+    return _object(request)
+
+
+def request_from_document(document: object) -> SyncRequest:
+    """The request the document stands for. Raises ValueError with a sentence when it is none."""
+    return CODEC.value(SyncRequest, document, "the request")
+
+
+def answer_document(answer: SyncAnswer) -> dict[str, Json]:
+    return _object(answer)
+
+
+def answer_from_document(document: object) -> SyncAnswer:
+    """The answer the document stands for. Raises ValueError with a sentence when it is none, or contradicts itself."""
+    answer = CODEC.value(SyncAnswer, document, "the answer")
+    for problem in answer.problems:
+        _known(problem)
+    names = [*(task.name for task in answer.tasks), *answer.kept]
+    if len(names) != len(set(names)):
+        raise ValueError("the answer names a task twice")
+    return answer
+
+
+def result_document(result: SyncResult) -> dict[str, Json]:
+    return _object(result)
+
+
+def result_from_document(document: object) -> SyncResult:
+    """The result the document stands for. Raises ValueError with a sentence when it is none."""
+    return CODEC.value(SyncResult, document, "the result")
+
+
+def _object(value: object) -> dict[str, Json]:
+    return cast("dict[str, Json]", CODEC.document(value))
+
+
+def _known(problem: Problem) -> Problem:
+    if problem.code not in CODES:
+        raise ValueError(f"the problem has the unknown code {problem.code!r}")
+    return problem

@@ -1,0 +1,205 @@
+"""One task file: from bytes to typed tasks, or to everything that is wrong with them. Pure.
+
+Four steps, each told in full: the text is YAML (`core/yamltext.py`), the document keeps to the schema (`core/schema.py`), each task with its
+defaults keeps to the rules below, and what is left is a `TaskDraft`. A field that one step refuses is passed over by the next ones, so that a
+mistake is told once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torchsync.core.cron import ScheduleRefusal, check_zone, parse_schedule
+from torchsync.core.definition import definition
+from torchsync.core.model import (
+    Command,
+    CronTiming,
+    DaemonTiming,
+    Fingerprint,
+    Millis,
+    Position,
+    ProgramCommand,
+    Severity,
+    ShellCommand,
+    Task,
+    TaskName,
+    Timing,
+)
+from torchsync.core.schema import Schema, bad_routes, task_of
+from torchsync.core.selector import check_selector
+from torchsync.core.taskfields import TaskFields
+from torchsync.core.yamlfault import Fault
+from torchsync.core.yamltext import Document, Route, load
+from torchsync.errors import Problem
+
+_NOT_FOR_A_DAEMON = ("schedule", "timezone", "overlap", "misfire", "starting_deadline", "timeout")
+_NOT_FOR_CRON = ("restart",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskDraft:
+    """A task that has everything but its fingerprint, which depends on the tree of the commit. Tasks of a file with problems have no
+    definition: there will be no fingerprint.
+    """
+
+    task: Task
+    command_at: Position
+    working_dir_at: Position
+    definition: str = ""
+
+
+class TaskFileReader:
+    """Reads task files by the schema `task.schema.json`."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._schema = Schema(schema)
+
+    def read(self, path: str, content: bytes) -> tuple[tuple[TaskDraft, ...], tuple[Problem, ...]]:
+        """The tasks of the file, and what is wrong with it, in the order of its lines. With problems the tasks serve further checks only."""
+        loaded = load(content)
+        problems = [_problem(path, fault) for fault in loaded.faults]
+        drafts: list[TaskDraft] = []
+        if loaded.document is not None:
+            violations = self._schema.check(loaded.document)
+            problems += [_problem(path, violation.fault, task_of(violation.route)) for violation in violations]
+            for fields in _tasks(path, loaded.document, bad_routes(loaded.document, violations)):
+                drafts.append(_draft(fields))
+                problems += fields.problems
+        if problems:
+            return tuple(drafts), _in_order(problems)
+        return tuple(replace(draft, definition=definition(draft.task)) for draft in drafts), ()
+
+
+def _in_order(problems: list[Problem]) -> tuple[Problem, ...]:
+    """By place; what is wrong with a default is told once, and not for every task."""
+    told = {(problem.line, problem.column, problem.code, problem.message): problem for problem in reversed(problems)}
+    return tuple(told[key] for key in sorted(told))
+
+
+def _problem(path: str, fault: Fault, task: str = "") -> Problem:
+    return Problem(code=fault.code, message=fault.message, path=path, line=fault.line, column=fault.column, task=task, hint=fault.hint)
+
+
+def _tasks(path: str, document: Document, bad: frozenset[Route]) -> Iterator[TaskFields]:
+    """The tasks that can be looked at, although parts of them may be wrong."""
+    root: Any = document.value
+    if bad & {(), ("tasks",), ("defaults",)}:
+        return
+    for name in root.get("tasks", {}):
+        if ("tasks", name) not in bad:
+            yield TaskFields(path, document, name, bad)
+
+
+def _draft(fields: TaskFields) -> TaskDraft:
+    is_daemon = fields.value("type") == "daemon"
+    if not fields.is_unsure("type"):
+        _drop_inapplicable(fields, is_daemon)
+    task = Task(
+        name=TaskName(fields.name),
+        timing=_daemon_timing(fields) if is_daemon else _cron_timing(fields),
+        command=_command(fields),
+        fingerprint=Fingerprint(""),
+        source=fields.position(),
+        description=fields.text("description"),
+        owner=fields.text("owner"),
+        runbook=fields.text("runbook"),
+        severity=Severity(fields.value("alert", "severity") or "warning"),
+        labels=fields.texts("labels"),
+        enabled=fields.value("enabled") is not False,
+        hosts=_hosts(fields),
+        max_running=_max_running(fields, is_daemon),
+        user=fields.text("user"),
+        working_dir=fields.text("working_dir"),
+        env=fields.texts("env"),
+        success_exit_codes=tuple(sorted({int(code) for code in fields.value("success_exit_codes") or (0,)})),
+        stop_signal=fields.text("stop_signal", "TERM").removeprefix("SIG"),
+        stop_grace=fields.duration("stop_grace", default="10s", least=Millis(0)),
+        output_max=fields.size("output", "max_size", default="10MiB", least="64KiB", most="1TiB"),
+    )
+    return TaskDraft(task=task, command_at=fields.position("command"), working_dir_at=fields.position("working_dir"))
+
+
+def _drop_inapplicable(fields: TaskFields, is_daemon: bool) -> None:
+    """Fields of the other type of task are a mistake in the task itself, and mean nothing when they come from the defaults."""
+    kind = "a daemon, which is kept running" if is_daemon else "a cron task: only a daemon is started again"
+    for key in _NOT_FOR_A_DAEMON if is_daemon else _NOT_FOR_CRON:
+        if key in fields and fields.is_own(key):
+            hint = f"drop `{key}`, or drop `type: daemon`" if is_daemon else f"drop `{key}`, or add `type: daemon`"
+            fields.complain("TS114", f"`{key}` is not for {kind}", fields.key_spot(key), hint)
+        fields.drop(key)
+
+
+def _daemon_timing(fields: TaskFields) -> Timing:
+    timing = DaemonTiming(
+        delay=fields.duration("restart", "delay", default="1s", least=Millis(100)),
+        backoff=float(fields.value("restart", "backoff") or 2),
+        max_delay=fields.duration("restart", "max_delay", default="1m", least=Millis(100)),
+        reset_after=fields.duration("restart", "reset_after", default="1m", least=Millis(0)),
+    )
+    if timing.delay > timing.max_delay:
+        fields.complain("TS114", "`restart.delay` is longer than `restart.max_delay`", fields.spot("restart"), "raise `max_delay`")
+    return timing
+
+
+def _cron_timing(fields: TaskFields) -> Timing:
+    return CronTiming(
+        schedule=_schedule(fields),
+        zone=_zone(fields),
+        starting_deadline=fields.duration("starting_deadline", default="60s", least=Millis(1)),
+        timeout=fields.duration("timeout", default="0s", least=Millis(1)) if "timeout" in fields else Millis(0),
+    )
+
+
+def _schedule(fields: TaskFields) -> str:
+    text = fields.text("schedule")
+    if "schedule" in fields:
+        _complain_of(fields, "schedule", parse_schedule(text))
+    elif not fields.is_unsure("schedule") and not fields.is_unsure("type"):
+        fields.complain("TS112", f"the task `{fields.name}` lacks `schedule`", fields.key_spot(), "add it, or `type: daemon`")
+    return text
+
+
+def _zone(fields: TaskFields) -> str:
+    zone = fields.text("timezone", "UTC")
+    _complain_of(fields, "timezone", None if zone == "local" else check_zone(zone))
+    return zone
+
+
+def _complain_of(fields: TaskFields, key: str, found: object) -> None:
+    if isinstance(found, ScheduleRefusal):
+        fields.complain(found.code, found.message, fields.spot_inside(key, fields.text(key), found.column), found.hint)
+
+
+def _command(fields: TaskFields) -> Command:
+    command = fields.value("command")
+    if command is None:
+        if not fields.is_unsure("command"):
+            fields.complain("TS112", f"the task `{fields.name}` lacks `command`", fields.key_spot())
+        return ShellCommand("")
+    if isinstance(command, str):
+        return ShellCommand(command, fields.text("shell", "/bin/sh"))
+    if not command[0]:
+        fields.complain("TS111", "the program in `command` is an empty text", fields.spot("command", 0))
+    if fields.is_own("shell") and "shell" in fields:
+        fields.complain(
+            "TS114", "`shell` means nothing for a command given as a list", fields.key_spot("shell"), "give the command as a text"
+        )
+    return ProgramCommand(tuple(command))
+
+
+def _hosts(fields: TaskFields) -> tuple[str, ...]:
+    selectors = dict(fields.entries("hosts"))
+    for index, selector in selectors.items():
+        if fault := check_selector(selector):
+            fields.complain(fault.code, fault.message, fields.spot("hosts", index))
+    return tuple(selectors.values())
+
+
+def _max_running(fields: TaskFields, is_daemon: bool) -> int:
+    number = fields.value("max_running")
+    if is_daemon and number == 0:
+        hint = "write the number of copies to keep alive; `enabled: false` keeps none"
+        fields.complain("TS114", "`max_running` must be at least 1 for a daemon, found 0", fields.spot("max_running"), hint)
+    return 1 if number is None else int(number)

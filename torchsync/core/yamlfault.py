@@ -1,0 +1,152 @@
+"""What libyaml complains about, in words that say what to write instead. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from yaml import YAMLError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that is wrong with a text; line and column count from 1."""
+
+    code: str
+    message: str
+    line: int
+    column: int
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Saying:
+    """What libyaml says, by a part of its context and of its problem, and what we say."""
+
+    context: str
+    problem: str
+    message: str
+    hint: str = ""
+    code: str = "TS101"
+    at_context: bool = False
+
+
+_SPACES = "indent with spaces"
+_QUOTE_COLON = "put quotes around a value that contains `: `; check that the keys of one mapping start in the same column"
+
+_SAYINGS = (
+    _Saying(
+        context="a directive", problem="", message="a directive (a line that starts with `%`) is not allowed", code="TS102", at_context=True
+    ),
+    _Saying(
+        context="", problem="incompatible YAML document", message="a directive (a line that starts with `%`) is not allowed", code="TS102"
+    ),
+    _Saying(context="", problem="<document start>", message="a second document is not allowed", hint="use one file for each", code="TS102"),
+    _Saying(
+        context="",
+        problem="undefined tag handle",
+        message="a tag is not allowed",
+        hint="put quotes around a value that starts with `!`",
+        code="TS102",
+    ),
+    _Saying(
+        context="a tag", problem="", message="a tag is not allowed", hint="put quotes around a value that starts with `!`", code="TS102"
+    ),
+    _Saying(context="a block scalar", problem="a tab", message="a tab cannot indent a text", hint=_SPACES),
+    _Saying(context="", problem="a tab", message="a tab cannot indent", hint=_SPACES),
+    _Saying(context="a quoted scalar", problem="end of stream", message="the quote that opens here is never closed", at_context=True),
+    _Saying(
+        context="a quoted scalar",
+        problem="unexpected document indicator",
+        message="the quote that opens here is never closed",
+        at_context=True,
+    ),
+    _Saying(
+        context="a quoted scalar",
+        problem="unknown escape",
+        message="a backslash in double quotes starts an escape, and this is none",
+        hint="use single quotes, or write `\\\\` for a backslash",
+    ),
+    _Saying(
+        context="a quoted scalar",
+        problem="escape",
+        message="this escape in double quotes is not a character",
+        hint="write the character itself",
+    ),
+    _Saying(
+        context="a flow sequence", problem="", message="the list that opens with `[` here is not closed, or lacks a comma", at_context=True
+    ),
+    _Saying(
+        context="a flow mapping",
+        problem="",
+        message="the mapping that opens with `{` here is not closed, or lacks a comma",
+        at_context=True,
+    ),
+    _Saying(context="", problem="mapping values are not allowed", message="a second `: ` in one value", hint=_QUOTE_COLON),
+    _Saying(
+        context="",
+        problem="block sequence entries are not allowed",
+        message="a list cannot start here",
+        hint="start it on a line of its own, or put quotes around a text that starts with `- `",
+    ),
+    _Saying(
+        context="a simple key",
+        problem="could not find expected ':'",
+        message="a key without `:`",
+        hint="a mapping consists of lines of the form `key: value`",
+        at_context=True,
+    ),
+    _Saying(context="a block scalar", problem="", message="a text block starts on the line after `|` or `>`"),
+    _Saying(
+        context="a block mapping",
+        problem="did not find expected key",
+        message="this does not continue the mapping above",
+        hint="check the indentation; put quotes around a whole value, not a part of it",
+    ),
+    _Saying(context="a block collection", problem="", message="this does not continue the list above", hint="check the indentation"),
+    _Saying(
+        context="",
+        problem="expected node content",
+        message="a value was expected here",
+        hint="put quotes around a text that starts like this",
+    ),
+)
+
+
+def explain(error: YAMLError, lines: Sequence[str]) -> Fault:
+    """The fault the parser tripped over, where it stands in `lines`."""
+    context, problem = getattr(error, "context", None) or "", getattr(error, "problem", None) or ""
+    there = _place(getattr(error, "problem_mark", None) or getattr(error, "context_mark", None))
+    opening = _place(getattr(error, "context_mark", None) or getattr(error, "problem_mark", None))
+    if "an alias" in context or "an anchor" in context or "cannot start any token" in problem:
+        return _bad_start(lines, *(opening if context.endswith(("alias", "anchor")) else there))
+    for saying in _SAYINGS:
+        if saying.context in context and saying.problem in problem:
+            line, column = opening if saying.at_context else there
+            return Fault(code=saying.code, message=saying.message, line=line, column=column, hint=saying.hint)
+    return Fault(
+        code="TS101", message="this cannot be read as YAML", line=there[0], column=there[1], hint="check the indentation and the quotes"
+    )
+
+
+def quoting_hint(lines: Sequence[str], line: int, column: int) -> str:
+    """How to write what starts at this place as a text."""
+    source = lines[line - 1] if line <= len(lines) else ""
+    text = source[column - 1 :].split(" #")[0]
+    if any(bracket in source[: column - 1] for bracket in "[{"):
+        text = text.split(",")[0].rstrip("]} ")
+    text = text.strip()
+    return f'write "{text}"' if text and len(text) <= 80 and not set(text) & set('"\\') else "put quotes around it"
+
+
+def _bad_start(lines: Sequence[str], line: int, column: int) -> Fault:
+    source = lines[line - 1] if line <= len(lines) else ""
+    first = source[column - 1 : column]
+    if first == "\t":
+        return Fault(code="TS101", message="a tab cannot indent", line=line, column=column, hint=_SPACES)
+    hint = quoting_hint(lines, line, column)
+    return Fault(code="TS101", message=f"a value that starts with `{first}` needs quotes", line=line, column=column, hint=hint)
+
+
+def _place(mark: object) -> tuple[int, int]:
+    return getattr(mark, "line", 0) + 1, getattr(mark, "column", 0) + 1
