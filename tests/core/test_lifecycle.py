@@ -1,0 +1,41 @@
+from itertools import product
+
+import pytest
+
+from torchsync.core.lifecycle import IMPOSSIBLE, TABLE, Act, Signal, move
+from torchsync.core.model import RunState
+
+
+def test_every_pair_of_state_and_signal_is_either_in_the_table_or_impossible() -> None:
+    every = set(product(RunState, Signal))
+    assert set(TABLE) | IMPOSSIBLE == every
+    assert set(TABLE) & IMPOSSIBLE == set()
+
+
+@pytest.mark.parametrize("pair", sorted(IMPOSSIBLE, key=str), ids=lambda pair: f"{pair[0].value}-{pair[1].value}")
+def test_an_impossible_signal_is_an_error_of_the_caller(pair: tuple[RunState, Signal]) -> None:
+    with pytest.raises(ValueError, match="cannot see"):
+        move(*pair)
+
+
+def test_a_run_is_over_exactly_when_its_end_is_written_or_it_is_withdrawn() -> None:
+    closing = {Act.FINISH, Act.WITHDRAW}
+    for (state, _), found in TABLE.items():
+        is_over = bool(closing & set(found.acts))
+        assert is_over == (found.to is RunState.FINISHED and state is not RunState.FINISHED)
+
+
+def test_nothing_is_signalled_unless_a_stop_was_asked_for() -> None:
+    for (state, signal), found in TABLE.items():
+        sends = {Act.SEND_STOP, Act.SEND_KILL} & set(found.acts)
+        assert not sends or signal is Signal.STOP or state in (RunState.STOPPING, RunState.KILLING)
+
+
+def test_every_state_leads_to_an_end() -> None:
+    reachable = {RunState.FINISHED}
+    while True:
+        more = {state for (state, _), found in TABLE.items() if found.to in reachable} - reachable
+        if not more:
+            break
+        reachable |= more
+    assert reachable == set(RunState)

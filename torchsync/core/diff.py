@@ -1,0 +1,84 @@
+"""What one set of tasks changes in another. Pure; two definitions are the same when their fingerprints are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from torchsync.core.model import CronTiming, DaemonTiming, ShellCommand, Task, TaskName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A task whose fingerprint differs.
+
+    `fields` names what differs in the words of a task file, sorted; `inputs` stands for files that the task depends on.
+    """
+
+    name: TaskName
+    old: Task
+    new: Task
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diff:
+    """Every name of both sets, once; each tuple is sorted by name."""
+
+    added: tuple[TaskName, ...] = ()
+    removed: tuple[TaskName, ...] = ()
+    changed: tuple[Change, ...] = ()
+    unchanged: tuple[TaskName, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.added or self.removed or self.changed)
+
+
+def diff(old: Mapping[TaskName, Task], new: Mapping[TaskName, Task]) -> Diff:
+    """What leads from `old` to `new`."""
+    common = sorted(old.keys() & new.keys())
+    return Diff(
+        added=tuple(sorted(new.keys() - old.keys())),
+        removed=tuple(sorted(old.keys() - new.keys())),
+        changed=tuple(_change(old[name], new[name]) for name in common if old[name].fingerprint != new[name].fingerprint),
+        unchanged=tuple(name for name in common if old[name].fingerprint == new[name].fingerprint),
+    )
+
+
+def reschedules(old: Task, new: Task) -> bool:
+    """Whether the instants of the task are others from now on, so that it counts only those to come: its schedule or zone changed, or it
+    was disabled or a daemon before.
+    """
+    if not isinstance(new.timing, CronTiming) or not new.enabled:
+        return False
+    if not isinstance(old.timing, CronTiming) or not old.enabled:
+        return True
+    return (old.timing.schedule, old.timing.zone) != (new.timing.schedule, new.timing.zone)
+
+
+_WORDS = {"severity": "alert.severity", "output_max": "output.max_size", "zone": "timezone"}
+_NOT_THE_TASKS_OWN = frozenset({"name", "fingerprint", "source"})
+
+
+def described(task: Task) -> dict[str, object]:
+    """What the task is made of by the words of a task file; values as the model holds them."""
+    names = [field.name for field in fields(task) if field.name not in _NOT_THE_TASKS_OWN]
+    told: dict[str, object] = {_WORDS.get(name, name): getattr(task, name) for name in names}
+    told.pop("timing")
+    match task.timing:
+        case CronTiming():
+            told |= {"type": "cron"} | {
+                _WORDS.get(field.name, field.name): getattr(task.timing, field.name) for field in fields(task.timing)
+            }
+        case DaemonTiming():
+            told |= {"type": "daemon", "restart": task.timing}
+    if isinstance(task.command, ShellCommand):
+        told |= {"command": task.command.text, "shell": task.command.shell}
+    return told
+
+
+def _change(old: Task, new: Task) -> Change:
+    before, after = described(old), described(new)
+    differing = sorted(word for word in before.keys() | after.keys() if before.get(word) != after.get(word))
+    return Change(name=new.name, old=old, new=new, fields=tuple(differing) or ("inputs",))

@@ -1,0 +1,350 @@
+"""What the agent decides: which fires become runs, what a swap stops, when a daemon starts again. Pure.
+
+Theory of operation. The engine is driven like a protocol machine: the loop tells it what happened (`apply`, `saw_*`, `run_task`, `stop`) and
+that time has passed (`tick`), then takes one `Turn` by `flush`: ledger operations that must be durable, in one transaction, before any of
+the effects that follow. It reads no clock: `now` is the wall clock, `mono` a monotonic reading, both given with every call. So a year of
+schedule with crashes in it can be played in a test without waiting, and what the engine holds after a crash is rebuilt by `restore` from
+the generation, the open runs and the records alone.
+
+Every instant later than a task's mark is decided exactly once: `tick` takes it from the timetable, and either admits a run, whose ledger row
+covers the instant, or writes a skip that does. The mark moves in the same transaction. Instants that were missed in a row share one entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from torchsync.core import admission, records
+from torchsync.core.daemons import Daemons
+from torchsync.core.diff import Diff
+from torchsync.core.effects import Adopt, Outbox, ToldAdoption, ToldSkip, Turn
+from torchsync.core.entries import DropRecord, PutRecord, Skip
+from torchsync.core.model import (
+    CronTiming,
+    DaemonTiming,
+    Ending,
+    Generation,
+    Instant,
+    Millis,
+    Outcome,
+    Run,
+    RunId,
+    SkipReason,
+    StopCause,
+    Task,
+    TaskName,
+    TaskRecord,
+    Trigger,
+)
+from torchsync.core.policy import HostPolicy, effective_user
+from torchsync.core.roster import Roster
+from torchsync.core.snapshot import Histogram, TaskStatus
+from torchsync.core.timetable import Fire, Timetable
+
+MOST_FIRES_A_TURN = 5_000
+"""A host that was down for long may have missed millions of instants; the loop must turn while they are written down."""
+
+LAG_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60)
+
+
+class Engine:
+    """The schedule, the open runs and the records of one host."""
+
+    def __init__(self, *, boot_id: str, policy: HostPolicy, new_run_id: Callable[[Instant], RunId]) -> None:
+        self.policy = policy
+        self.generation: Generation | None = None
+        self.lag = Histogram.empty(*LAG_BOUNDS)
+        self.runs_adopted = 0
+        self.runs_lost = 0
+        self._boot_id = boot_id
+        self._new_run_id = new_run_id
+        self._outbox = Outbox()
+        self._roster = Roster(self._outbox)
+        self._daemons = Daemons()
+        self._timetable = Timetable()
+        self._records: dict[TaskName, TaskRecord] = {}
+        self._statuses: dict[TaskName, TaskStatus] = {}
+        self._touched: dict[TaskName, bool] = {}
+        self._tails: dict[TaskName, SkipReason] = {}
+        self._adopting: set[RunId] = set()
+
+    # What the loop reads.
+
+    @property
+    def statuses(self) -> dict[TaskName, TaskStatus]:
+        """The tasks of the generation in force as of the last `flush`; a copy."""
+        return dict(self._statuses)
+
+    @property
+    def runs(self) -> dict[RunId, Run]:
+        """The open runs; a copy."""
+        return self._roster.runs
+
+    def next_wake(self, now: Instant, mono: Millis) -> Millis | None:
+        """How long nothing is to be done, at most; None when nothing is to come by itself."""
+        due = self._timetable.next_due()
+        timers = [at - mono for at in (self._roster.next_timer(), self._daemons.next_timer()) if at is not None]
+        waits = timers if due is None else [*timers, due - now]
+        return Millis(max(0, min(waits))) if waits else None
+
+    def flush(self) -> Turn:
+        """Everything decided since the last call."""
+        for name, is_changed in self._touched.items():
+            if is_changed and name in self._records:
+                self._outbox.write(PutRecord(self._records[name]))
+            self._show(name)
+        self._touched.clear()
+        return self._outbox.flush()
+
+    # What happened.
+
+    def restore(
+        self, generation: Generation | None, runs: Sequence[Run], known: Mapping[TaskName, TaskRecord], now: Instant, mono: Millis
+    ) -> None:
+        """The engine is where an earlier agent process left off; the executor is asked about every open run."""
+        self._records = {name: record for name, record in known.items() if not records.is_forgotten(record, now)}
+        self._outbox.write(*(DropRecord(name) for name in known if name not in self._records))
+        taken = tuple(self._roster.take_up(run) for run in runs)
+        self._adopting = {run.id for run in taken}
+        if taken:
+            self._outbox.do(Adopt(taken))
+        if generation is None:
+            return
+        self.generation = generation
+        for name, task in generation.tasks.items():
+            self._touch(name, is_changed=name not in self._records)
+            self._install(task, now)
+        self._stop_outdated(runs, now, mono)
+        self._tend_daemons(generation.tasks, now)
+
+    def apply(self, generation: Generation, found: Diff, now: Instant, mono: Millis) -> None:
+        """`generation`, which is durable, is in force; no run in flight is touched but the daemons that changed or went."""
+        self.tick(now, mono)
+        while (due := self._timetable.next_due()) is not None and due <= now:
+            self.tick(now, mono)
+        self.generation = generation
+        for name in found.removed:
+            self._remove(name, now, mono)
+        for change in found.changed:
+            self._daemons.forget(change.name)
+            self._stop_daemons(change.name, StopCause.CHANGED, now, mono)
+        new = [*found.added, *(change.name for change in found.changed)]
+        for name in new:
+            self._install(generation.tasks[name], now)
+            self._touch(name, is_changed=True)
+        self._tend_daemons(new, now)
+
+    def tick(self, now: Instant, mono: Millis) -> None:
+        """Everything that is due at `now` is decided, and every timer that ran out has had its effect."""
+        for run in self._roster.expire(now, mono):
+            self._close(run, mono)
+        fires = self._timetable.take(now, MOST_FIRES_A_TURN)
+        for task, group in _by_task(fires).items():
+            self._decide(task, group, now)
+        self._tend_daemons(self._daemons.expire(mono), now)
+
+    def saw_start(self, run_id: RunId, started_at: Instant, now: Instant, mono: Millis) -> None:
+        """The executor knows that the run began."""
+        run = self._roster.started(run_id, started_at, now, mono)
+        if run is None:
+            return
+        if not self._note_adoption(run) and run.due is not None:
+            self.lag = self.lag.observe(max(0, started_at - run.due) / 1000)
+        self._touch(run.task.name, is_changed=False)
+
+    def saw_end(self, run_id: RunId, ending: Ending, now: Instant, mono: Millis, *, leftovers: bool) -> None:
+        """The executor knows that the run's command is over."""
+        open_run = self._roster.get(run_id)
+        if open_run is None:
+            return
+        self._note_adoption(open_run)
+        if over := self._roster.ended(run_id, ending, now, mono, leftovers=leftovers):
+            self._close(over, mono)
+            self._tend_daemons([over.task.name], now)
+
+    def saw_no_start(self, run_id: RunId, now: Instant, mono: Millis) -> None:
+        """The run of an earlier agent process never began: its fire is decided again, while its deadline holds."""
+        self._adopting.discard(run_id)
+        run = self._roster.never_started(run_id, now, mono)
+        if run is None:
+            return
+        if run.outcome is not None:
+            self._close(run, mono)
+        elif run.instant is not None and run.due is not None:
+            self._decide(run.task.name, [Fire(run.task.name, run.instant, run.due)], now)
+        self._touch(run.task.name, is_changed=True)
+        self._tend_daemons([run.task.name], now)
+
+    def run_task(self, name: TaskName, actor: str, now: Instant) -> Run | str:
+        """The run that was admitted by hand, or a sentence that says why there is none."""
+        task = self.generation.tasks.get(name) if self.generation else None
+        if task is None:
+            return f"this host has no task {name!r}"
+        if task.is_daemon:
+            return f"{name!r} is a daemon and is kept running anyway"
+        if admission.is_full(task, self._roster.count(name)):
+            return f"{self._roster.count(name)} of {task.max_running} copies of {name!r} are running already"
+        return self._admit(task, Trigger.MANUAL, now, actor=actor)
+
+    def stop(self, target: str, now: Instant, mono: Millis) -> list[RunId]:
+        """The runs that are being ended: the run of that id, or every open run of the task of that name."""
+        named = self._roster.get(RunId(target))
+        runs = (named,) if named else self._roster.of(TaskName(target))
+        for run in runs:
+            self._roster.stop(run.id, StopCause.OPERATOR, now, mono)
+        return [run.id for run in runs]
+
+    # Fires.
+
+    def _decide(self, name: TaskName, fires: list[Fire], now: Instant) -> None:
+        task = self.generation.tasks.get(name) if self.generation else None
+        if task is None or not task.enabled or not isinstance(task.timing, CronTiming):
+            self._skip(name, SkipReason.REMOVED, fires, now)
+            return
+        spans: list[tuple[SkipReason, list[Fire]]] = []
+        for fire in fires:
+            reason = admission.decide(task, task.timing, fire.due, self._roster.count(name), now)
+            if reason is None:
+                self._write_spans(name, spans, now)
+                spans = []
+                self._admit(task, Trigger.SCHEDULE, now, fire=fire)
+            elif spans and spans[-1][0] is reason:
+                spans[-1][1].append(fire)
+            else:
+                spans.append((reason, [fire]))
+        self._write_spans(name, spans, now)
+
+    def _write_spans(self, name: TaskName, spans: list[tuple[SkipReason, list[Fire]]], now: Instant) -> None:
+        for reason, fires in spans:
+            self._skip(name, reason, fires, now)
+
+    def _skip(self, name: TaskName, reason: SkipReason, fires: list[Fire], now: Instant) -> None:
+        first, last, count = fires[0].instant, fires[-1].instant, len(fires)
+        extends = self._tails.get(name) is reason
+        self._outbox.write(Skip(task=name, reason=reason, first=first, last=last, count=count, decided_at=now, extends=extends))
+        self._outbox.do(ToldSkip(name, reason, count))
+        self._tails[name] = reason
+        self._update(records.skipped(self._record(name, now), reason, last, count))
+
+    def _admit(self, task: Task, trigger: Trigger, now: Instant, *, fire: Fire | None = None, copy: int = 0, actor: str = "") -> Run:
+        generation = self.generation
+        if generation is None:
+            raise ValueError("no generation is in force")
+        run = Run(
+            id=self._new_run_id(now),
+            task=task,
+            revision=generation.revision,
+            tree=generation.tree,
+            trigger=trigger,
+            admitted_at=now,
+            boot_id=self._boot_id,
+            user=effective_user(task, self.policy),
+            instant=fire.instant if fire else None,
+            due=fire.due if fire else None,
+            copy=copy,
+            actor=actor,
+        )
+        self._roster.admit(run)
+        if fire:
+            self._tails.pop(task.name, None)
+            self._update(records.decided(self._record(task.name, now), fire.instant))
+        self._touch(task.name, is_changed=False)
+        return run
+
+    # Ends.
+
+    def _close(self, run: Run, mono: Millis) -> None:
+        name = run.task.name
+        self.runs_lost += run.outcome is Outcome.LOST
+        record = records.finished(self._record(name, run.admitted_at), run)
+        timing = run.task.timing
+        current = self.generation.tasks.get(name) if self.generation else None
+        if isinstance(timing, DaemonTiming) and run.stop_cause is not StopCause.CHANGED and current and current.is_daemon:
+            self._daemons.ended(run, timing, mono)
+        self._update(record)
+
+    def _note_adoption(self, run: Run) -> bool:
+        if run.id not in self._adopting:
+            return False
+        self._adopting.discard(run.id)
+        self.runs_adopted += 1
+        self._outbox.do(ToldAdoption(run))
+        return True
+
+    # Swaps.
+
+    def _install(self, task: Task, now: Instant) -> None:
+        record = self._record(task.name, now)
+        baseline = self.generation.baselines.get(task.name, now) if self.generation else now
+        if isinstance(task.timing, CronTiming) and task.enabled and self.generation:
+            self._timetable.put(task.name, task.timing, self.generation.facts, Instant(max(baseline, record.decided_through)))
+        else:
+            self._timetable.drop(task.name)
+
+    def _remove(self, name: TaskName, now: Instant, mono: Millis) -> None:
+        self._timetable.drop(name)
+        self._daemons.forget(name)
+        self._tails.pop(name, None)
+        self._stop_daemons(name, StopCause.REMOVED, now, mono)
+        self._update(replace(self._record(name, now), last_seen=now))
+
+    def _stop_daemons(self, name: TaskName, cause: StopCause, now: Instant, mono: Millis) -> None:
+        for run in self._roster.of(name):
+            if run.task.is_daemon:
+                self._roster.stop(run.id, cause, now, mono)
+
+    def _stop_outdated(self, runs: Sequence[Run], now: Instant, mono: Millis) -> None:
+        """A crash may have come between a swap and the end of the daemons it was to stop."""
+        tasks = self.generation.tasks if self.generation else {}
+        for run in runs:
+            current = tasks.get(run.task.name)
+            if run.task.is_daemon and (current is None or current.fingerprint != run.task.fingerprint):
+                self._roster.stop(run.id, StopCause.CHANGED if current else StopCause.REMOVED, now, mono)
+
+    def _tend_daemons(self, names: Sequence[TaskName] | Mapping[TaskName, Task], now: Instant) -> None:
+        tasks = self.generation.tasks if self.generation else {}
+        for name in names:
+            task = tasks.get(name)
+            if task is None or not task.is_daemon or not task.enabled:
+                continue
+            for copy in self._daemons.missing(task, self._roster.of(name)):
+                self._admit(task, Trigger.DAEMON, now, copy=copy)
+                if self._daemons.has_ended((name, copy)):
+                    self._update(records.restarted(self._record(name, now)))
+
+    # Records and statuses.
+
+    def _record(self, name: TaskName, now: Instant) -> TaskRecord:
+        if name not in self._records:
+            self._records[name] = records.new_record(name, now)
+        return self._records[name]
+
+    def _update(self, record: TaskRecord) -> None:
+        self._records[record.task] = record
+        self._touch(record.task, is_changed=True)
+
+    def _touch(self, name: TaskName, *, is_changed: bool) -> None:
+        self._touched[name] = is_changed or self._touched.get(name, False)
+
+    def _show(self, name: TaskName) -> None:
+        task = self.generation.tasks.get(name) if self.generation else None
+        if task is None:
+            self._statuses.pop(name, None)
+            return
+        runs = self._roster.of(name)
+        starts = [run.started_at for run in runs if run.started_at is not None]
+        self._statuses[name] = TaskStatus(
+            task=task,
+            record=self._records[name],
+            next_due=self._timetable.next_of(name),
+            running=tuple(run.id for run in runs),
+            running_since=min(starts, default=None),
+        )
+
+
+def _by_task(fires: Sequence[Fire]) -> dict[TaskName, list[Fire]]:
+    groups: dict[TaskName, list[Fire]] = {}
+    for fire in fires:
+        groups.setdefault(fire.task, []).append(fire)
+    return groups

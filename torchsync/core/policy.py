@@ -1,0 +1,109 @@
+"""The verdict of one host: may its tasks run here, and as whom. Pure.
+
+A repository says which user a task wants; only the host's own configuration says which users a file of tasks may name. Everything that
+cannot run here is told at once, and the generation is then refused whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from torchsync.core.model import Task
+from torchsync.core.pathglob import matches_path
+from torchsync.errors import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostPolicy:
+    """The host's decisions, from `policy` of agent.yaml.
+
+    `users` maps a user to patterns of task files (relative to `repository.path`) that may name it. `agent_user` is who the agent itself is;
+    without root every task runs as that user.
+    """
+
+    agent_user: str
+    is_root: bool
+    users: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    default_user: str = "torchsync-run"
+    allow_root: bool = False
+    max_tasks: int = 2000
+
+
+UidOf = Callable[[str], int | None]
+"""The id of a user of this host, None for a name it does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostRules:
+    """What decides whether the host takes the tasks selected for it."""
+
+    policy: HostPolicy
+    uid_of: UidOf
+
+
+def effective_user(task: Task, policy: HostPolicy) -> str:
+    """The user the task runs as."""
+    return (task.user or policy.default_user) if policy.is_root else policy.agent_user
+
+
+def judge_host(tasks: Iterable[Task], policy: HostPolicy, uid_of: UidOf) -> tuple[Problem, ...]:
+    """Everything that keeps these tasks from running on this host, in the order of their files; nothing when they may."""
+    ordered = sorted(tasks, key=lambda task: (task.source.path, task.source.line, task.name))
+    problems = [problem for task in ordered if task.user and (problem := _judge_user(task, policy, uid_of))]
+    return (*_judge_number(len(ordered), policy), *_judge_default_user(ordered, policy, uid_of), *problems)
+
+
+def _judge_number(count: int, policy: HostPolicy) -> tuple[Problem, ...]:
+    if count <= policy.max_tasks:
+        return ()
+    message = f"{count} tasks are selected for this host, which takes at most {policy.max_tasks}"
+    return (Problem(code="TS313", message=message, hint="raise policy.max_tasks in agent.yaml, or select fewer"),)
+
+
+def _judge_default_user(tasks: Iterable[Task], policy: HostPolicy, uid_of: UidOf) -> tuple[Problem, ...]:
+    """One problem, however many tasks it is that name no user."""
+    if not policy.is_root or not any(not task.user for task in tasks):
+        return ()
+    user = policy.default_user
+    uid = uid_of(user)
+    if uid is None:
+        hint = "create it, or set policy.default_user in agent.yaml"
+        return (Problem(code="TS311", message=f"the default user {user!r} does not exist on this host", hint=hint),)
+    if uid == 0 and not policy.allow_root:
+        hint = "set policy.default_user to another user, or policy.allow_root to true"
+        return (Problem(code="TS310", message=f"the default user {user!r} is root, which this host does not allow for tasks", hint=hint),)
+    return ()
+
+
+def _judge_user(task: Task, policy: HostPolicy, uid_of: UidOf) -> Problem | None:
+    if not policy.is_root:
+        if task.user == policy.agent_user:
+            return None
+        message = f"user {task.user!r} is asked for, but the agent is not root and runs every task as {policy.agent_user!r}"
+        return _problem("TS310", task, message, "drop `user`, or run the agent as root")
+    uid = uid_of(task.user)
+    if uid is None:
+        return _problem("TS311", task, f"user {task.user!r} does not exist on this host", "create the user, or select other hosts")
+    if not _is_granted(task, policy):
+        message = f"user {task.user!r} is not granted to {task.source.path} by policy.users of this host"
+        return _problem(
+            "TS310", task, message, f"grant it in agent.yaml, as in users: {{{task.user}: [{task.source.path!r}]}}, or drop `user`"
+        )
+    if uid == 0 and not policy.allow_root:
+        return _problem(
+            "TS310", task, f"user {task.user!r} is root, which this host does not allow for tasks", "set policy.allow_root to true"
+        )
+    return None
+
+
+def _is_granted(task: Task, policy: HostPolicy) -> bool:
+    """The default user needs no grant: a task that names no user gets it anyway."""
+    if task.user == policy.default_user:
+        return True
+    return any(matches_path(pattern, task.source.path) for pattern in policy.users.get(task.user, ()))
+
+
+def _problem(code: str, task: Task, message: str, hint: str) -> Problem:
+    place = task.source
+    return Problem(code=code, message=message, path=place.path, line=place.line, column=place.column, task=task.name, hint=hint)

@@ -1,0 +1,64 @@
+"""How a task's record grows: one function for each thing that happens to it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from torchsync.core.model import Instant, Millis, Outcome, Run, SkipReason, TaskName, TaskRecord
+
+KEPT_AFTER_REMOVAL = Millis(30 * 24 * 3600 * 1000)
+
+FAILURES = frozenset({Outcome.FAILED, Outcome.TIMED_OUT, Outcome.START_FAILED, Outcome.LOST})
+
+Key = TypeVar("Key", Outcome, SkipReason)
+
+
+def new_record(task: TaskName, now: Instant) -> TaskRecord:
+    return TaskRecord(task=task, first_seen=now, last_seen=now)
+
+
+def decided(record: TaskRecord, through: Instant) -> TaskRecord:
+    """Every instant up to `through` has its entry; the mark never goes back."""
+    return replace(record, decided_through=max(record.decided_through, through))
+
+
+def skipped(record: TaskRecord, reason: SkipReason, last: Instant, count: int) -> TaskRecord:
+    return replace(decided(record, last), skipped=_plus(record.skipped, reason, count))
+
+
+def finished(record: TaskRecord, run: Run) -> TaskRecord:
+    """The record after `run`, which has its outcome. A run that torchsync or an operator ended on purpose is neither success nor failure."""
+    outcome, ended = run.outcome, run.finished_at
+    if outcome is None or ended is None:
+        raise ValueError(f"run {run.id} is not over")
+    started = run.started_at or run.admitted_at
+    return replace(
+        record,
+        runs=_plus(record.runs, outcome, 1),
+        last_run=max(record.last_run, started),
+        last_success=ended if outcome is Outcome.SUCCEEDED else record.last_success,
+        last_duration=Millis(max(0, ended - started)),
+        last_exit_status=record.last_exit_status if run.exit_status is None else run.exit_status,
+        consecutive_failures=_failures(record.consecutive_failures, outcome),
+    )
+
+
+def restarted(record: TaskRecord) -> TaskRecord:
+    return replace(record, restarts=record.restarts + 1)
+
+
+def is_forgotten(record: TaskRecord, now: Instant) -> bool:
+    """A task that has been gone this long starts from nothing when it comes back."""
+    return now - record.last_seen > KEPT_AFTER_REMOVAL
+
+
+def _failures(before: int, outcome: Outcome) -> int:
+    if outcome in FAILURES:
+        return before + 1
+    return 0 if outcome is Outcome.SUCCEEDED else before
+
+
+def _plus(counts: Mapping[Key, int], key: Key, by: int) -> Mapping[Key, int]:
+    return {**counts, key: counts.get(key, 0) + by}

@@ -1,0 +1,104 @@
+"""When each task is due next, and what has come due. Pure.
+
+Theory of operation. Every task with instants has exactly one entry in a heap: its next undecided instant, keyed by due. Taking what is due
+pops entries, and each pop puts the task's following instant back. So a task is looked at only when it is due, the cost of a tick is
+proportional to what is due, and due always means `due <= now`, never "does now match": a loop that was away sees every instant it missed.
+
+An instant counts from a mark on: the later of the task's baseline (the swap that added or rescheduled it) and the newest instant already
+decided. A swap touches only the tasks it names; everybody else keeps his entry. Entries of dropped tasks stay in the heap until they
+surface and are recognised by their ticket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from heapq import heappop, heappush
+
+from torchsync.core.cron import Schedule, ScheduleRefusal, instants, parse_schedule, zone_named
+from torchsync.core.model import CronTiming, HostFacts, Instant, Task, TaskName
+
+
+@dataclass(frozen=True, slots=True)
+class Fire:
+    """An instant that came due."""
+
+    task: TaskName
+    instant: Instant
+    due: Instant
+
+
+@dataclass(slots=True)
+class _Entry:
+    ticket: int
+    instant: Instant
+    following: Iterator[Instant]
+
+
+class Timetable:
+    """The next instant of every task that has one."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[Instant, int, TaskName]] = []
+        self._entries: dict[TaskName, _Entry] = {}
+        self._tickets = 0
+
+    def put(self, name: TaskName, timing: CronTiming, facts: HostFacts, after: Instant) -> None:
+        """The task's next instant is the first of its schedule that is later than `after`; an earlier entry of the task is gone."""
+        following = instants(_schedule(timing), zone_named(facts.zone if timing.zone == "local" else timing.zone), after)
+        self._tickets += 1
+        self._arm(name, self._tickets, following)
+
+    def drop(self, name: TaskName) -> None:
+        """The task has no instants any more."""
+        self._entries.pop(name, None)
+
+    def next_of(self, name: TaskName) -> Instant | None:
+        """When the task is due next; None when it is not."""
+        entry = self._entries.get(name)
+        return entry.instant if entry else None
+
+    def next_due(self) -> Instant | None:
+        """When anything is due next."""
+        while self._heap and not self._is_current(self._heap[0]):
+            heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def take(self, now: Instant, most: int) -> list[Fire]:
+        """At most `most` fires with `due <= now`, the earliest first; each task's next instant has moved on."""
+        fires: list[Fire] = []
+        while len(fires) < most:
+            due = self.next_due()
+            if due is None or due > now:
+                break
+            due, ticket, name = heappop(self._heap)
+            entry = self._entries[name]
+            fires.append(Fire(name, entry.instant, due))
+            self._arm(name, ticket, entry.following)
+        return fires
+
+    def _is_current(self, item: tuple[Instant, int, TaskName]) -> bool:
+        entry = self._entries.get(item[2])
+        return entry is not None and entry.ticket == item[1]
+
+    def _arm(self, name: TaskName, ticket: int, following: Iterator[Instant]) -> None:
+        instant = next(following, None)
+        if instant is None:
+            self.drop(name)
+            return
+        self._entries[name] = _Entry(ticket, instant, following)
+        heappush(self._heap, (instant, ticket, name))
+
+
+def check_timing(task: Task) -> None:
+    """Nothing happens when the task can be put into a timetable. Raises ValueError: another version may have known its schedule."""
+    if isinstance(task.timing, CronTiming):
+        _schedule(task.timing)
+
+
+def _schedule(timing: CronTiming) -> Schedule:
+    match parse_schedule(timing.schedule):
+        case ScheduleRefusal(message=why):
+            raise ValueError(f"the schedule {timing.schedule!r} is not known to this version: {why}")
+        case schedule:
+            return schedule
