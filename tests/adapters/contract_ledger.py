@@ -1,0 +1,272 @@
+"""What every `ports.Ledger` does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.builders import MINUTE, NOON, daemon, record, run, run_id, task
+from torchsync.core.entries import Admit, Batch, DropRecord, Finish, HistoryQuery, Intend, PutRecord, Skip, Withdraw
+from torchsync.core.model import Instant, Outcome, Run, RunState, SkipReason, StopCause, TaskName, Trigger
+from torchsync.ports import Ledger
+
+BACKUP, REPORT = task("backup"), task("report")
+
+
+def minute(number: int) -> Instant:
+    return Instant(NOON + number * MINUTE)
+
+
+def admitted(number: int, of=BACKUP, **changes) -> Run:
+    fresh = {"id": run_id(number, minute(number)), "admitted_at": minute(number), "instant": minute(number), "due": minute(number)}
+    return run(of, **(fresh | {"state": RunState.ADMITTED, "started_at": None} | changes))
+
+
+def skip(first: int, last: int | None = None, *, of=BACKUP, reason=SkipReason.MISSED, count: int = 1, extends: bool = False) -> Skip:
+    last = first if last is None else last
+    return Skip(task=of.name, reason=reason, first=minute(first), last=minute(last), count=count, decided_at=minute(last), extends=extends)
+
+
+def finish(one: Run, outcome: Outcome = Outcome.SUCCEEDED, **changes) -> Finish:
+    return Finish(**({"run": one.id, "outcome": outcome, "finished_at": Instant(one.admitted_at + 5), "exit_status": 0} | changes))
+
+
+def an_admitted_run_comes_back_as_it_was(ledger: Ledger) -> None:
+    full = task(
+        "full",
+        labels={"a": "b"},
+        env={"PGUSER": "dump ünïcode"},
+        hosts=("db-*", "!db-2"),
+        success_exit_codes=(0, 3),
+        description="all\nthere is",
+        user="deploy",
+    )
+    first = admitted(1, full, actor="alice", attempt=2)
+    second = admitted(2, daemon(), trigger=Trigger.DAEMON, instant=None, due=None, copy=3)
+    ledger.commit([Admit(second), Admit(first)])
+    assert ledger.run(first.id) == first
+    assert list(ledger.open_runs()) == [first, second]
+    assert ledger.run(run_id(99)) is None
+
+
+def a_task_that_moved_to_another_file_keeps_both_its_definitions(ledger: Ledger) -> None:
+    moved = replace(BACKUP, source=replace(BACKUP.source, path="tasks/other.yaml"))
+    ledger.commit([Admit(admitted(1)), Admit(admitted(2, moved))])
+    assert [one.task for one in ledger.open_runs()] == [BACKUP, moved]
+
+
+def a_run_goes_its_way(ledger: Ledger) -> None:
+    one = admitted(1)
+    ledger.commit([Admit(one)])
+    ledger.commit([Intend(one.id, StopCause.TIMEOUT)])
+    stopping = replace(one, state=RunState.STOPPING, stop_cause=StopCause.TIMEOUT)
+    assert list(ledger.open_runs()) == [stopping]
+    over = finish(one, Outcome.TIMED_OUT, started_at=Instant(NOON + 7), exit_status=143, detail="after 2 h")
+    ledger.commit([over])
+    assert ledger.open_runs() == []
+    assert ledger.run(one.id) == replace(
+        stopping,
+        state=RunState.FINISHED,
+        outcome=Outcome.TIMED_OUT,
+        started_at=over.started_at,
+        finished_at=over.finished_at,
+        exit_status=143,
+        detail="after 2 h",
+    )
+
+
+def the_end_of_a_run_may_tell_its_start(ledger: Ledger) -> None:
+    one = admitted(1)
+    ledger.commit([Admit(one), finish(one, started_at=Instant(NOON + 3))])
+    found = ledger.run(one.id)
+    assert found is not None
+    assert found.started_at == NOON + 3
+
+
+def an_instant_is_covered_once(ledger: Ledger) -> None:
+    ledger.commit([Admit(admitted(1)), skip(5, 9, count=5), Admit(admitted(5, REPORT))])
+    before = ledger.history(HistoryQuery())
+    for double in (
+        Admit(admitted(1, id=run_id(77))),
+        skip(1),
+        skip(0, 2, count=3),
+        skip(5),
+        skip(7),
+        skip(9, 12, count=4),
+        skip(3, 20, count=2),
+        Admit(admitted(9, id=run_id(77))),
+    ):
+        with pytest.raises(ValueError, match="covered"):
+            ledger.commit([Admit(admitted(30)), skip(40), double, PutRecord(record("backup"))])
+    assert ledger.history(HistoryQuery()) == before
+    assert ledger.records() == {}
+    ledger.commit([skip(2, 4, count=3), skip(10), skip(5, of=task("other"))])
+
+
+def runs_without_an_instant_cover_nothing(ledger: Ledger) -> None:
+    ledger.commit([Admit(admitted(number, instant=None, due=None, trigger=Trigger.MANUAL)) for number in (1, 2)])
+    assert len(ledger.open_runs()) == 2
+
+
+def a_run_is_admitted_once(ledger: Ledger) -> None:
+    ledger.commit([Admit(admitted(1))])
+    with pytest.raises(ValueError):
+        ledger.commit([Admit(admitted(2, id=admitted(1).id))])
+
+
+def a_withdrawn_run_leaves_its_instant_free(ledger: Ledger) -> None:
+    one = admitted(1)
+    ledger.commit([Admit(one)])
+    ledger.commit([Withdraw(one.id), skip(1)])
+    assert ledger.run(one.id) is None
+    assert [row.reason for row in ledger.history(HistoryQuery())] == [SkipReason.MISSED]
+
+
+def what_happens_to_a_run_that_is_not_open_is_refused(ledger: Ledger) -> None:
+    one = admitted(1)
+    ledger.commit([Admit(one), finish(one)])
+    for closed in (one.id, run_id(99)):
+        for operation in (finish(replace(one, id=closed)), Intend(closed, StopCause.OPERATOR), Withdraw(closed)):
+            with pytest.raises(ValueError, match="unknown or over"):
+                ledger.commit([skip(50), operation])
+    assert len(ledger.history(HistoryQuery())) == 1
+
+
+def instants_missed_in_a_row_share_one_entry(ledger: Ledger) -> None:
+    ledger.commit([skip(1, 3, count=3)])
+    ledger.commit([skip(4, 9, count=6, extends=True), skip(10, extends=True)])
+    (row,) = ledger.history(HistoryQuery())
+    assert (row.first, row.last, row.count, row.decided_at, row.run) == (minute(1), minute(10), 10, minute(10), None)
+    with pytest.raises(ValueError):
+        ledger.commit([Admit(admitted(6))])
+
+
+def a_span_that_cannot_grow_gets_an_entry_of_its_own(ledger: Ledger) -> None:
+    ledger.commit([skip(5), Admit(admitted(7))])
+    ledger.commit([skip(8, extends=True), skip(9, reason=SkipReason.OVERLAP, extends=True), skip(2, extends=True)])
+    ledger.commit([skip(1, of=REPORT, extends=True)])
+    rows = ledger.history(HistoryQuery(task="backup"))
+    assert sorted((row.first, row.count) for row in rows) == [(minute(number), 1) for number in (2, 5, 7, 8, 9)]
+
+
+def a_span_does_not_grow_backwards(ledger: Ledger) -> None:
+    ledger.commit([skip(5), skip(2, extends=True), skip(6, extends=True)])
+    rows = ledger.history(HistoryQuery())
+    assert sorted((row.first, row.last) for row in rows) == [(minute(2), minute(2)), (minute(5), minute(6))]
+
+
+def a_batch_is_whole_or_absent(ledger: Ledger) -> None:
+    with pytest.raises(ValueError):
+        ledger.commit([Admit(admitted(1)), PutRecord(record("backup")), Withdraw(run_id(99))])
+    assert ledger.open_runs() == []
+    assert ledger.records() == {}
+    ledger.commit([Admit(admitted(1))])
+    ledger.commit([])
+
+
+def a_record_comes_back_as_it_was(ledger: Ledger) -> None:
+    full = record(
+        "backup",
+        decided_through=minute(9),
+        last_run=minute(8),
+        last_success=minute(7),
+        last_duration=123,
+        last_exit_status=3,
+        consecutive_failures=2,
+        restarts=4,
+        runs={Outcome.FAILED: 2, Outcome.SUCCEEDED: 10**12},
+        skipped={SkipReason.MISSED: 5},
+    )
+    ledger.commit([PutRecord(full), PutRecord(record("report"))])
+    assert ledger.records() == {"backup": full, "report": record("report")}
+    ledger.commit([DropRecord(TaskName("backup")), DropRecord(TaskName("never-there"))])
+    assert ledger.records() == {"report": record("report")}
+
+
+def the_mark_of_a_task_never_goes_back(ledger: Ledger) -> None:
+    ledger.commit([PutRecord(record("backup", decided_through=minute(9), restarts=1))])
+    ledger.commit([PutRecord(record("backup", decided_through=minute(3), restarts=2)), skip(1), Admit(admitted(2))])
+    assert ledger.records()["backup"] == record("backup", decided_through=minute(9), restarts=2)
+
+
+def the_history_is_told_newest_first(ledger: Ledger) -> None:
+    good, bad, other = admitted(1), admitted(4), admitted(3, REPORT)
+    ledger.commit([Admit(good), skip(2), Admit(other), Admit(bad), finish(good), finish(bad, Outcome.FAILED, exit_status=1)])
+
+    def told(**query) -> list[tuple[str, int]]:
+        return [(row.task, (row.first - NOON) // MINUTE) for row in ledger.history(HistoryQuery(**query))]
+
+    assert told() == [("backup", 4), ("report", 3), ("backup", 2), ("backup", 1)]
+    assert told(limit=2) == [("backup", 4), ("report", 3)]
+    assert told(task="report") == [("report", 3)]
+    assert told(task="backup", since=minute(2)) == [("backup", 4), ("backup", 2)]
+    assert told(failed=True) == [("backup", 4)]
+    assert told(task="rep") == []
+    assert ledger.history(HistoryQuery(limit=1))[0].run == ledger.run(bad.id)
+
+
+def what_was_decided_last_comes_first_whatever_its_instant(ledger: Ledger) -> None:
+    by_hand = admitted(8, instant=None, due=None, trigger=Trigger.MANUAL)
+    late = admitted(9, instant=minute(1), due=minute(1))
+    ledger.commit([Admit(late), Admit(by_hand), Admit(admitted(7, REPORT, instant=minute(7)))])
+    assert [row.run.id for row in ledger.history(HistoryQuery()) if row.run] == [late.id, by_hand.id, admitted(7).id]
+
+
+def a_batch_is_done_once_however_often_it_is_given(ledger: Ledger) -> None:
+    ledger.commit([Admit(admitted(1))])
+    assert ledger.turn() == 1
+    batches = [Batch(number=2, operations=(skip(2),)), Batch(number=5, operations=(skip(3, extends=True), Admit(admitted(5))))]
+    ledger.fold(batches)
+    assert ledger.turn() == 5
+    before = ledger.history(HistoryQuery())
+    ledger.fold(batches)
+    ledger.fold([])
+    assert ledger.history(HistoryQuery()) == before
+    ledger.fold([*batches, Batch(number=6, operations=(finish(admitted(5)),))])
+    assert [one.id for one in ledger.open_runs()] == [admitted(1).id]
+    ledger.commit([finish(admitted(1))])
+    assert ledger.turn() == 7
+
+
+def batches_that_contradict_the_ledger_are_refused_whole(ledger: Ledger) -> None:
+    ledger.commit([skip(1)])
+    with pytest.raises(ValueError):
+        ledger.fold([Batch(number=2, operations=(skip(2),)), Batch(number=3, operations=(skip(1),))])
+    assert ledger.turn() == 1
+    assert len(ledger.history(HistoryQuery())) == 1
+
+
+def what_is_old_and_over_is_pruned_and_the_records_stay(ledger: Ledger) -> None:
+    ledger.commit([Admit(admitted(1)), Admit(admitted(2)), finish(admitted(1)), skip(5), PutRecord(record())])
+    far = Instant(NOON + 10**9)
+    while ledger.prune(far):
+        pass
+    assert [row.run.id for row in ledger.history(HistoryQuery()) if row.run] == [admitted(2).id]
+    assert len(ledger.history(HistoryQuery())) == 1
+    assert ledger.records() == {record().task: record()}
+    assert [one.id for one in ledger.open_runs()] == [admitted(2).id]
+
+
+CONTRACT = (
+    what_is_old_and_over_is_pruned_and_the_records_stay,
+    an_admitted_run_comes_back_as_it_was,
+    a_task_that_moved_to_another_file_keeps_both_its_definitions,
+    a_run_goes_its_way,
+    the_end_of_a_run_may_tell_its_start,
+    an_instant_is_covered_once,
+    runs_without_an_instant_cover_nothing,
+    a_run_is_admitted_once,
+    a_withdrawn_run_leaves_its_instant_free,
+    what_happens_to_a_run_that_is_not_open_is_refused,
+    instants_missed_in_a_row_share_one_entry,
+    a_span_that_cannot_grow_gets_an_entry_of_its_own,
+    a_span_does_not_grow_backwards,
+    a_batch_is_whole_or_absent,
+    a_record_comes_back_as_it_was,
+    the_mark_of_a_task_never_goes_back,
+    the_history_is_told_newest_first,
+    what_was_decided_last_comes_first_whatever_its_instant,
+    a_batch_is_done_once_however_often_it_is_given,
+    batches_that_contradict_the_ledger_are_refused_whole,
+)

@@ -1,0 +1,66 @@
+"""The view of what is not in the ledger yet is what the ledger tells once it is."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.adapters.contract_ledger import admitted, finish, minute, skip
+from tests.builders import record, run_id, task
+from tests.fakes_state import MemoryLedger
+from torchsync.core.entries import Admit, Batch, DropRecord, Intend, LedgerOp, PutRecord, Withdraw
+from torchsync.core.ledgerview import LedgerView, after, view_of
+from torchsync.core.model import Run, StopCause, TaskName
+
+KINDS: list[Callable[[Run, int], LedgerOp]] = [
+    lambda one, _: Admit(one),
+    lambda one, _: Intend(one.id, StopCause.OPERATOR),
+    lambda one, _: finish(one),
+    lambda one, _: Withdraw(one.id),
+    lambda one, _: DropRecord(one.task.name),
+    lambda one, mark: skip(mark + 10, of=one.task, extends=True),
+    lambda one, mark: PutRecord(record(one.task.name, decided_through=minute(mark), restarts=mark)),
+]
+runs = st.integers(0, 5).map(lambda place: admitted(place, task(f"task-{place}")))
+operations = st.builds(lambda kind, one, mark: kind(one, mark), st.sampled_from(KINDS), runs, st.integers(0, 9))
+
+
+def seen(ledger: MemoryLedger) -> LedgerView:
+    return view_of(ledger.open_runs(), ledger.records())
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(operations, max_size=12), st.lists(st.lists(operations, min_size=1, max_size=4), max_size=12))
+def test_the_view_after_batches_is_what_the_ledger_tells_after_them(before: list[LedgerOp], batches: list[list[LedgerOp]]) -> None:
+    ledger = MemoryLedger()
+    for operation in before:
+        try:
+            ledger.commit([operation])
+        except ValueError:
+            continue
+    view = seen(ledger)
+    for some in batches:
+        try:
+            ledger.commit(some)
+        except ValueError:
+            continue
+        view = after(view, Batch(number=1, operations=tuple(some)))
+        assert view == seen(ledger)
+    assert list(view.runs) == list(ledger.open_runs())
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        pytest.param(Admit(admitted(1)), id="admitted twice"),
+        pytest.param(finish(admitted(2)), id="the end of an unknown run"),
+        pytest.param(Intend(run_id(9), StopCause.TIMEOUT), id="an unknown run"),
+        pytest.param(Withdraw(run_id(9)), id="an unknown run withdrawn"),
+    ],
+)
+def test_a_batch_that_contradicts_is_refused_and_changes_nothing(operation: LedgerOp) -> None:
+    view = view_of([admitted(1)], {TaskName("backup"): record("backup")})
+    with pytest.raises(ValueError, match=r"there already|unknown or over"):
+        after(view, Batch(number=1, operations=(PutRecord(record("other")), operation)))
+    assert view == view_of([admitted(1)], {TaskName("backup"): record("backup")})

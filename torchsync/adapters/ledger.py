@@ -1,0 +1,361 @@
+"""The ledger on SQLite: the history of instants and runs, and the records of the tasks.
+
+Theory of operation. One `commit` is one transaction and one fsync; what it returned for is on disk. When it cannot be had (full, read-only,
+failing disk) `StateUnwritable` is raised and the operations stay with the caller, who gives them again, with more behind them. After any
+failure the connection is closed: fsync reports an error once, and what the system then holds of the file need not be on disk. The next
+commit opens anew and moves everything the log holds into the database before it writes. By then the failed transaction may turn out to be
+there, since only its fsync failed. So what is given again is numbered: `turn` in `meta` is the number of the newest batch, written in the
+transaction of that batch, and a batch up to it is never done again, whichever process gives it.
+
+Reading goes on through all of this; where the folder cannot be written it reads what was there when the agent started.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import assert_never
+
+from torchsync.adapters import ledgerrows as rows
+from torchsync.adapters.ledgerschema import (
+    LedgerDamaged,
+    is_of_the_disk,
+    open_copy,
+    open_empty,
+    open_existing,
+    open_for_reading,
+    open_or_replace,
+    unwritable,
+)
+from torchsync.core.entries import (
+    Admit,
+    Batch,
+    DropRecord,
+    Finish,
+    HistoryQuery,
+    HistoryRow,
+    Intend,
+    LedgerOp,
+    PutRecord,
+    Skip,
+    Withdraw,
+)
+from torchsync.core.model import Instant, Run, RunId, TaskName, TaskRecord
+from torchsync.errors import NotFound, Problem, StateUnwritable
+
+PRUNED_AT_ONCE = 1_000
+"""Rows deleted in one transaction: the loop waits for it."""
+
+_RUNS = f"SELECT {rows.RUN_FIELDS} FROM run JOIN definition ON digest = definition"  # noqa: S608 - our own column names
+_NEW_RUN = f"INSERT INTO run ({rows.RUN_COLUMNS}) VALUES ({', '.join('?' * 20)})"  # noqa: S608 - as above
+_NEW_FIRE = "INSERT INTO fire (task, first, last, count, decided_at, reason, run) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_PUT_RECORD = f"""INSERT INTO record ({rows.RECORD_COLUMNS}) VALUES ({", ".join("?" * 12)})
+    ON CONFLICT (task) DO UPDATE SET
+    first_seen = excluded.first_seen, last_seen = excluded.last_seen,
+    decided_through = max(decided_through, excluded.decided_through),
+    last_run = excluded.last_run, last_success = excluded.last_success, last_duration = excluded.last_duration,
+    last_exit_status = excluded.last_exit_status, consecutive_failures = excluded.consecutive_failures,
+    restarts = excluded.restarts, runs = excluded.runs, skipped = excluded.skipped"""  # noqa: S608 - as above
+_FAILED = "('failed', 'timed_out', 'start_failed', 'lost')"
+
+
+class LedgerReader:
+    """The reading half, over a connection of either kind."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        connection.row_factory = sqlite3.Row
+        self._connection = connection
+
+    def turn(self) -> int:
+        """The number of the newest batch that the ledger holds; 0 for none."""
+        return _turn_of(self._connection)
+
+    def open_runs(self) -> Sequence[Run]:
+        """The runs without an outcome, oldest admission first."""
+        found = self._connection.execute(f"{_RUNS} WHERE outcome IS NULL ORDER BY admitted_at, id")
+        return [rows.run_of(row) for row in found]
+
+    def records(self) -> Mapping[TaskName, TaskRecord]:
+        """The record of every task known."""
+        found = self._connection.execute(f"SELECT {rows.RECORD_COLUMNS} FROM record")  # noqa: S608 - our own column names
+        return {row["task"]: rows.record_of(row) for row in found}
+
+    def run(self, run: RunId) -> Run | None:
+        row = self._connection.execute(f"{_RUNS} WHERE id = ?", (run,)).fetchone()
+        return rows.run_of(row) if row else None
+
+    def history(self, query: HistoryQuery) -> Sequence[HistoryRow]:
+        """Newest decision first. With `failed` only runs that failed, timed out, did not start or were lost."""
+        parameters = {"task": query.task, "since": query.since, "limit": query.limit}
+        found = self._connection.execute(_history_query(query), parameters).fetchall()
+        return [rows.history_row(row, self.run(row["run"]) if row["run"] else None) for row in found]
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _history_query(query: HistoryQuery) -> str:
+    """Fixed fragments only; the values are parameters."""
+    of_task = " AND task = :task" if query.task else ""
+    runs = f"""SELECT admitted_at AS decided_at, task, instant AS first, instant AS last, 1 AS count, NULL AS reason, id AS run FROM run
+        WHERE admitted_at >= :since{of_task}"""  # noqa: S608 - as above
+    skips = f"""SELECT decided_at, task, first, last, count, reason, NULL AS run FROM fire
+        WHERE reason IS NOT NULL AND decided_at >= :since{of_task}"""  # noqa: S608 - as above
+    both = f"{runs} AND outcome IN {_FAILED}" if query.failed else f"{runs} UNION ALL {skips}"
+    return f"{both} ORDER BY 1 DESC, 4 DESC, 7 DESC LIMIT :limit"
+
+
+def open_readonly(path: Path, scratch: Path) -> LedgerReader:
+    """The ledger of this or another process, as far as it is durable. `scratch` is a folder for a copy, where one is needed.
+
+    Raises NotFound when there is none, Refused without the right to read it, StateUnwritable when the disk fails.
+    """
+    return LedgerReader(open_for_reading(path, scratch))
+
+
+class SqliteLedger:
+    """The one writer of the ledger at `path`; see `ports.Ledger`. For one thread.
+
+    A disk that does not allow for writing is no reason not to start: `notices` says so, reading works from a copy in the folder `scratch`
+    where it must, and every commit tries again. A damaged ledger found at the start is set aside; `notices` says so, and `was_replaced`.
+    """
+
+    def __init__(self, path: Path, scratch: Path) -> None:
+        self._path = path
+        self._scratch = scratch
+        self._connection: sqlite3.Connection | None = None
+        self._fallback: LedgerReader | None = None
+        self._definitions = rows.Definitions()
+        self._turn = 0
+        self._is_doubtful = False
+        self.notices: tuple[Problem, ...] = ()
+        try:
+            self._connection, self.notices = open_or_replace(path)
+            self._turn = _turn_of(self._connection)
+        except StateUnwritable as error:
+            self.notices = (Problem(code=error.code, message=error.message, path=str(path)),)
+        self.was_replaced = any(notice.code == "TS334" for notice in self.notices)
+
+    def commit(self, operations: Sequence[LedgerOp]) -> None:
+        """All of the operations are durable, as the batch behind `turn`, in one transaction; or none is, and StateUnwritable is raised.
+
+        Raises ValueError, and nothing has happened, when the operations contradict the ledger: an instant that is covered already, or a run
+        that is unknown or over.
+        """
+        if operations:
+            self._opened()
+            self.fold([Batch(number=self._turn + 1, operations=tuple(operations))])
+
+    def fold(self, batches: Sequence[Batch]) -> None:
+        """Every batch is durable, in order and one transaction; those up to `turn` are there and left out. Raises as `commit`."""
+        connection = self._settled(batches)
+        pending = [batch for batch in batches if batch.number > self._turn]
+        if not pending:
+            return
+        try:
+            with _transaction(connection):
+                for operation in (operation for batch in pending for operation in batch.operations):
+                    _apply(connection, self._definitions, operation)
+                connection.execute("UPDATE meta SET value = ? WHERE key = 'turn'", (pending[-1].number,))
+        except sqlite3.IntegrityError as error:
+            raise ValueError(f"the ledger refuses what contradicts it: {error}") from error
+        except sqlite3.Error as error:
+            raise self._distrusted(error) from error
+        self._turn = pending[-1].number
+
+    def turn(self) -> int:
+        """The number of the newest batch that the ledger holds; 0 for none."""
+        with self._reading() as reader:
+            return reader.turn()
+
+    def open_runs(self) -> Sequence[Run]:
+        with self._reading() as reader:
+            return reader.open_runs()
+
+    def records(self) -> Mapping[TaskName, TaskRecord]:
+        with self._reading() as reader:
+            return reader.records()
+
+    def history(self, query: HistoryQuery) -> Sequence[HistoryRow]:
+        with self._reading() as reader:
+            return reader.history(query)
+
+    def run(self, run: RunId) -> Run | None:
+        with self._reading() as reader:
+            return reader.run(run)
+
+    def prune(self, before: Instant) -> int:
+        """Some of the entries and finished runs decided before the instant are gone; how many, and 0 once none is left.
+
+        The records stay, and with them the mark of every task. Raises StateUnwritable.
+        """
+        connection = self._settled(())
+        try:
+            with _transaction(connection):
+                return _prune(connection, before)
+        except sqlite3.Error as error:
+            raise self._distrusted(error) from error
+
+    def close(self) -> None:
+        for resource in (self._connection, self._fallback):
+            if resource is not None:
+                resource.close()
+        self._connection = self._fallback = None
+
+    def _settled(self, batches: Sequence[Batch]) -> sqlite3.Connection:
+        """A connection to build on. If a commit has failed, in this process or in the one that gave one of these batches before, everything
+        that is in the log is in the database, and the doubt is over.
+        """
+        connection = self._opened()
+        if not self._is_doubtful and all(batch.number > self._turn for batch in batches):
+            return connection
+        try:
+            is_blocked = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.Error as error:
+            raise self._distrusted(error) from error
+        if is_blocked:
+            raise unwritable(self._path, "another process holds on to it")
+        self._is_doubtful = False
+        return connection
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            try:
+                self._connection = open_existing(self._path)
+            except LedgerDamaged as damage:
+                raise unwritable(self._path, f"it is damaged ({damage}); restart the agent to begin a new one") from damage
+            self._turn = _turn_of(self._connection)
+            if self._fallback is not None:
+                self._fallback.close()
+                self._fallback = None
+        return self._connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[LedgerReader]:
+        try:
+            yield self._reader()
+        except sqlite3.Error as error:
+            raise self._distrusted(error) from error
+
+    def _reader(self) -> LedgerReader:
+        try:
+            return LedgerReader(self._opened())
+        except StateUnwritable:
+            self._fallback = self._fallback or self._open_fallback()
+            return self._fallback
+
+    def _open_fallback(self) -> LedgerReader:
+        try:
+            return LedgerReader(open_copy(self._path, self._scratch))
+        except NotFound:
+            return LedgerReader(open_empty())
+
+    def _distrusted(self, error: sqlite3.Error) -> StateUnwritable:
+        """The connection is closed; raises the error itself when it tells of a bug and not of the disk."""
+        if not is_of_the_disk(error):
+            raise error
+        self._is_doubtful = True
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+        return unwritable(self._path, error)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """What is executed inside is committed, or nothing of it when an exception leaves."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+
+
+def _turn_of(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT value FROM meta WHERE key = 'turn'").fetchone()[0])
+
+
+def _apply(connection: sqlite3.Connection, definitions: rows.Definitions, operation: LedgerOp) -> None:
+    match operation:
+        case Admit(run=run):
+            _admit(connection, definitions, run)
+        case Skip():
+            _skip(connection, operation)
+        case Intend(run=run_id, cause=cause):
+            _change_open(connection, run_id, "UPDATE run SET stop_cause = ? WHERE id = ? AND outcome IS NULL", cause.value)
+        case Finish():
+            _finish(connection, operation)
+        case Withdraw(run=run_id):
+            _change_open(connection, run_id, "DELETE FROM run WHERE id = ? AND outcome IS NULL")
+            connection.execute("DELETE FROM fire WHERE run = ?", (run_id,))
+        case PutRecord(record=record):
+            connection.execute(_PUT_RECORD, rows.record_row(record))
+        case DropRecord(task=task):
+            connection.execute("DELETE FROM record WHERE task = ?", (task,))
+        case _:
+            assert_never(operation)
+
+
+def _admit(connection: sqlite3.Connection, definitions: rows.Definitions, run: Run) -> None:
+    connection.execute(_NEW_RUN, rows.run_row(run, definitions.put(connection, run.task)))
+    if run.instant is not None:
+        connection.execute(_NEW_FIRE, rows.fire_row(run))
+
+
+def _skip(connection: sqlite3.Connection, skip: Skip) -> None:
+    """A span that cannot grow, since its entry is pruned or not the newest any more, gets an entry of its own."""
+    if skip.extends and _grow(connection, skip):
+        return
+    connection.execute(_NEW_FIRE, rows.skip_row(skip))
+
+
+def _grow(connection: sqlite3.Connection, skip: Skip) -> bool:
+    newest = connection.execute("SELECT first, last, reason FROM fire WHERE task = ? ORDER BY first DESC LIMIT 1", (skip.task,)).fetchone()
+    if newest is None or newest[2] != skip.reason.value or newest[1] >= skip.first:
+        return False
+    connection.execute(
+        "UPDATE fire SET last = ?, count = count + ?, decided_at = ? WHERE task = ? AND first = ?",
+        (skip.last, skip.count, skip.decided_at, skip.task, newest[0]),
+    )
+    return True
+
+
+def _finish(connection: sqlite3.Connection, finish: Finish) -> None:
+    _change_open(
+        connection,
+        finish.run,
+        """UPDATE run SET outcome = ?, finished_at = ?, started_at = coalesce(?, started_at), exit_status = ?, detail = ?
+            WHERE id = ? AND outcome IS NULL""",
+        finish.outcome.value,
+        finish.finished_at,
+        finish.started_at,
+        finish.exit_status,
+        finish.detail,
+    )
+
+
+def _change_open(connection: sqlite3.Connection, run: RunId, statement: str, *values: object) -> None:
+    """Exactly one run, which is not over, has changed. The id is the last parameter of the statement."""
+    if connection.execute(statement, (*values, run)).rowcount != 1:
+        raise ValueError(f"run {run} is unknown or over")
+
+
+def _prune(connection: sqlite3.Connection, before: Instant) -> int:
+    parameters = {"before": before, "limit": PRUNED_AT_ONCE}
+    old = "SELECT id FROM run WHERE admitted_at < :before AND outcome IS NOT NULL ORDER BY admitted_at, id LIMIT :limit"
+    connection.execute(f"DELETE FROM fire WHERE run IN ({old})", parameters)  # noqa: S608 - fixed text
+    runs = connection.execute(f"DELETE FROM run WHERE id IN ({old})", parameters).rowcount  # noqa: S608 - fixed text
+    skips = connection.execute(
+        """DELETE FROM fire WHERE (task, first) IN
+            (SELECT task, first FROM fire WHERE reason IS NOT NULL AND decided_at < :before ORDER BY decided_at LIMIT :limit)""",
+        parameters,
+    ).rowcount
+    if 0 < runs < PRUNED_AT_ONCE:
+        connection.execute("DELETE FROM definition WHERE digest NOT IN (SELECT definition FROM run)")
+    return runs + skips

@@ -1,0 +1,59 @@
+"""Bounds what finished runs leave on the disk: their directories go by age, by number and by size, the oldest first.
+
+The id of a run begins with the time of its admission, so the names sort by age and nothing has to be asked for it. A run that is not over is
+never touched, nor is anything whose name is not that of a run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from torchsync.core.model import Instant
+
+_RUN = re.compile(r"[0-9a-f]{12}-[0-9a-f]{8}")
+_BLOCK = 512
+"""stat(2): st_blocks counts these, whatever the file system's own blocks are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What is kept: runs admitted after `since`, at most `most_runs` of them, the newest, with at most `most_bytes` on the disk. Runs admitted
+    from `until` on are kept in any case: nobody knows yet whether they are in flight.
+    """
+
+    since: Instant
+    until: Instant
+    most_runs: int
+    most_bytes: int
+
+
+def prune_runs(folder: Path, bounds: Bounds, in_flight: Collection[str]) -> int:
+    """How many directories of finished runs were removed; what is left is within the bounds, as far as it may be removed."""
+    surplus = list(_surplus(folder, bounds, in_flight))
+    for path in surplus:
+        shutil.rmtree(path, ignore_errors=True)
+    return len(surplus)
+
+
+def _surplus(folder: Path, bounds: Bounds, in_flight: Collection[str]) -> Iterator[Path]:
+    newest_first = sorted((path for path in folder.iterdir() if _RUN.fullmatch(path.name)), reverse=True)
+    size = 0
+    for number, path in enumerate(newest_first, start=1):
+        size += _size(path)
+        admitted = int(path.name[:12], 16)
+        is_settled = path.name not in in_flight and admitted < bounds.until
+        if is_settled and (admitted <= bounds.since or number > bounds.most_runs or size > bounds.most_bytes):
+            yield path
+
+
+def _size(folder: Path) -> int:
+    try:
+        with os.scandir(folder) as entries:
+            return sum(entry.stat(follow_symlinks=False).st_blocks * _BLOCK for entry in entries)
+    except OSError:
+        return 0
