@@ -1,0 +1,34 @@
+"""What every `ports.Clock` does. `let_pass` lets that many milliseconds pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torchsync.ports import Clock
+
+LetPass = Callable[[int], None]
+
+
+def times_are_whole_milliseconds(clock: Clock, let_pass: LetPass) -> None:
+    assert type(clock.now()) is int
+    assert type(clock.monotonic()) is int
+    assert clock.now() > 1_700_000_000_000, "since the epoch, in milliseconds"
+
+
+def the_monotonic_clock_never_goes_back(clock: Clock, let_pass: LetPass) -> None:
+    readings = [clock.monotonic() for _ in range(1000)]
+    assert readings == sorted(readings)
+
+
+def both_clocks_move_on_together(clock: Clock, let_pass: LetPass) -> None:
+    wall, mono = clock.now(), clock.monotonic()
+    let_pass(30)
+    assert clock.monotonic() - mono >= 30
+    assert abs((clock.now() - wall) - (clock.monotonic() - mono)) < 20
+
+
+CONTRACT = (
+    times_are_whole_milliseconds,
+    the_monotonic_clock_never_goes_back,
+    both_clocks_move_on_together,
+)

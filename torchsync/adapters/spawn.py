@@ -1,0 +1,127 @@
+"""The start of a shim: posix_spawn(3), which costs the same however large the agent is. Part of the process executor."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from torchsync.core.startscript import LANG, PATH, Account
+
+_CATCHABLE = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+
+
+class CannotStart(Exception):
+    """A run is known not to begin; the text is the reason, a sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shim:
+    """One to be started. `folder` is the directory of the run, `fifo` closes when the command was executed, `output` is an open descriptor,
+    `switch_to` the user of the command if it is another.
+    """
+
+    run: str
+    folder: str
+    boot: str
+    fifo: Path
+    cgroup: str
+    script: str
+    output: int
+    switch_to: Account | None
+
+
+class Launcher:
+    """Starts shims. Their text is read once, so that an upgrade of the package changes no run of this agent process."""
+
+    def __init__(self, shell: tuple[str, ...]) -> None:
+        self._shell = shell
+        self._text = resources.files("torchsync.adapters").joinpath("shim.sh").read_text()
+        self._setpriv = shutil.which("setpriv", path=PATH)
+        _close_on_exec()
+
+    def account(self, name: str) -> Account:
+        """The user, as which a run can be started. Raises CannotStart."""
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError as error:
+            raise CannotStart(_why_unknown(name)) from error
+        if entry.pw_uid != os.geteuid():
+            self._check_switching(name)
+        return Account(name=name, uid=entry.pw_uid, gid=entry.pw_gid, home=entry.pw_dir, shell=entry.pw_shell)
+
+    def launch(self, shim: Shim) -> int:
+        """The shim is running; its pid. Raises OSError when it cannot be started.
+
+        In a session of its own; default signal dispositions and an empty mask; no descriptor but the script as 0 and the output as 1.
+        """
+        become = (*self._switch_to(shim.switch_to), *self._shell, "-s")
+        source = _memory_file(shim.script.encode("utf-8", "surrogateescape"))
+        try:
+            return os.posix_spawn(
+                self._shell[0],
+                (*self._shell, "-c", self._text, "torchsync-run", shim.folder, shim.boot, str(shim.fifo), shim.cgroup, *become),
+                {"PATH": PATH, "LANG": LANG, "TORCHSYNC_RUN_ID": shim.run},
+                file_actions=(
+                    (os.POSIX_SPAWN_DUP2, source, 0),
+                    (os.POSIX_SPAWN_DUP2, shim.output, 1),
+                    (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+                ),
+                setsid=True,
+                setsigmask=(),
+                setsigdef=_CATCHABLE,
+            )
+        finally:
+            os.close(source)
+
+    def _check_switching(self, name: str) -> None:
+        if os.geteuid() != 0:
+            raise CannotStart(f"the agent does not run as root, so nothing can run as user {name!r}")
+        if self._setpriv is None:
+            raise CannotStart(f"to run as user {name!r} the program setpriv is needed; install the package util-linux")
+
+    def _switch_to(self, account: Account | None) -> tuple[str, ...]:
+        if account is None or self._setpriv is None:
+            return ()
+        return (self._setpriv, f"--reuid={account.uid}", f"--regid={account.gid}", "--init-groups", "--")
+
+
+def _why_unknown(name: str) -> str:
+    """getpwnam(3) as Python has it knows no user either when it has no descriptor to look with."""
+    try:
+        os.close(os.open("/etc/passwd", os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        return f"the user {name!r} cannot be looked up: {error.strerror}"
+    return f"this host has no user {name!r}"
+
+
+def open_fifo(path: Path) -> int:
+    """A new FIFO, open for reading without anybody at the other end: it hangs up once somebody was (fifo(7), poll(2))."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    os.mkfifo(path, 0o600)
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _memory_file(content: bytes) -> int:
+    descriptor = os.memfd_create("start", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _close_on_exec() -> None:
+    """Descriptors that the agent got from whoever started it do not reach a run; those it opens itself never do (PEP 446)."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 numbers, not files
+        if int(name) > 2:
+            try:
+                os.set_inheritable(int(name), False)
+            except OSError:  # The descriptor of this very listing.
+                continue

@@ -1,0 +1,75 @@
+"""System calls that Python 3.11 does not offer: holes in files, and a timer that is a descriptor."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
+
+from torchsync.core.model import Millis
+from torchsync.ports import Clock, Wakeups
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_FALLOCATE = getattr(_LIBC, "fallocate64", _LIBC.fallocate)
+_FALLOC_FL_KEEP_SIZE, _FALLOC_FL_PUNCH_HOLE = 0x01, 0x02
+_TFD_NONBLOCK, _TFD_CLOEXEC = os.O_NONBLOCK, os.O_CLOEXEC
+_CLOCK_BOOTTIME = 7
+
+
+def punch_hole(descriptor: int, start: int, stop: int) -> None:
+    """The bytes from `start` to `stop` read as zeros and take no space, as far as they fill blocks. Raises OSError, EOPNOTSUPP among others.
+
+    fallocate(2).
+    """
+    length = ctypes.c_int64(stop - start)
+    _check(_FALLOCATE(descriptor, _FALLOC_FL_KEEP_SIZE | _FALLOC_FL_PUNCH_HOLE, ctypes.c_int64(start), length))
+
+
+class _Timespec(ctypes.Structure):
+    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
+
+
+class _Itimerspec(ctypes.Structure):
+    _fields_ = (("interval", _Timespec), ("value", _Timespec))
+
+
+class Timer:
+    """Calls back in the loop's thread after a while: timerfd_create(2) on CLOCK_BOOTTIME, the clock of `Clock.monotonic`."""
+
+    def __init__(self, wakeups: Wakeups, clock: Clock) -> None:
+        self._clock = clock
+        self._waiting: list[tuple[Millis, int, Callable[[], None]]] = []
+        self._order = count()
+        self._descriptor = _check(_LIBC.timerfd_create(_CLOCK_BOOTTIME, _TFD_NONBLOCK | _TFD_CLOEXEC))
+        wakeups.watch(self._descriptor, self._ring)
+
+    def after(self, delay: Millis, call: Callable[[], None]) -> None:
+        """`call` is called once, `delay` from now or a little later."""
+        heappush(self._waiting, (Millis(self._clock.monotonic() + delay), next(self._order), call))
+        self._set()
+
+    def _ring(self) -> None:
+        os.read(self._descriptor, 8)
+        now = self._clock.monotonic()
+        due = []
+        while self._waiting and self._waiting[0][0] <= now:
+            due.append(heappop(self._waiting)[2])
+        self._set()
+        for call in due:
+            call()
+
+    def _set(self) -> None:
+        if not self._waiting:
+            return
+        wait = max(1, self._waiting[0][0] - self._clock.monotonic())
+        spec = _Itimerspec(_Timespec(0, 0), _Timespec(wait // 1000, wait % 1000 * 1_000_000))
+        _check(_LIBC.timerfd_settime(self._descriptor, 0, ctypes.byref(spec), None))
+
+
+def _check(result: int) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
