@@ -1,0 +1,687 @@
+"""The sync process as the agent sees it, and the phases in it, against real repositories, hostile ones among them."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha1
+from pathlib import Path
+
+import pytest
+
+from tests.builders import facts
+from tests.gitrepo import GOOD, GOOD_TASK, Repo, entry, one_task
+from tests.gitserver import tarpit
+from torchsync.adapters.child import session_members
+from torchsync.adapters.git import GitRunner
+from torchsync.adapters.mirror import mirror_lock
+from torchsync.cli.syncprocess import Sync
+from torchsync.core.jsontext import canonical, parse_json
+from torchsync.core.model import Revision
+from torchsync.core.syncdoc import Phase, RecoveryAction, RemoteSpec, SyncAnswer, SyncRequest, Verdict, stamp
+from torchsync.core.taskdoc import answer_from_document, request_document
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    return Repo(tmp_path / "tasks")
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    return folder
+
+
+def asked(repo: Repo, state: Path, revision: str = "", **changes: object) -> SyncRequest:
+    """A request for the tip of main; `changes` are fields of the request or of its remote."""
+    fields = {name: value for name, value in changes.items() if name in SyncRequest.__dataclass_fields__}
+    remote = RemoteSpec(**({"url": repo.url} | {name: value for name, value in changes.items() if name not in fields}))
+    made = SyncRequest(
+        remote=remote,
+        ref_name="refs/heads/main",
+        revision=Revision(revision or repo.git("rev-parse", "main")),
+        floor="",
+        facts=facts(),
+        state=str(state),
+    )
+    return replace(made, **fields)
+
+
+def in_process(request: SyncRequest) -> SyncAnswer:
+    with mirror_lock(Path(request.state), 10) as lock:
+        return Sync(request, GitRunner((lock,))).answer()
+
+
+def codes(answer: SyncAnswer) -> list[str]:
+    return [problem.code for problem in answer.problems]
+
+
+def start(request: SyncRequest) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "torchsync.cli.syncprocess"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdin
+    process.stdin.write(canonical(request_document(request)).encode() + b"\n")
+    process.stdin.flush()
+    return process
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """The process is collected and nothing is open."""
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+    process.wait()
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 20.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+# The process.
+
+
+def test_the_answer_is_the_only_thing_on_standard_output(repo: Repo, state: Path) -> None:
+    repo.commit(GOOD)
+    process = start(asked(repo, state))
+    assert process.stdout
+    assert process.stdin
+    text = process.stdout.read()
+    process.stdin.close()
+    assert process.wait() == 0
+    answer = answer_from_document(parse_json(text))
+    assert answer.verdict is Verdict.ACCEPTED
+    assert text.count(b"\n") == 1
+    assert set(answer.durations) == set(Phase) - {Phase.RESOLVE}
+    assert all(seconds >= 0 for seconds in answer.durations.values())
+    end(process)
+
+
+def test_it_ends_with_its_git_when_the_agent_closes_the_pipe(repo: Repo, state: Path) -> None:
+    repo.commit(GOOD)
+    with tarpit() as port:
+        process = start(asked(repo, state, url=f"https://127.0.0.1:{port}/tasks.git"))
+        assert process.stdin
+        assert eventually(lambda: len(session_members(process.pid)) >= 3)  # git and its helper wait for the server
+        process.stdin.close()
+        began = time.monotonic()
+        assert eventually(lambda: process.poll() is not None)
+        assert time.monotonic() - began < 5
+        assert eventually(lambda: session_members(process.pid) == [])
+    end(process)
+
+
+def test_a_successor_waits_for_the_lock(repo: Repo, state: Path) -> None:
+    repo.commit(GOOD)
+    with (state / "repo.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        process = start(asked(repo, state))
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1.5)
+        fcntl.flock(held, fcntl.LOCK_UN)
+    assert process.stdout
+    assert answer_from_document(parse_json(process.stdout.read())).verdict is Verdict.ACCEPTED
+    end(process)
+
+
+def test_a_git_that_outlived_its_parent_keeps_the_lock(repo: Repo, state: Path) -> None:
+    repo.commit(GOOD)
+    with tarpit() as port:
+        process = start(asked(repo, state, url=f"https://127.0.0.1:{port}/tasks.git"))
+        assert eventually(lambda: len(session_members(process.pid)) >= 3)
+        process.kill()
+        end(process)
+        orphans = session_members(process.pid)
+        assert orphans
+        answer = answer_of(start(asked(repo, state, timeout_ms=300)))
+        assert (answer.verdict, codes(answer)) == (Verdict.UNAVAILABLE, ["TS220"])
+        for pid in orphans:
+            os.kill(pid, 9)
+        assert eventually(lambda: session_members(process.pid) == [])
+    assert answer_of(start(asked(repo, state))).verdict is Verdict.ACCEPTED
+
+
+def answer_of(process: subprocess.Popen[bytes]) -> SyncAnswer:
+    assert process.stdout
+    answer = answer_from_document(parse_json(process.stdout.read()))
+    end(process)
+    return answer
+
+
+def test_a_request_that_is_none_ends_it_without_an_answer() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "torchsync.cli.syncprocess"], cwd=ROOT, input=b"{}\n", capture_output=True, check=False, timeout=60
+    )
+    assert done.returncode != 0
+    assert done.stdout == b""
+    assert b"lacks" in done.stderr.splitlines()[-1]
+
+
+# Verdicts.
+
+
+def test_all_mistakes_of_a_commit_are_told_at_once(repo: Repo, state: Path) -> None:
+    repo.commit(
+        {
+            "tasks/a.yaml": one_task("same-name", schedule='"61 * * * *"'),
+            "tasks/b.yaml": one_task("same-name", comand="oops"),
+            "tasks/c.yaml": GOOD_TASK,
+        }
+    )
+    answer = in_process(asked(repo, state))
+    assert answer.verdict is Verdict.REJECTED
+    assert {problem.code for problem in answer.problems} >= {"TS120", "TS110", "TS132"}
+    assert all(problem.path.startswith("tasks/") and problem.line for problem in answer.problems)
+    assert not (state / "worktrees").exists()
+
+
+def test_nothing_of_a_commit_that_was_turned_down_is_written_out(repo: Repo, state: Path) -> None:
+    repo.commit(GOOD | {"tasks/bad.yaml": "tasks: 7\n"})
+    assert in_process(asked(repo, state)).verdict is Verdict.REJECTED
+    assert not (state / "worktrees").exists()
+
+
+def test_a_subfolder_is_a_repository_of_its_own(repo: Repo, state: Path) -> None:
+    repo.commit({f"ops/cron/{name}": content for name, content in GOOD.items()} | {"elsewhere/tasks/bad.yaml": "]["})
+    (repo.folder / "ops/cron/scripts/backup.sh").chmod(0o755)
+    repo.commit({})
+    answer = in_process(asked(repo, state, path="./ops/cron/"))
+    assert answer.verdict is Verdict.ACCEPTED, answer.problems
+    assert sorted(path.name for path in (state / "worktrees" / answer.tree).iterdir()) == ["scripts", "tasks"]
+    assert answer.tree == repo.git("rev-parse", "main:ops/cron")
+
+
+@pytest.mark.parametrize("path", ["nowhere", "tasks/db.yaml", "tas"])
+def test_a_path_that_is_no_folder_of_the_commit_is_rejected(repo: Repo, state: Path, path: str) -> None:
+    repo.commit(GOOD)
+    answer = in_process(asked(repo, state, path=path))
+    assert (answer.verdict, codes(answer)) == (Verdict.REJECTED, ["TS150"])
+
+
+def test_a_repository_with_sha256_ids_is_read(tmp_path: Path, state: Path) -> None:
+    repo = Repo(tmp_path / "sha256", GOOD, object_format="sha256")
+    answer = in_process(asked(repo, state))
+    assert answer.verdict is Verdict.ACCEPTED, answer.problems
+    assert len(answer.tree) == 64
+
+
+def test_another_url_may_lead_to_a_repository_of_the_other_format(repo: Repo, tmp_path: Path, state: Path) -> None:
+    repo.commit(GOOD)
+    assert in_process(asked(repo, state)).verdict is Verdict.ACCEPTED
+    answer = in_process(asked(Repo(tmp_path / "sha256", GOOD, object_format="sha256"), state))
+    assert (answer.verdict, answer.recoveries) == (Verdict.ACCEPTED, {})
+
+
+def test_a_commit_id_is_fetched_without_a_ref(repo: Repo, state: Path) -> None:
+    first = repo.commit(GOOD)
+    repo.commit({"more": "x"})
+    answer = in_process(asked(repo, state, first, ref=first, ref_name=""))
+    assert (answer.verdict, answer.revision) == (Verdict.ACCEPTED, first)
+
+
+def test_the_remote_is_not_asked_for_what_is_there(repo: Repo, state: Path) -> None:
+    repo.commit(GOOD)
+    request = asked(repo, state)
+    assert in_process(request).verdict is Verdict.ACCEPTED
+    repo.folder.rename(repo.folder.with_name("gone"))
+    assert in_process(request).verdict is Verdict.ACCEPTED
+
+
+def test_a_ref_that_moved_meanwhile_still_gives_the_revision_that_was_asked_for(repo: Repo, state: Path) -> None:
+    first = repo.commit(GOOD)
+    repo.commit({"more": "x"})
+    answer = in_process(asked(repo, state, first))
+    assert (answer.verdict, answer.revision) == (Verdict.ACCEPTED, first)
+
+
+def test_a_revision_that_was_pushed_away_meanwhile_is_unavailable(repo: Repo, state: Path) -> None:
+    gone = repo.commit(GOOD)
+    repo.git("commit", "--quiet", "--amend", "-m", "again")
+    answer = in_process(asked(repo, state, gone))
+    assert (answer.verdict, codes(answer)) == (Verdict.UNAVAILABLE, ["TS205"])
+
+
+# Rewinds.
+
+
+def test_a_rewind_to_an_older_commit_is_refused(repo: Repo, state: Path) -> None:
+    older = repo.commit(GOOD)
+    newer = repo.commit({"more": "x"})
+    assert in_process(asked(repo, state)).verdict is Verdict.ACCEPTED
+    repo.git("reset", "--quiet", "--hard", older)
+    answer = in_process(asked(repo, state, floor=newer))
+    assert (answer.verdict, codes(answer)) == (Verdict.REFUSED, ["TS207"])
+
+
+def test_a_floor_that_the_remote_does_not_have_any_more_is_no_ancestor(repo: Repo, state: Path) -> None:
+    repo.commit(GOOD)
+    answer = in_process(asked(repo, state, floor="f" * 40))
+    assert (answer.verdict, codes(answer)) == (Verdict.REFUSED, ["TS207"])
+
+
+def test_a_rewind_is_followed_where_it_is_allowed(repo: Repo, state: Path) -> None:
+    older = repo.commit(GOOD)
+    newer = repo.commit({"more": "x"})
+    repo.git("reset", "--quiet", "--hard", older)
+    assert in_process(asked(repo, state, floor=newer, rewind_allowed=True)).verdict is Verdict.ACCEPTED
+
+
+# Hostile trees. The marks: what must be said, and whether git itself refuses the objects already.
+
+
+def link_out(repo: Repo) -> None:
+    repo.commit(GOOD)
+    (repo.folder / "leak").symlink_to("../../etc/shadow")
+    repo.commit({})
+
+
+def link_to_root(repo: Repo) -> None:
+    repo.commit(GOOD)
+    (repo.folder / "leak").symlink_to("/etc/shadow")
+    repo.commit({})
+
+
+def link_through_a_link(repo: Repo) -> None:
+    repo.commit(GOOD)
+    (repo.folder / "up").symlink_to("scripts")
+    (repo.folder / "leak").symlink_to("up/../../etc/shadow")
+    repo.commit({})
+
+
+def link_as_a_task(repo: Repo) -> None:
+    repo.commit(GOOD)
+    (repo.folder / "tasks/leak.yaml").symlink_to("db.yaml")
+    repo.commit({})
+
+
+def submodule(repo: Repo) -> None:
+    revision = repo.commit(GOOD)
+    repo.git("update-index", "--add", "--cacheinfo", f"160000,{revision},vendor")
+    repo.git("commit", "--quiet", "-m", "submodule")
+
+
+def by_hand(repo: Repo, *extra: bytes) -> None:
+    repo.commit(GOOD)
+    kept = [line.encode() for line in repo.git("ls-tree", "-z", "HEAD").split("\0") if line]
+    repo.commit_tree(*kept, *extra)
+
+
+def dot_git(repo: Repo) -> None:
+    repo.commit(GOOD)
+    inner = repo.git("mktree", stdin=entry("file", repo.blob(b"[core]\n"), "config") + b"\n")
+    by_hand(repo, entry("folder", inner, ".git"))
+
+
+def dot_dot(repo: Repo) -> None:
+    repo.commit(GOOD)
+    inner = repo.git("mktree", stdin=entry("file", repo.blob(b"evil"), "evil") + b"\n")
+    by_hand(repo, entry("folder", inner, ".."))
+
+
+def name_with_newline(repo: Repo) -> None:
+    repo.commit(GOOD | {"tasks/new\nline.yaml": GOOD_TASK})
+
+
+def name_that_is_not_utf8(repo: Repo) -> None:
+    by_hand(repo, entry("file", repo.blob(b"x") if repo.folder.exists() else "", b"caf\xe9"))
+
+
+def task_file_of_70_kib(repo: Repo) -> None:
+    repo.commit(GOOD | {"tasks/big.yaml": one_task("big") + "#" * 70 * 1024})
+
+
+def too_much_in_all(repo: Repo) -> None:
+    repo.commit(GOOD | {f"data/{number}": b"\0" * (33 << 20) for number in range(2)})
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (link_out, "TS140"),
+        (link_to_root, "TS140"),
+        (link_through_a_link, "TS140"),
+        (link_as_a_task, "TS140"),
+        (submodule, "TS140"),
+        (dot_git, "TS140"),
+        (dot_dot, "TS140"),
+        (name_with_newline, "TS140"),
+        (name_that_is_not_utf8, "TS140"),
+        (task_file_of_70_kib, "TS141"),
+        (too_much_in_all, "TS141"),
+    ],
+)
+def test_a_hostile_tree_is_rejected_and_nothing_of_it_written(repo: Repo, state: Path, make: Callable[[Repo], None], code: str) -> None:
+    make(repo)
+    answer = in_process(asked(repo, state))
+    assert answer.verdict is Verdict.REJECTED
+    assert code in codes(answer)
+    assert all(str(problem).isprintable() for problem in answer.problems)
+    assert not (state / "worktrees").exists()
+
+
+def test_objects_that_git_does_not_accept_are_the_fault_of_the_commit(repo: Repo, state: Path) -> None:
+    repo.commit(GOOD)
+    text = f"tree {repo.git('rev-parse', 'HEAD^{tree}')}\nauthor nobody 0 +0000\ncommitter nobody 0 +0000\n\nno address\n"
+    revision = repo.git("hash-object", "-t", "commit", "-w", "--literally", "--stdin", stdin=text.encode())
+    repo.git("update-ref", "refs/heads/main", revision)
+    answer = in_process(asked(repo, state))
+    assert (answer.verdict, codes(answer)) == (Verdict.REJECTED, ["TS140"])
+    assert "missingEmail" in answer.problems[0].message
+
+
+def test_names_that_differ_in_case_and_large_other_files_are_fine(repo: Repo, state: Path) -> None:
+    repo.commit(GOOD | {"data/A": "upper", "data/a": "lower", "data/large": b"\1" * 10_000_000, "-rf": "x", "data/100%": "%n"})
+    answer = in_process(asked(repo, state))
+    assert answer.verdict is Verdict.ACCEPTED, answer.problems
+    root = state / "worktrees" / answer.tree
+    assert (root / "data/A").read_text() + (root / "data/a").read_text() == "upperlower"
+    assert (root / "data/large").stat().st_size == 10_000_000
+
+
+def test_attributes_of_the_commit_change_nothing(repo: Repo, state: Path) -> None:
+    attributes = "*.yaml export-ignore filter=evil text eol=crlf\nscripts/* export-subst ident\n"
+    repo.commit(GOOD | {".gitattributes": attributes, "scripts/id": "$Id$ $Format:%H$\n"})
+    answer = in_process(asked(repo, state))
+    assert answer.verdict is Verdict.ACCEPTED, answer.problems
+    root = state / "worktrees" / answer.tree
+    assert (root / "tasks/db.yaml").read_bytes() == GOOD_TASK.encode()
+    assert (root / "scripts/id").read_text() == "$Id$ $Format:%H$\n"
+
+
+# Verdicts that are kept.
+
+
+def kept_verdicts(state: Path) -> Path:
+    return state / "verdicts.json"
+
+
+def two_tasks(repo: Repo) -> None:
+    repo.commit({"tasks/a.yaml": one_task("a", owner="team-a"), "tasks/b.yaml": one_task("b")})
+
+
+def change_one(repo: Repo) -> None:
+    repo.commit({"tasks/b.yaml": one_task("b", owner="team-b")})
+
+
+def test_a_file_that_did_not_change_is_not_judged_again(repo: Repo, state: Path) -> None:
+    """Shown by what the cache does not withstand: a forgery that is consistent in itself."""
+    two_tasks(repo)
+    in_process(asked(repo, state))
+    forged = kept_verdicts(state).read_bytes().replace(b"team-a", b"forged")
+    kept_verdicts(state).write_bytes(forged)
+    change_one(repo)
+    answer = in_process(asked(repo, state))
+    assert {task.name: task.owner for task in answer.tasks} == {"a": "forged", "b": "team-b"}
+
+
+def test_the_answer_is_the_same_with_kept_verdicts(repo: Repo, state: Path) -> None:
+    two_tasks(repo)
+    first = in_process(asked(repo, state))
+    change_one(repo)
+    request = asked(repo, state)
+    with_them = in_process(request)
+    kept_verdicts(state).unlink()
+    assert replace(with_them, durations={}) == replace(in_process(request), durations={})
+    assert first.tasks[0] == with_them.tasks[0]
+    in_force = {task.name: stamp(task) for task in first.tasks}
+    assert [task.name for task in in_process(replace(request, known=in_force)).tasks] == ["b"]
+
+
+def test_verdicts_are_kept_for_the_agent_alone_and_rewritten_only_when_they_change(repo: Repo, state: Path) -> None:
+    two_tasks(repo)
+    in_process(asked(repo, state))
+    before = kept_verdicts(state).stat()
+    assert before.st_mode & 0o777 == 0o600
+    repo.commit({"more": "x"})
+    in_process(asked(repo, state))
+    assert kept_verdicts(state).stat().st_ino == before.st_ino
+    change_one(repo)
+    in_process(asked(repo, state))
+    assert kept_verdicts(state).stat().st_ino != before.st_ino
+
+
+def test_a_commit_that_was_turned_down_leaves_the_verdicts_on_its_good_files(repo: Repo, state: Path) -> None:
+    two_tasks(repo)
+    repo.commit({"tasks/bad.yaml": "]["})
+    assert in_process(asked(repo, state)).verdict is Verdict.REJECTED
+    kept = json.loads(kept_verdicts(state).read_bytes())
+    assert [file["path"] for file in kept["body"]["files"]] == ["tasks/a.yaml", "tasks/b.yaml"]
+
+
+def cut_verdicts(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def other_rules(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'"torchsync":"', b'"torchsync":"0.'))
+
+
+def wrong_type_at_once(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'"at":[3,', b'"at":["3",'))
+
+
+def wrong_type_inside(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(rb"\"owner\":\"team-a\"", rb"\"owner\":7"))
+
+
+def verdicts_through_a_link(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to("elsewhere")
+
+
+def verdicts_in_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    "damage", [cut_verdicts, other_rules, wrong_type_at_once, wrong_type_inside, verdicts_through_a_link, verdicts_in_a_pipe]
+)
+def test_damaged_verdicts_are_not_believed_and_made_anew(repo: Repo, state: Path, damage: Callable[[Path], None]) -> None:
+    two_tasks(repo)
+    request = asked(repo, state)
+    first = in_process(request)
+    good = kept_verdicts(state).read_bytes()
+    damage(kept_verdicts(state))
+    assert replace(in_process(request), durations={}) == replace(first, durations={})
+    assert kept_verdicts(state).read_bytes() == good
+    assert kept_verdicts(state).lstat().st_mode == (stat.S_IFREG | 0o600)
+
+
+def test_verdicts_that_cannot_be_written_fail_no_sync(repo: Repo, state: Path) -> None:
+    two_tasks(repo)
+    kept_verdicts(state).mkdir()
+    assert in_process(asked(repo, state)).verdict is Verdict.ACCEPTED
+    assert kept_verdicts(state).is_dir()
+    assert [path.name for path in state.glob(".new-*")] == []
+
+
+# Repairs.
+
+
+def test_stale_locks_and_leftovers_are_cleared_away(repo: Repo, state: Path) -> None:
+    repo.commit(GOOD)
+    in_process(asked(repo, state))
+    mirror = state / "repo.git"
+    for name in ("HEAD.lock", "shallow.lock", "packed-refs.lock", "refs/torchsync/tip.lock", "config.lock", "objects/pack/tmp_pack_x"):
+        (mirror / name).write_text("")
+    (state / ".repo.git-dead").mkdir()
+    (state / "worktrees" / ".new-dead").mkdir()
+    repo.commit({"more": "x"})
+    answer = in_process(asked(repo, state))
+    assert (answer.verdict, answer.recoveries) == (Verdict.ACCEPTED, {RecoveryAction.LOCK: 1})
+    assert not [*mirror.rglob("*.lock"), *mirror.rglob("tmp_*"), *state.glob(".repo*"), *(state / "worktrees").glob(".new*")]
+
+
+def test_many_loose_objects_become_one_pack(repo: Repo, state: Path) -> None:
+    repo.commit(GOOD)
+    in_process(asked(repo, state))
+    names = (f"{number}" for number in range(100_000))
+    crowded = [name for name in names if sha1(f"blob {len(name)}\0{name}".encode()).hexdigest().startswith("17")][:30]
+    repo.commit({f"data/{name}": name for name in crowded})
+    in_process(asked(repo, state))
+    unpack(state / "repo.git")
+    assert in_process(asked(repo, state)).recoveries == {}
+    objects = state / "repo.git/objects"
+    assert len(list(objects.glob("pack/*.pack"))) == 1
+    assert list(objects.glob("[0-9a-f][0-9a-f]/*")) == []
+
+
+@pytest.mark.parametrize("content", ["", "garbage\n", "\0" * 41])
+def test_a_broken_ref_is_removed_and_fetched_again(repo: Repo, state: Path, content: str) -> None:
+    repo.commit(GOOD)
+    in_process(asked(repo, state))
+    (state / "repo.git/refs/torchsync/tip").write_text(content)
+    repo.commit({"more": "x"})
+    answer = in_process(asked(repo, state))
+    assert (answer.verdict, answer.recoveries) == (Verdict.ACCEPTED, {RecoveryAction.REF: 1})
+
+
+def empty_head(mirror: Path) -> None:
+    (mirror / "HEAD").write_text("")
+
+
+def lose_objects(mirror: Path) -> None:
+    for path in (mirror / "objects/pack").iterdir():
+        path.unlink()
+
+
+def lose_an_index(mirror: Path) -> None:
+    for path in (mirror / "objects/pack").glob("*.idx"):
+        path.unlink()
+
+
+def cut_pack(mirror: Path) -> None:
+    for path in (mirror / "objects/pack").glob("*.pack"):
+        path.chmod(0o600)
+        path.write_bytes(path.read_bytes()[:-40])
+
+
+def not_a_folder(mirror: Path) -> None:
+    subprocess.run(["rm", "-rf", str(mirror)], check=True)
+    mirror.write_text("?")
+
+
+def emptied(mirror: Path) -> None:
+    subprocess.run(["rm", "-rf", str(mirror)], check=True)
+    mirror.mkdir()
+
+
+def empty_loose_objects(mirror: Path) -> None:
+    """As after a power cut: names, but nothing in them."""
+    unpack(mirror)
+    for path in mirror.glob("objects/[0-9a-f][0-9a-f]/*"):
+        path.chmod(0o600)
+        path.write_bytes(b"")
+
+
+def unpack(mirror: Path) -> None:
+    packs = list((mirror / "objects/pack").glob("*.pack"))
+    contents = [path.read_bytes() for path in packs]
+    lose_objects(mirror)
+    for content in contents:
+        subprocess.run(["git", "unpack-objects", "-q"], cwd=mirror, input=content, check=True)
+
+
+@pytest.mark.parametrize("damage", [empty_head, lose_objects, lose_an_index, cut_pack, not_a_folder, emptied, empty_loose_objects])
+@pytest.mark.parametrize("is_new", [True, False], ids=["new commit", "same commit"])
+def test_a_damaged_mirror_is_replaced(repo: Repo, state: Path, damage: Callable[[Path], None], is_new: bool) -> None:
+    floor = repo.commit(GOOD)
+    in_process(asked(repo, state))
+    damage(state / "repo.git")
+    if is_new:
+        repo.commit({"more": "x"})
+    answer = in_process(asked(repo, state, floor=floor))
+    assert answer.verdict is Verdict.ACCEPTED, answer.problems
+    assert answer.recoveries == {RecoveryAction.MIRROR: 1}
+    assert in_process(asked(repo, state, floor=floor)).recoveries == {}
+
+
+def test_a_hole_in_the_history_is_damage_and_no_rewind(repo: Repo, state: Path) -> None:
+    floor = repo.commit(GOOD)
+    middle = repo.commit({"more": "x"})
+    repo.commit({"more": "y"})
+    in_process(asked(repo, state))
+    unpack(state / "repo.git")
+    (state / "repo.git/objects" / middle[:2] / middle[2:]).unlink()
+    answer = in_process(asked(repo, state, floor=floor))
+    assert (answer.verdict, answer.recoveries) == (Verdict.ACCEPTED, {RecoveryAction.MIRROR: 1})
+
+
+def test_a_damaged_mirror_stays_while_the_remote_is_away(repo: Repo, state: Path) -> None:
+    repo.commit(GOOD)
+    request = asked(repo, state)
+    tree = in_process(request).tree
+    lose_objects(state / "repo.git")
+    away = repo.folder.rename(repo.folder.with_name("gone"))
+    answer = in_process(request)
+    assert (answer.verdict, codes(answer)) == (Verdict.UNAVAILABLE, ["TS201"])
+    assert (state / "repo.git").is_dir()
+    assert (state / "worktrees" / tree / "scripts/backup.sh").exists()
+    away.rename(repo.folder)
+    assert in_process(request).recoveries == {RecoveryAction.MIRROR: 1}
+
+
+def test_a_mirror_that_is_gone_is_fetched_again(repo: Repo, state: Path) -> None:
+    repo.commit(GOOD)
+    in_process(asked(repo, state))
+    subprocess.run(["rm", "-rf", str(state / "repo.git")], check=True)
+    assert in_process(asked(repo, state)).verdict is Verdict.ACCEPTED
+
+
+def test_a_mirror_of_another_owner_is_replaced(repo: Repo, state: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only as root: giving files away")
+    repo.commit(GOOD)
+    in_process(asked(repo, state))
+    os.chown(state / "repo.git", 65534, 65534)
+    answer = in_process(asked(repo, state))
+    assert (answer.verdict, answer.recoveries) == (Verdict.ACCEPTED, {RecoveryAction.OWNER: 1})
+    assert (state / "repo.git").stat().st_uid == 0
+
+
+def test_a_remote_on_this_machine_may_belong_to_another_user(repo: Repo, state: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only as root: giving files away")
+    repo.commit(GOOD)
+    request = asked(repo, state)
+    subprocess.run(["chown", "-R", "65534:65534", str(repo.folder)], check=True)
+    assert in_process(request).verdict is Verdict.ACCEPTED
+
+
+def test_the_mirror_is_closed_to_others_and_the_trees_are_open(repo: Repo, state: Path) -> None:
+    repo.commit(GOOD)
+    answer = answer_of(start(asked(repo, state)))
+    modes = {
+        name: oct((state / name).stat().st_mode & 0o777) for name in ("repo.git", "repo.lock", "worktrees", f"worktrees/{answer.tree}")
+    }
+    assert modes == {"repo.git": "0o700", "repo.lock": "0o600", "worktrees": "0o755", f"worktrees/{answer.tree}": "0o755"}
+    open_files = [path for path in (state / "repo.git").rglob("*") if path.stat().st_mode & 0o077]
+    assert open_files == []
+
+
+def test_a_state_that_cannot_be_written_fails_the_sync_and_is_said(repo: Repo, tmp_path: Path) -> None:
+    repo.commit(GOOD)
+    answer = answer_of(start(asked(repo, tmp_path / "missing")))
+    assert (answer.verdict, codes(answer)) == (Verdict.FAILED, ["TS333"])

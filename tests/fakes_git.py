@@ -1,0 +1,113 @@
+"""A git source without git: commits are made up by the test, and answered at once or when the test says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torchsync.core.model import Revision, Task, TreeId
+from torchsync.core.selector import selects
+from torchsync.core.syncdoc import RemoteSpec, SyncAnswer, SyncRequest, Verdict, stamp
+from torchsync.errors import Problem
+from torchsync.ports import Resolved, ResolveFailed, SyncAnswered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeCommit:
+    revision: Revision
+    parent: str
+    tree: TreeId
+    tasks: tuple[Task, ...]
+    problems: tuple[Problem, ...]
+
+
+class FakeGitSource:
+    """`ports.GitSource` on commits in memory; `post` takes its events, as `Wakeups.post` does.
+
+    `is_reachable` False: the remote does not answer. `is_held` True: what is asked stays under way until `release` or `cancel`.
+    """
+
+    def __init__(self, post: Callable[[object], None]) -> None:
+        self.is_reachable = True
+        self.is_held = False
+        self.commits: dict[str, FakeCommit] = {}
+        self.requests: list[SyncRequest] = []
+        self.trees: set[str] = set()
+        self.tip = ""
+        self._post = post
+        self._under_way: object | None = None
+        self._is_syncing = False
+
+    def push(self, *tasks: Task, problems: tuple[Problem, ...] = (), parent: str | None = None) -> Revision:
+        """A new commit with these tasks is the tip; it follows the tip unless another `parent` is named."""
+        number = len(self.commits) + 1
+        revision, tree = Revision(f"{number:040x}"), TreeId(f"{number + 0x7000:040x}")
+        above = self.tip if parent is None else parent
+        self.commits[revision] = FakeCommit(revision=revision, parent=above, tree=tree, tasks=tasks, problems=problems)
+        self.tip = revision
+        return revision
+
+    def release(self) -> None:
+        """What is under way is answered."""
+        event, self._under_way, self._is_syncing = self._under_way, None, False
+        if event is not None:
+            self._post(event)
+
+    def resolve(self, remote: RemoteSpec) -> None:
+        self._begin(self._resolution(remote))
+
+    def sync(self, request: SyncRequest) -> None:
+        self.requests.append(request)
+        self._is_syncing = True
+        self._begin(SyncAnswered(self._answer(request)))
+
+    def cancel(self) -> None:
+        self._under_way, self._is_syncing = None, False
+
+    def drop_trees(self, keep: Sequence[str]) -> None:
+        if not self._is_syncing:
+            self.trees &= set(keep)
+
+    def _begin(self, event: object) -> None:
+        self._under_way = event
+        if not self.is_held:
+            self.release()
+
+    def _resolution(self, remote: RemoteSpec) -> Resolved | ResolveFailed:
+        if len(remote.ref) == 40:
+            return Resolved(remote.ref, "", 0.0)
+        if not self.is_reachable:
+            return ResolveFailed(Problem(code="TS201", message="cannot be reached"), 0.0)
+        if remote.ref not in ("", "HEAD", "main") or not self.tip:
+            return ResolveFailed(Problem(code="TS205", message=f"no {remote.ref}"), 0.0)
+        return Resolved(self.tip, "refs/heads/main", 0.0)
+
+    def _answer(self, request: SyncRequest) -> SyncAnswer:
+        commit = self.commits.get(request.revision)
+        if not self.is_reachable or commit is None:
+            return self._failed(request, Verdict.UNAVAILABLE, Problem(code="TS201", message="cannot be reached"))
+        if request.floor and not request.remote.rewind_allowed and request.floor not in self._history(request.revision):
+            return self._failed(request, Verdict.REFUSED, Problem(code="TS207", message="does not descend from the floor"))
+        if commit.problems:
+            return self._failed(request, Verdict.REJECTED, *commit.problems)
+        selected = [task for task in commit.tasks if selects(task.hosts, request.facts)]
+        kept = {task.name for task in selected if request.known.get(task.name) == stamp(task)}
+        self.trees.add(commit.tree)
+        return SyncAnswer(
+            verdict=Verdict.ACCEPTED,
+            revision=commit.revision,
+            tree=commit.tree,
+            tasks=tuple(task for task in selected if task.name not in kept),
+            kept=tuple(sorted(kept)),
+            not_selected=len(commit.tasks) - len(selected),
+        )
+
+    def _failed(self, request: SyncRequest, verdict: Verdict, *problems: Problem) -> SyncAnswer:
+        return SyncAnswer(verdict=verdict, revision=request.revision, problems=problems)
+
+    def _history(self, revision: str) -> set[str]:
+        found: set[str] = set()
+        while revision:
+            found.add(revision)
+            revision = self.commits[revision].parent
+        return found

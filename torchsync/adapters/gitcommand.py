@@ -1,0 +1,247 @@
+"""The command line and the whole environment of every git process of ours. Pure: nothing is started here, nothing is read.
+
+Theory of operation. Nothing of the surroundings reaches git: its environment is complete as given here, so an inherited `GIT_*`, `SSH_*`,
+`LD_*` or proxy variable has no effect; configuration of the system and of users is not read; HOME is our own, so there is no `.netrc`. What is
+on the command line beats what the repository configures, and `GIT_ALLOW_PROTOCOL` beats both: only the scheme of the remote's own URL works,
+after a redirect too.
+
+The token of an https remote is in no command line, URL, file of ours or environment. Git asks a credential helper of one line of shell, which
+reads the token file at that moment and answers on a pipe. The helper is bound to the scheme, host and port of the URL: a server that
+redirects elsewhere is not followed with the token. Without a configured `username` it answers `git`, which GitHub, GitLab and Gitea accept
+beside any token; Bitbucket wants `x-token-auth`.
+
+Sources: git-config(1), git(1) "Environment Variables", gitcredentials(7), git-check-ref-format(1).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import SplitResult, quote, urlsplit
+
+from torchsync.core.remoteurl import check_url
+from torchsync.core.syncdoc import RemoteSpec
+from torchsync.errors import Problem
+
+TIP = "refs/torchsync/tip"
+"""Where the mirror keeps what the remote's ref pointed to when it was last fetched."""
+
+DEFAULT_SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+DEFAULT_USERNAME = "git"
+
+OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+_CREDENTIAL_HELPER = (
+    '!f() { test "$1" = get && '
+    """printf 'username=%s\\npassword=%s\\n' "$TORCHSYNC_USERNAME" "$(tr -d '\\r\\n' < "$TORCHSYNC_TOKEN_FILE")"; }; f"""
+)
+
+_HARDENING = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.symlinks=false",
+    "core.protectHFS=true",
+    "core.protectNTFS=true",
+    "core.attributesFile=/dev/null",
+    "core.askPass=",
+    "credential.helper=",
+    "fetch.fsckObjects=true",
+    "fetch.recurseSubmodules=no",
+    "gc.auto=0",
+    "http.followRedirects=initial",
+    "http.lowSpeedLimit=1000",
+    "http.lowSpeedTime=20",
+    "http.sslVerify=true",
+    "maintenance.auto=false",
+    "pack.threads=2",
+    "protocol.version=2",
+    "submodule.recurse=false",
+    "transfer.fsckObjects=true",
+)
+
+_BAD_IN_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|\.$|^[/.-]|/$|^@$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitCall:
+    """One git process to start: its arguments, the program included, and its whole environment."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitHome:
+    """Where git finds programs, and the folder that is its HOME: one of ours, in which nobody leaves it settings."""
+
+    folder: str
+    search_path: str = DEFAULT_SEARCH_PATH
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRef:
+    """The commit a ref points to, and the full name of that ref."""
+
+    revision: str
+    name: str
+
+
+# The calls.
+
+
+def ls_remote(remote: RemoteSpec, home: GitHome) -> GitCall:
+    """Prints what `found_ref` reads."""
+    patterns = [pattern for name in _candidates(remote.ref) for pattern in (name, f"{name}^{{}}")]
+    return _remote_call(
+        remote, home, ["ls-remote", "--symref", "--quiet", *_upload_pack(remote), "--end-of-options", _address(remote.url), *patterns]
+    )
+
+
+def fetch(remote: RemoteSpec, home: GitHome, repository: str, source: str) -> GitCall:
+    """Brings `source`, a full ref name or a commit id, with its whole history into the bare `repository`, where `TIP` points to it."""
+    words = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance", "--force"]
+    words += ["--no-show-forced-updates", *_upload_pack(remote), "--end-of-options", _address(remote.url), f"+{source}:{TIP}"]
+    return _remote_call(remote, home, words, repository)
+
+
+def initialise(home: GitHome, repository: str, object_format: str) -> GitCall:
+    """Makes an empty bare repository; `object_format` is sha1 or sha256."""
+    words = ["init", "--quiet", "--bare", "--template=", "--initial-branch=main", f"--object-format={object_format}", "--", repository]
+    return GitCall(argv=_argv((), words), environment=_environment(home, ""))
+
+
+def local(home: GitHome, repository: str, *words: str) -> GitCall:
+    """A command on a repository of this machine, of whoever owns it; no transport works, so nothing is fetched on the way."""
+    return GitCall(argv=_argv((), words), environment={**_environment(home, ""), "GIT_DIR": repository})
+
+
+def find_repository(home: GitHome, folder: str) -> GitCall:
+    """Prints the git directory that `folder` belongs to, then the path of `folder` in its work tree."""
+    return GitCall(
+        argv=_argv(("safe.directory=*",), ("-C", folder, "rev-parse", "--absolute-git-dir", "--show-prefix")),
+        environment=_environment(home, ""),
+    )
+
+
+def _remote_call(remote: RemoteSpec, home: GitHome, words: list[str], repository: str = "") -> GitCall:
+    parts = urlsplit(_address(remote.url))
+    environment = _environment(home, parts.scheme)
+    settings: list[str] = []
+    if remote.ca_file:
+        settings.append(f"http.sslCAInfo={remote.ca_file}")
+    if remote.token_file and parts.scheme != "file":
+        settings.append(f"credential.{_origin(parts)}.helper={_CREDENTIAL_HELPER}")
+        environment["TORCHSYNC_TOKEN_FILE"] = remote.token_file
+        environment["TORCHSYNC_USERNAME"] = remote.username or parts.username or DEFAULT_USERNAME
+    if repository:
+        environment["GIT_DIR"] = repository
+    return GitCall(argv=_argv(tuple(settings), words), environment=environment)
+
+
+def _argv(settings: tuple[str, ...], words: list[str] | tuple[str, ...]) -> tuple[str, ...]:
+    return ("git", *(word for setting in (*_HARDENING, *settings) for word in ("-c", setting)), *words)
+
+
+def _environment(home: GitHome, allowed_scheme: str) -> dict[str, str]:
+    return {
+        "PATH": home.search_path,
+        "HOME": home.folder,
+        "LC_ALL": "C",
+        "GIT_ALLOW_PROTOCOL": allowed_scheme,
+        "GIT_ASKPASS": "",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_PROTOCOL_FROM_USER": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+    }
+
+
+def _upload_pack(remote: RemoteSpec) -> tuple[str, ...]:
+    """A repository of this machine may belong to another user: the operator named it, and serving it runs nothing that it configures."""
+    return ("--upload-pack=git -c safe.directory='*' upload-pack",) if _address(remote.url).startswith("file:") else ()
+
+
+def _address(url: str) -> str:
+    """The URL as git understands it: a path of this machine is a `file` URL without a host, the scheme is in lower case."""
+    parts = urlsplit(url)
+    if url.startswith("/"):
+        return f"file://{quote(url)}"
+    return f"file://{parts.path}" if parts.scheme == "file" else parts.geturl()
+
+
+def _origin(parts: SplitResult) -> str:
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+# What the remote says.
+
+
+def found_ref(listing: str, ref: str) -> FoundRef | None:
+    """Where `ref` points according to the output of `ls_remote`: a branch before a tag, a tag's commit before the tag itself."""
+    targets: dict[str, str] = {}
+    symbolic: dict[str, str] = {}
+    for line in listing.splitlines():
+        value, _, name = line.partition("\t")
+        if value.startswith("ref: "):
+            symbolic[name] = value.removeprefix("ref: ")
+        elif OBJECT_ID.fullmatch(value):
+            targets[name] = value
+    for name in _candidates(ref):
+        if name in targets:
+            behind = symbolic.get(name, name)
+            return FoundRef(targets.get(f"{name}^{{}}", targets[name]), name if _BAD_IN_REF.search(behind) else behind)
+    return None
+
+
+def commit_id(ref: str) -> str:
+    """The revision that `ref` itself names, in lower case, or an empty text when the remote has to be asked."""
+    return ref.lower() if OBJECT_ID.fullmatch(ref.lower()) else ""
+
+
+def _candidates(ref: str) -> tuple[str, ...]:
+    if ref in ("", "HEAD"):
+        return ("HEAD",)
+    return (ref,) if ref.startswith("refs/") else (f"refs/heads/{ref}", f"refs/tags/{ref}")
+
+
+# What an operator may configure.
+
+
+def remote_problem(remote: RemoteSpec) -> Problem | None:
+    """What keeps the settings of the remote from working anywhere, or None. No message holds a secret."""
+    return _url_problem(remote) or _ref_problem(remote.ref) or _path_problem(remote.path)
+
+
+def tree_path(path: str) -> str:
+    """`repository.path` as git writes it: empty for the whole tree."""
+    return "/".join(part for part in path.split("/") if part not in ("", "."))
+
+
+def _url_problem(remote: RemoteSpec) -> Problem | None:
+    if not remote.url.isprintable() or " " in remote.url:
+        return _setting("repository.url", "holds a space or a control character", "write %20 for a space")
+    fault = check_url(remote.url, insecure=remote.insecure)
+    return Problem(code=fault.code, message=fault.message, path="repository.url", hint=fault.hint) if fault else None
+
+
+def _ref_problem(ref: str) -> Problem | None:
+    if ref and _BAD_IN_REF.search(ref):
+        return _setting(
+            "repository.ref", f"is {ref!r}, which git does not allow", "write a branch, a tag, a full refs/... name or a commit id"
+        )
+    return None
+
+
+def _path_problem(path: str) -> Problem | None:
+    if path.startswith("/") or ".." in path.split("/") or not path.isprintable():
+        return _setting("repository.path", f"is {path!r}", "write a path inside the repository, such as ops/cron")
+    return None
+
+
+def _setting(name: str, what: str, remedy: str) -> Problem:
+    return Problem(code="TS303", message=f"{name} {what}", path=name, hint=remedy)

@@ -1,0 +1,265 @@
+"""One sync of the agent, in a process of its own: from a revision to its verdict and its written tree.
+
+Theory of operation. The agent starts this program, writes one `SyncRequest` as one line of JSON to its standard input and reads one
+`SyncAnswer` from its standard output; nothing else is written there. The agent leaves its end of standard input open. When that end closes
+before the answer is out, the agent is gone or has lost interest: every git process is killed and the program ends. Whatever repository
+content does to this process, by size, form or number, is over with it.
+
+The phases: fetch (the mirror has the revision and its history), verify (it descends from the floor), read (from git's objects), validate (the
+verdict on the commit), select (the tasks for this host), swap (here: the tree is written). Content that turns out to be damaged while it is
+read has the mirror rebuilt, once. A verdict is an answer like any other: rejected and refused blame the commit, unavailable blames nobody.
+
+Task files that were found right before are neither read nor checked again: `verdicts.json` in the state directory holds what was found
+(`core/verdictcache.py`). Without it the answer is the same and takes longer, so nothing about that file can fail a sync.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import os
+import resource
+import stat
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+from torchsync.adapters.git import GitRunner
+from torchsync.adapters.gitcommand import DEFAULT_SEARCH_PATH, GitHome
+from torchsync.adapters.gitobjects import CommitContent, Damaged, Repository
+from torchsync.adapters.mirror import Mirror, mirror_lock
+from torchsync.adapters.schemas import read_schema, read_schema_text
+from torchsync.adapters.statefile import replace_file
+from torchsync.adapters.tree import Trees
+from torchsync.core.jsontext import canonical, parse_json
+from torchsync.core.model import Task
+from torchsync.core.selector import selects
+from torchsync.core.syncdoc import Phase, SyncAnswer, SyncRequest, Verdict, stamp
+from torchsync.core.taskdoc import answer_document, request_from_document
+from torchsync.core.taskfile import TaskFileReader
+from torchsync.core.taskset import FoundTask, Rejection, TaskSet, judge
+from torchsync.core.verdictcache import MAX_FILE_BYTES, Rules, VerdictCache, stored_verdicts
+from torchsync.errors import CommitInvalid, Problem, Refused, StateUnwritable, TorchsyncError, Unavailable
+
+_ADDRESS_SPACE = 8 << 30
+_CPU_SECONDS = 900
+_VERDICT_FILE = "verdicts.json"
+_JUDGES = ("torchsync", "croniter", "tzdata", "pyyaml", "jsonschema")
+"""The packages that have a say in the verdict on a task file."""
+
+_VERDICTS: tuple[tuple[type[TorchsyncError], Verdict], ...] = (
+    (CommitInvalid, Verdict.REJECTED),
+    (Refused, Verdict.REFUSED),
+    (Unavailable, Verdict.UNAVAILABLE),
+    (TorchsyncError, Verdict.FAILED),
+)
+
+
+class Sync:
+    """One sync, and what is known of it so far. The caller holds the lock on the mirror."""
+
+    def __init__(self, request: SyncRequest, runner: GitRunner) -> None:
+        state = Path(request.state)
+        home = GitHome(folder=request.state, search_path=os.environ.get("PATH", DEFAULT_SEARCH_PATH))
+        self._request = request
+        self._runner = runner
+        self._mirror = Mirror(state, request.remote, runner, home)
+        self._trees = Trees(state / "worktrees")
+        self._verdict_file = state / _VERDICT_FILE
+        self._rules = _rules()
+        self._verdicts = VerdictCache(self._rules)
+        self._durations: dict[Phase, float] = {}
+
+    def answer(self) -> SyncAnswer:
+        """What became of the request; the tree of an accepted revision is whole and durable."""
+        answer = self._decided()
+        self._store_verdicts()
+        return answer
+
+    def _decided(self) -> SyncAnswer:
+        try:
+            return self._accepted()
+        except TorchsyncError as error:
+            problems = error.problems or (Problem(code=error.code, message=error.message),)
+            verdict = next(verdict for kind, verdict in _VERDICTS if isinstance(error, kind))
+            return self._told(SyncAnswer(verdict=verdict, revision=self._request.revision, problems=problems))
+
+    def _accepted(self) -> SyncAnswer:
+        request = self._request
+        with self._phase(Phase.FETCH):
+            self._mirror.tidy()
+            self._trees.tidy()
+            repository = self._mirror.obtain(request.ref_name, request.revision)
+        with self._phase(Phase.READ):
+            self._verdicts = stored_verdicts(_read_at_most(self._verdict_file, MAX_FILE_BYTES), self._rules)
+        try:
+            return self._judge_and_write(repository)
+        except Damaged:
+            with self._phase(Phase.FETCH):
+                repository = self._mirror.rebuild(request.ref_name, request.revision)
+            return self._judge_and_write(repository)
+
+    def _judge_and_write(self, repository: Repository) -> SyncAnswer:
+        try:
+            return self._judged_and_written(repository)
+        except _CacheUnfit:
+            self._verdicts = VerdictCache(self._rules)
+            return self._judged_and_written(repository)
+
+    def _judged_and_written(self, repository: Repository) -> SyncAnswer:
+        request = self._request
+        with self._phase(Phase.VERIFY):
+            self._check_floor(repository)
+        with self._phase(Phase.READ):
+            content = repository.read(request.revision, request.remote.path, self._verdicts.knows)
+        with self._phase(Phase.VALIDATE):
+            found = valid_tasks(content, self._verdicts)
+        with self._phase(Phase.SELECT):
+            selected = [task for task in found.found if selects(task.hosts, request.facts)]
+            kept = {task.name for task in selected if request.known.get(task.name) == stamp(task)}
+            tasks = _whole(task for task in selected if task.name not in kept)
+        with self._phase(Phase.SWAP):
+            self._write_tree(repository, content)
+        return self._told(
+            SyncAnswer(
+                verdict=Verdict.ACCEPTED,
+                revision=request.revision,
+                tree=content.tree,
+                tasks=tasks,
+                kept=tuple(sorted(kept)),
+                not_selected=len(found.found) - len(selected),
+            )
+        )
+
+    def _check_floor(self, repository: Repository) -> None:
+        """Raises Refused for a revision that does not descend from the floor."""
+        request = self._request
+        if not request.floor or request.remote.rewind_allowed or repository.is_ancestor(request.floor, request.revision):
+            return
+        message = f"{request.revision[:12]} does not descend from {request.floor[:12]}, the newest commit accepted here"
+        hint = "push a descendant of that commit, or set repository.rewind to allow"
+        raise Refused("TS207", message, (Problem(code="TS207", message=message, hint=hint),))
+
+    def _write_tree(self, repository: Repository, content: CommitContent) -> None:
+        repaired = self._trees.store(content.tree, lambda: repository.blobs(content.entries))
+        if repaired is not None:
+            self._mirror.recoveries[repaired] += 1
+
+    def _store_verdicts(self) -> None:
+        """The next sync finds the verdicts of this one, where the disk takes them."""
+        if self._verdicts.is_outdated():
+            with suppress(StateUnwritable):
+                replace_file(self._verdict_file, self._verdicts.content())
+
+    @contextmanager
+    def _phase(self, phase: Phase) -> Iterator[None]:
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self._durations[phase] = self._durations.get(phase, 0.0) + time.monotonic() - start
+
+    def _told(self, answer: SyncAnswer) -> SyncAnswer:
+        """The answer together with what it took."""
+        return replace(answer, durations=self._durations, recoveries=dict(self._mirror.recoveries), git_timeouts=self._runner.timeouts)
+
+
+def valid_tasks(content: CommitContent, cache: VerdictCache | None = None) -> TaskSet:
+    """The tasks of the commit, for all hosts. Raises CommitInvalid with everything that is wrong with it."""
+    verdict = judge(content.entries, content.contents, TaskFileReader(read_schema("task")), cache)
+    if isinstance(verdict, Rejection):
+        raise CommitInvalid(verdict.problems[0].code, f"the commit breaks {verdict.found} rules", verdict.problems)
+    return verdict
+
+
+class _CacheUnfit(Exception):
+    """A definition from the cache is none."""
+
+
+def _whole(found: Iterable[FoundTask]) -> tuple[Task, ...]:
+    try:
+        return tuple(task.task() for task in found)
+    except ValueError as error:
+        raise _CacheUnfit from error
+
+
+def _rules() -> Rules:
+    """What makes a verdict of another version of torchsync, or of what it stands on, worthless."""
+    schema = hashlib.sha256(read_schema_text("task").encode()).hexdigest()
+    return Rules(schema=schema, versions={name: version(name) for name in _JUDGES})
+
+
+def _read_at_most(path: Path, limit: int) -> bytes | None:
+    """What the file holds, and a byte more than `limit` when it is larger; None when it cannot be read, or is no plain file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(limit + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+    except OSError:
+        return None
+
+
+def main() -> int:
+    """One request was read and one answer written."""
+    output = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # a stray print must not spoil the answer
+    os.umask(0o077)
+    gc.disable()  # this process ends soon and makes few cycles; walking over all it has read takes longer than what that frees is worth
+    _limit(resource.RLIMIT_AS, _ADDRESS_SPACE)
+    _limit(resource.RLIMIT_CPU, _CPU_SECONDS)
+    request = request_from_document(parse_json(_read_line()))
+    is_answered = threading.Event()
+    answer = _answer_alone(request, is_answered)
+    is_answered.set()  # before the agent can know of it, and close its end
+    with output:
+        output.write(canonical(answer_document(answer)).encode() + b"\n")
+    return 0
+
+
+def _answer_alone(request: SyncRequest, is_answered: threading.Event) -> SyncAnswer:
+    try:
+        with mirror_lock(Path(request.state), request.remote.timeout_ms / 1000) as lock:
+            runner = GitRunner(inherited=(lock,))
+            threading.Thread(target=_end_with_the_agent, args=(runner, is_answered), daemon=True).start()
+            return Sync(request, runner).answer()
+    except Unavailable as error:
+        problem = Problem(code=error.code, message=error.message)
+        return SyncAnswer(verdict=Verdict.UNAVAILABLE, revision=request.revision, problems=(problem,))
+    except OSError as error:
+        problem = Problem(code="TS333", message=f"the state cannot be written: {error}")
+        return SyncAnswer(verdict=Verdict.FAILED, revision=request.revision, problems=(problem,))
+
+
+def _read_line() -> bytes:
+    """The first line of standard input, read without a buffer: what comes after it is for the thread that waits for the end."""
+    pieces: list[bytes] = []
+    while piece := os.read(0, 65_536):
+        pieces.append(piece)
+        if piece.endswith(b"\n"):
+            break
+    return b"".join(pieces)
+
+
+def _end_with_the_agent(runner: GitRunner, is_answered: threading.Event) -> None:
+    while os.read(0, 4096):
+        pass
+    if is_answered.is_set():
+        return
+    runner.kill_all()
+    os._exit(1)  # the main thread may be anywhere; what it leaves is cleared away by the next sync
+
+
+def _limit(kind: int, wanted: int) -> None:
+    """At most `wanted`; a lower limit of the surroundings stays."""
+    _, hard = resource.getrlimit(kind)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(kind, (most, most))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
