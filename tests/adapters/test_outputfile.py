@@ -1,0 +1,82 @@
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from torchsync.adapters.outputfile import kept_output
+
+MIB = 1024 * 1024
+
+
+def read(path):
+    return b"".join(kept_output(path))
+
+
+def test_a_short_output_comes_back_as_it_is(tmp_path):
+    (tmp_path / "output").write_bytes(b"one\ntwo\x00\xff")
+    assert read(tmp_path / "output") == b"one\ntwo\x00\xff"
+
+
+def test_an_empty_output_is_empty_and_a_missing_one_is_none(tmp_path):
+    (tmp_path / "output").touch()
+    assert read(tmp_path / "output") == b""
+    assert kept_output(tmp_path / "nothing") is None
+
+
+def punched(path, start, length):
+    done = subprocess.run(["fallocate", "--punch-hole", "--offset", str(start), "--length", str(length), path], check=False)
+    if done.returncode:
+        pytest.skip("this file system has no holes")
+
+
+@pytest.mark.parametrize(
+    ("start", "length", "expected"),
+    [
+        pytest.param(MIB, 2 * MIB, b"a" * MIB + b"\n... 2097152 bytes dropped ...\n" + b"a" * MIB, id="middle"),
+        pytest.param(0, MIB, b"\n... 1048576 bytes dropped ...\n" + b"a" * 3 * MIB, id="start"),
+        pytest.param(2 * MIB, 2 * MIB, b"a" * 2 * MIB + b"\n... 2097152 bytes dropped ...\n", id="end"),
+        pytest.param(0, 4 * MIB, b"\n... 4194304 bytes dropped ...\n", id="all"),
+    ],
+)
+def test_a_hole_is_told_in_its_place(tmp_path, start, length, expected):
+    path = tmp_path / "output"
+    path.write_bytes(b"a" * 4 * MIB)
+    punched(path, start, length)
+    assert read(path) == expected
+
+
+def test_what_is_appended_while_reading_does_not_make_it_longer(tmp_path):
+    path = tmp_path / "output"
+    path.write_bytes(b"a" * 200_000)
+    pieces = kept_output(path)
+    first = next(pieces)
+    with path.open("ab") as more:
+        more.write(b"b" * 200_000)
+    assert len(first) + sum(len(piece) for piece in pieces) == 200_000
+
+
+def test_an_output_that_shrinks_while_reading_ends(tmp_path):
+    path = tmp_path / "output"
+    path.write_bytes(b"a" * 200_000)
+    pieces = kept_output(path)
+    next(pieces)
+    os.truncate(path, 0)
+    assert b"".join(pieces) == b""
+
+
+def test_a_link_is_not_followed(tmp_path):
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "output").symlink_to(tmp_path / "secret")
+    with pytest.raises(OSError):
+        kept_output(tmp_path / "output")
+
+
+def test_a_reader_that_leaves_early_leaves_no_descriptor(tmp_path):
+    path = tmp_path / "output"
+    path.write_bytes(b"a" * 200_000)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    pieces = kept_output(path)
+    next(pieces)
+    pieces.close()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

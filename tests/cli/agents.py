@@ -1,0 +1,52 @@
+"""A control socket with a stand-in for the loop behind it, for tests of the commands."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.builders import NOON, busy_snapshot, finished_run, run_id
+from torchsync.adapters.controlapi import Admission, ControlSurface
+from torchsync.adapters.http import bind_unix, serve
+from torchsync.core.control import Answer, Ask, Request
+from torchsync.core.entries import HistoryRow
+from torchsync.core.model import Instant, Outcome, SkipReason
+from torchsync.core.web import of_text
+
+NEW, OLD = finished_run(id=run_id(5, NOON), outcome=Outcome.FAILED, detail="exit 1"), finished_run(id=run_id(4, NOON - 1000))
+
+ROWS = [
+    HistoryRow(task=NEW.task.name, first=NOON, last=NOON, count=1, decided_at=NOON, run=NEW),
+    HistoryRow(
+        task=NEW.task.name, first=Instant(NOON - 9000), last=Instant(NOON - 6000), count=4, decided_at=NOON, reason=SkipReason.MISSED
+    ),
+    HistoryRow(task=OLD.task.name, first=NOON, last=NOON, count=1, decided_at=NOON, run=OLD),
+]
+
+
+@contextlib.contextmanager
+def agent(folder: Path, answer: Callable[[Request], Answer] | None = None, **changes: object) -> Iterator[Path]:
+    """The path of a socket on which `answer` stands for the loop."""
+
+    def post(ask: Ask) -> None:
+        if answer:
+            ask.reply.put(answer(ask.request))
+
+    defaults = {
+        "read": busy_snapshot,
+        "post": post,
+        "history": lambda query: [row for row in ROWS if query.task in ("", row.task)],
+        "find_run": {run.id: run for run in (NEW, OLD)}.get,
+        "output": lambda wanted: (piece for piece in (b"of the newest ", b"\xff\n")) if wanted == NEW.id else None,
+        "probes": lambda request: of_text("ok"),
+        "admission": Admission(agent_uid=os.getuid(), group=None),
+        "on_denied": lambda peer, path: None,
+    }
+    path = folder / "control.sock"
+    running = serve(bind_unix(path, mode=0o600), ControlSurface(**(defaults | changes)), print)
+    try:
+        yield path
+    finally:
+        running.close()

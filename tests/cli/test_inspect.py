@@ -1,0 +1,134 @@
+import argparse
+import io
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+import torchsync
+from tests.builders import MINUTE, NOON, busy_snapshot, daemon, run, snapshot, task, task_status
+from tests.cli.agents import NEW, OLD, agent
+from torchsync.adapters.ledger import SqliteLedger
+from torchsync.cli import inspect
+from torchsync.cli.client import ControlClient, Place
+from torchsync.core.api import status_document, tasks_document
+from torchsync.core.entries import Admit
+from torchsync.errors import NotFound, Unavailable, UsageError
+
+
+def lines_of(one, coloured=False):
+    return inspect.status_lines(status_document(one, full=True), tasks_document(one, full=True)["tasks"], coloured=coloured)
+
+
+def arguments(add, *words):
+    parser = argparse.ArgumentParser()
+    add(parser)
+    return parser.parse_args(words)
+
+
+def test_the_status_says_what_is_in_force_what_is_wrong_and_how_each_task_fares(golden):
+    golden("status.txt", "\n".join(lines_of(busy_snapshot())) + "\n")
+
+
+def test_an_agent_that_has_nothing_yet_says_so():
+    text = "\n".join(lines_of(snapshot()))
+    assert "none in force yet" in text
+    assert "sync    none yet" in text
+    assert "TASK" not in text
+
+
+def test_failures_are_coloured_on_a_terminal_only():
+    assert any("\x1b[31m" in line for line in lines_of(busy_snapshot(), coloured=True))
+    assert not any("\x1b" in line for line in lines_of(busy_snapshot()))
+
+
+def test_a_hostile_text_does_not_reach_the_terminal():
+    one = snapshot(task_status(task("a", schedule="@at \x1b[2J")), task_status(daemon("b")))
+    assert "\x1b" not in "\n".join(lines_of(one))
+
+
+def test_status_prints_the_document_of_the_api(tmp_path, capsys):
+    with agent(tmp_path) as path:
+        assert inspect.execute_status(arguments(inspect.add_status_arguments, "--json", "--socket", str(path))) == 0
+    document = json.loads(capsys.readouterr().out)
+    schema = json.loads((Path(torchsync.__file__).parent / "schemas" / "status.schema.json").read_text())
+    Draft202012Validator(schema).validate(document)
+    assert [one["name"] for one in document["task_list"]] == ["nightly-backup", "old-report", "web-proxy"]
+
+
+def test_status_is_text_without_json(tmp_path, capsys):
+    with agent(tmp_path) as path:
+        assert inspect.run_status(ControlClient(path), as_json=False) == 0
+    assert capsys.readouterr().out.startswith("torchsync 0.1.0 on db-1")
+
+
+def test_history_is_a_table(tmp_path, capsys):
+    with agent(tmp_path) as path:
+        assert inspect.execute_history(arguments(inspect.add_history_arguments, "--socket", str(path), "--since", "2d")) == 0
+    head, failed, skipped, succeeded = capsys.readouterr().out.splitlines()
+    assert head.split()[:3] == ["INSTANT", "TASK", "RESULT"]
+    assert "failed" in failed
+    assert NEW.id in failed
+    assert "skipped (missed)" in skipped
+    assert "4 instants up to 2026-11-23 11:59:54Z" in skipped
+    assert "1m29s" in succeeded
+
+
+@pytest.mark.parametrize(
+    ("text", "instant"),
+    [("2m", "2026-11-23T11:58:00.000Z"), ("2026-11-23T12:00:00+01:00", "2026-11-23T11:00:00.000Z")],
+)
+def test_since_is_a_length_of_time_or_a_time(text, instant):
+    assert inspect.since_text(text, NOON) == instant
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-11-23T12:00:00", "5"])
+def test_since_is_nothing_else(text):
+    with pytest.raises(UsageError, match="neither a length of time"):
+        inspect.since_text(text, NOON)
+
+
+@pytest.mark.parametrize("target", [NEW.task.name, NEW.id])
+def test_logs_prints_the_output_of_the_newest_run_byte_for_byte(tmp_path, target):
+    to = io.BytesIO()
+    with agent(tmp_path) as path:
+        assert inspect.run_logs(Place(path), target, to) == 0
+    assert to.getvalue() == b"of the newest \xff\n"
+
+
+def test_logs_of_something_unknown_are_not_found(tmp_path):
+    with agent(tmp_path) as path:
+        with pytest.raises(NotFound):
+            inspect.run_logs(Place(path), "no-such-task", io.BytesIO())
+        with pytest.raises(NotFound):
+            inspect.run_logs(Place(path), OLD.id, io.BytesIO())
+
+
+@pytest.fixture
+def state(tmp_path):
+    """A state directory that an agent has left."""
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite", tmp_path)
+    ledger.commit([Admit(run(id=OLD.id)), Admit(run(id=NEW.id, instant=NOON + MINUTE, due=NOON + MINUTE))])
+    ledger.close()
+    (tmp_path / "runs" / NEW.id).mkdir(parents=True)
+    (tmp_path / "runs" / NEW.id / "output").write_bytes(b"kept\n")
+    return tmp_path
+
+
+def test_without_an_agent_history_and_logs_read_the_state_directory(state, capsys):
+    place = Place(state / "nobody.sock", state)
+    assert inspect.run_history(place, {"limit": "50", "task": "nightly-backup"}, as_json=True) == 0
+    assert [entry["run"]["id"] for entry in json.loads(capsys.readouterr().out)["entries"]] == [NEW.id, OLD.id]
+    to = io.BytesIO()
+    assert inspect.run_logs(place, "nightly-backup", to) == 0
+    assert to.getvalue() == b"kept\n"
+    with pytest.raises(NotFound):
+        inspect.run_logs(place, OLD.id, to)
+
+
+def test_without_an_agent_and_a_known_state_directory_nothing_answers(tmp_path):
+    with pytest.raises(Unavailable):
+        inspect.run_history(Place(tmp_path / "nobody.sock"), {"limit": "50"}, as_json=False)
+    with pytest.raises(Unavailable):
+        inspect.run_logs(Place(tmp_path / "nobody.sock"), NEW.id, io.BytesIO())

@@ -1,0 +1,74 @@
+import re
+
+import pytest
+
+from tests.builders import busy_snapshot, daemon, snapshot, task, task_status
+from torchsync.core.metrictable import TABLE, Kind, PerTask, Scope, rows
+from torchsync.core.snapshot import Histogram
+
+
+def samples(name, of):
+    row = next(row for row in TABLE if row.name == name)
+    return dict(row.read(of))
+
+
+def test_names_are_unique_and_say_their_type_by_their_ending():
+    names = [row.name for row in TABLE]
+    assert len(set(names)) == len(names)
+    for row in TABLE:
+        assert re.fullmatch("[a-z][a-z0-9_]*", row.name)
+        assert row.name.endswith("_total") == (row.kind is Kind.COUNTER)
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in TABLE])
+def test_every_sample_has_a_value_for_every_label(row):
+    for values, value in row.read(busy_snapshot()):
+        assert len(values) == len(row.labels)
+        assert isinstance(value, Histogram) == (row.kind is Kind.HISTOGRAM)
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in TABLE if row.values])
+def test_a_closed_label_has_every_value_from_the_first_scrape(row):
+    fresh = snapshot(task_status())
+    assert [values[-1] for values, _ in row.read(fresh)] == list(row.values)
+    assert [values[-1] for values, _ in row.read(busy_snapshot())][: len(row.values)] == list(row.values)
+
+
+def test_an_agent_without_a_generation_still_shows_every_metric_of_its_own():
+    fresh = snapshot()
+    shown = {row.name for row in TABLE if row.scope is Scope.AGENT and list(row.read(fresh))}
+    assert shown == {row.name for row in TABLE if row.scope is Scope.AGENT} - {"commit_info"}
+
+
+def test_commits_are_cut_to_twelve_digits():
+    commits = set(samples("commit_info", busy_snapshot()))
+    assert commits == {("running", "1234567890ab"), ("fetched", "fedcba098765"), ("rejected", "fedcba098765")}
+
+
+def test_a_removed_task_has_no_series():
+    with_task, without = snapshot(task_status(task("gone")), task_status(task("kept"))), snapshot(task_status(task("kept")))
+    for row in TABLE:
+        if row.scope is Scope.TASK:
+            assert "gone" not in {values[0] for values, _ in row.read(without)}
+    assert ("gone",) in samples("task_running", with_task)
+
+
+def test_only_daemons_count_restarts():
+    both = snapshot(task_status(task("cronish")), task_status(daemon("lasting")))
+    assert set(samples("task_restarts_total", both)) == {("lasting",)}
+
+
+def test_tasks_are_counted_by_state():
+    assert samples("tasks", busy_snapshot()) == {("active",): 2, ("disabled",): 1, ("paused",): 0, ("not_selected",): 4}
+
+
+def test_compact_mode_keeps_what_alerts_need_and_off_keeps_nothing_of_tasks():
+    compact = {row.name for row in rows(PerTask.COMPACT) if row.scope is Scope.TASK}
+    assert compact == {
+        "task_next_run_timestamp_seconds",
+        "task_last_success_timestamp_seconds",
+        "task_consecutive_failures",
+        "task_running",
+        "task_max_success_age_seconds",
+    }
+    assert not [row for row in rows(PerTask.OFF) if row.scope is Scope.TASK]

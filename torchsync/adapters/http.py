@@ -1,0 +1,326 @@
+"""The HTTP server: sockets that we bind, and cheroot in threads of its own behind them.
+
+Theory of operation. cheroot has one thread that accepts and a few that serve. Each serving thread reads its request to the end, so a client
+that sends a request slowly would hold a thread, and a handful of them the server. Here a connection therefore reaches a thread only when
+the head of its request has arrived whole: until then it is parked in the accepting thread's selector, which looks at the bytes without taking
+them (MSG_PEEK) and asks to be woken by further ones only (SO_RCVLOWAT, socket(7)). Parked connections are closed after `TIMEOUT`
+seconds, whatever trickles in, and when too many are parked the oldest one gives way. Every connection serves one request.
+
+A Unix socket is not guarded like that: it does not honour SO_RCVLOWAT, and its file mode already says who may connect.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gzip
+import logging
+import os
+import pwd
+import socket
+import stat
+import struct
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from http import HTTPStatus
+from pathlib import Path
+from traceback import format_exc
+from typing import Any
+from urllib.parse import parse_qsl
+
+from cheroot.connections import ConnectionManager
+from cheroot.server import HTTPConnection
+from cheroot.wsgi import Gateway_10
+from cheroot.wsgi import Server as CherootServer
+
+from torchsync.core.web import Handler, Peer, Request, Response
+from torchsync.errors import Problem
+
+TIMEOUT = 10
+THREADS = 4
+MOST_PARKED = 128
+MOST_HEAD = 16 * 1024
+MOST_BODY = 64 * 1024
+BACKLOG = 128
+_STOP_WITHIN = 1
+_CLOSE_WITHIN = 0.75
+_SEND_WITHIN = 30.0
+_PIECE = 256 * 1024
+_WORTH_PACKING = 4 * 1024
+_SO_PEERGROUPS = 59
+_HEAD_END = b"\r\n\r\n"
+
+
+# Sockets.
+
+
+def bind_tcp(listen: str) -> socket.socket | Problem:
+    """A socket that listens on `HOST:PORT` or `[ADDRESS]:PORT`; or why there is none."""
+    host, _, port = listen.rpartition(":")
+    bound: socket.socket | None = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(BACKLOG)  # Of two sockets bound with SO_REUSEADDR the second one learns of the first here.
+    except OSError as error:
+        if bound:
+            bound.close()
+        return Problem(code="TS340", path="http.listen", message=f"cannot listen on {listen}: {error.strerror or error}")
+    return bound
+
+
+def bind_unix(path: Path, *, mode: int, group: int = -1) -> socket.socket | Problem:
+    """A socket bound to `path` with this mode and group, not yet listening; or why there is none. A file that nobody listens on is replaced."""
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if _is_live(path):
+            bound.close()
+            return Problem(code="TS340", message=f"another agent listens on {path}")
+        path.unlink(missing_ok=True)
+        bound.bind(str(path))
+        os.chown(path, -1, group)
+        path.chmod(mode)
+    except OSError as error:
+        bound.close()
+        return Problem(code="TS340", message=f"cannot listen on {path}: {error.strerror or error}")
+    return bound
+
+
+def _is_live(path: Path) -> bool:
+    """Whether somebody listens. Raises OSError for a file that is no socket: it is not ours to remove."""
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise OSError(errno.EEXIST, "there is a file of that name that is no socket")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(1)
+            probe.connect(str(path))
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+    return True
+
+
+def own_names(configured: str) -> frozenset[str]:
+    """The names under which this host is addressed: the configured one and the kernel's, whole and up to the first dot."""
+    names = {configured.lower(), socket.gethostname().lower()}
+    return frozenset(names | {name.partition(".")[0] for name in names}) - {""}
+
+
+# Who is asking.
+
+
+def peer_of(connection: socket.socket) -> Peer:
+    """The process at the other end of a Unix socket, as it was when it connected (SO_PEERCRED and SO_PEERGROUPS, unix(7))."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, uid, gid = struct.unpack("3i", credentials)
+    try:
+        user = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        user = "unknown"
+    return Peer(uid=uid, user=user, groups=frozenset({gid, *_peer_groups(connection, user, gid)}))
+
+
+def _peer_groups(connection: socket.socket, user: str, gid: int) -> Iterable[int]:
+    try:
+        packed = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, 1024)
+    except OSError:  # More groups than fit into what getsockopt() of Python can take.
+        return os.getgrouplist(user, gid)
+    return struct.unpack(f"{len(packed) // 4}I", packed)
+
+
+# The server.
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server at work in daemon threads."""
+
+    server: CherootServer
+    thread: threading.Thread
+    address: str
+
+    def close(self) -> None:
+        """Nothing listens any more. Requests being served get a moment to end; then they are left behind."""
+        closing = threading.Thread(target=self.server.stop, name="http-close", daemon=True)
+        closing.start()
+        closing.join(_CLOSE_WITHIN)
+
+
+def serve(bound: socket.socket, handler: Handler, on_error: Callable[[str], None], *, threads: int = THREADS) -> Running:
+    """`handler` answers what comes in on `bound`, which the server owns from now on. It is called in several threads at once, and
+    `on_error` with what went wrong in them.
+    """
+    bound.listen(BACKLOG)
+    server = _Server(bound, handler, on_error, threads)
+    # The threads that cheroot starts are daemons when the one that starts them is: a client that hangs cannot keep the process.
+    thread = threading.Thread(target=server.start, name="http", daemon=True)
+    address = server.bind_addr if isinstance(server.bind_addr, str) else "{}:{}".format(*server.bind_addr)
+    thread.start()
+    return Running(server, thread, address)
+
+
+class _Stay(Enum):
+    """Whether a parked connection may still wait for its request, or only for a thread to close it."""
+
+    GRANTED = "granted"
+    ENDED = "ended"
+
+
+class _Server(CherootServer):
+    """cheroot on a socket of ours, with connections parked until the head of their request is here."""
+
+    max_request_header_size = MOST_HEAD
+    max_request_body_size = MOST_BODY
+    keep_alive_conn_limit = 0
+    expiration_interval = 0.25
+    _connections: ConnectionManager
+
+    def __init__(self, bound: socket.socket, handler: Handler, on_error: Callable[[str], None], threads: int) -> None:
+        self._bound = bound
+        self._is_unix = bound.family == socket.AF_UNIX
+        self._on_error = on_error
+        self._parked: dict[HTTPConnection, _Stay] = {}
+        super().__init__(
+            bound.getsockname() if self._is_unix else bound.getsockname()[:2],
+            _application(handler),
+            numthreads=threads,
+            max=threads,
+            server_name="torchsync",
+            request_queue_size=BACKLOG,
+            timeout=TIMEOUT,
+            shutdown_timeout=_STOP_WITHIN,
+            accepted_queue_size=BACKLOG,
+            accepted_queue_timeout=0,
+        )
+        self.gateway = _Gateway
+
+    def prepare(self) -> None:
+        # Else cheroot takes descriptor 3 for its socket when the agent was started by a unit with a socket.
+        os.environ.pop("LISTEN_PID", None)
+        super().prepare()
+
+    def bind(self, *_: object) -> socket.socket:
+        self.socket = self._bound
+        return self._bound
+
+    def bind_unix_socket(self, *_: object) -> socket.socket:
+        return self.bind()
+
+    def process_conn(self, conn: HTTPConnection) -> None:
+        """The connection is on its way to a thread, or parked. Called in the accepting thread only."""
+        if self._is_unix or self._parked.get(conn) is _Stay.ENDED or _has_whole_head(conn.socket):
+            self._parked.pop(conn, None)
+            super().process_conn(conn)
+        else:
+            self._park(conn)
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        if level >= logging.WARNING:
+            self._on_error(f"{msg}\n{format_exc()}" if traceback else msg)
+
+    def _park(self, conn: HTTPConnection) -> None:
+        since = conn.last_used or time.time()
+        self._connections.put(conn)
+        conn.last_used = since  # What trickles in does not lengthen the stay.
+        self._parked[conn] = _Stay.GRANTED
+        if len(self._parked) > MOST_PARKED:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        self._parked = {conn: stay for conn, stay in self._parked.items() if conn.socket.fileno() != -1}
+        staying = [conn for conn, stay in self._parked.items() if stay is _Stay.GRANTED]
+        for oldest in staying[:-MOST_PARKED]:
+            self._parked[oldest] = _Stay.ENDED
+            with contextlib.suppress(OSError):
+                oldest.socket.shutdown(socket.SHUT_RDWR)  # Wakes the selector; then a thread sees the end and closes.
+
+
+def _has_whole_head(connection: socket.socket) -> bool:
+    """Whether a thread can read the head of the request, or see that there will be none, without waiting."""
+    connection.settimeout(0)  # With a timeout Python waits before it calls recv(2), whatever the flags say.
+    try:
+        arrived = connection.recv(MOST_HEAD, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        connection.settimeout(TIMEOUT)
+    is_over = len(arrived) < connection.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)  # Woken by the end, not by bytes.
+    is_whole = is_over or _HEAD_END in arrived or len(arrived) == MOST_HEAD
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1 if is_whole else len(arrived) + 1)
+    return is_whole
+
+
+class _Gateway(Gateway_10):
+    """Adds the connection to what an application is told, since only it knows its peer."""
+
+    def get_environ(self) -> dict[str, Any]:  # type: ignore[override]  # the stubs of cheroot say None
+        environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
+        environ["torchsync.connection"] = self.req.conn.socket
+        return environ
+
+
+# Between WSGI and our values.
+
+Environ = dict[str, Any]
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
+
+
+def _application(handler: Handler) -> Callable[[Environ, StartResponse], Iterable[bytes]]:
+    def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        request = _request(environ)
+        response = handler(request)
+        body, packing = _packed(request, response)
+        headers = [("Content-Type", response.content_type), *_COMMON_HEADERS, *response.headers, *packing]
+        if isinstance(body, bytes):
+            headers.append(("Content-Length", str(len(body))))
+        start_response(f"{response.status} {HTTPStatus(response.status).phrase}", headers)
+        return [] if request.method == "HEAD" else _pieces(body)
+
+    return application
+
+
+_COMMON_HEADERS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"), ("Connection", "close"))
+
+
+def _request(environ: Environ) -> Request:
+    connection: socket.socket = environ["torchsync.connection"]
+    return Request(
+        method=environ["REQUEST_METHOD"],
+        path=environ["PATH_INFO"],
+        query=dict(parse_qsl(environ["QUERY_STRING"], keep_blank_values=True)),
+        host=environ.get("HTTP_HOST", ""),
+        accepts_gzip="gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""),
+        body=lambda: bytes(environ["wsgi.input"].read()),
+        peer=peer_of(connection) if connection.family == socket.AF_UNIX else None,
+    )
+
+
+def _packed(request: Request, response: Response) -> tuple[bytes | Generator[bytes, None, None], list[tuple[str, str]]]:
+    body = response.body
+    if not isinstance(body, bytes) or not request.accepts_gzip or len(body) < _WORTH_PACKING:
+        return body, []
+    return gzip.compress(body, compresslevel=1, mtime=0), [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
+
+
+def _pieces(body: bytes | Generator[bytes, None, None]) -> Generator[bytes, None, None]:
+    """The body, until the client has taken too long over it: a thread is not held by one who hardly reads."""
+    until = time.monotonic() + _SEND_WITHIN
+    with contextlib.closing(_sliced(body)) as pieces:
+        for piece in pieces:
+            if time.monotonic() > until:
+                raise TimeoutError("the client did not read its answer in time")
+            yield piece
+
+
+def _sliced(body: bytes | Generator[bytes, None, None]) -> Generator[bytes, None, None]:
+    if not isinstance(body, bytes):
+        yield from body
+        return
+    for start in range(0, len(body), _PIECE):
+        yield body[start : start + _PIECE]

@@ -1,0 +1,126 @@
+"""The client of the control socket. Imports little: commands are to answer at once."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from torchsync.cli.place import add_config_argument, is_named, paths_of
+from torchsync.errors import ConfigInvalid, NotFound, Refused, TorchsyncError, Unavailable
+
+SOCKET_NAME = "control.sock"
+DEFAULT_SOCKET = f"/run/torchsync/{SOCKET_NAME}"
+_TIMEOUT = 15.0
+_PIECE = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the agent is to be found: its socket, and its state directory when that is known."""
+
+    socket: Path
+    state: Path | None = None
+
+
+def add_place_arguments(parser: ArgumentParser) -> None:
+    add_config_argument(parser)
+    parser.add_argument(
+        "--socket", metavar="PATH", help=f"the control socket of the agent (default: as its configuration says, else {DEFAULT_SOCKET})"
+    )
+
+
+def place_of(args: Namespace) -> Place:
+    """`--socket`, else what the configuration says, else the usual socket.
+
+    The agent that listens there may go on with its last good configuration while the file has mistakes: it is still to be found, not least by
+    the reload that is to refuse the file. Raises ConfigInvalid for a configuration that was named and cannot be used, or with nobody there.
+    """
+    if args.socket:
+        return Place(Path(args.socket))
+    try:
+        paths = paths_of(args)
+    except ConfigInvalid:
+        if is_named(args) or not Path(DEFAULT_SOCKET).is_socket():
+            raise
+        paths = None
+    return Place(paths[1] / SOCKET_NAME, paths[0]) if paths else Place(Path(DEFAULT_SOCKET))
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=_TIMEOUT)
+        self._path = path
+
+    def connect(self) -> None:
+        """As of the base class, to a Unix socket."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(_TIMEOUT)
+        self.sock.connect(os.fspath(self._path))
+
+
+class ControlClient:
+    """Asks the running agent. Raises Unavailable (TS350) when none answers, Refused (TS351) when the socket is not for this user,
+    NotFound (TS352) when the agent does not know what is asked for, and TorchsyncError with the agent's own code for the rest.
+    """
+
+    def __init__(self, socket_path: Path) -> None:
+        self._path = socket_path
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The document at `path`."""
+        return _document(b"".join(self._exchange("GET", f"{path}?{urlencode(query)}" if query else path)))
+
+    def post(self, path: str, fields: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The answer to a verb."""
+        return _document(b"".join(self._exchange("POST", path, json.dumps(fields or {}).encode())))
+
+    def stream(self, path: str) -> Iterator[bytes]:
+        """The bytes at `path` in pieces, as they come."""
+        return self._exchange("GET", path)
+
+    def _exchange(self, method: str, target: str, body: bytes | None = None) -> Iterator[bytes]:
+        connection = _Connection(self._path)
+        try:
+            connection.request(method, target, body=body)
+            response = connection.getresponse()
+            if response.status >= 400:
+                raise _error(response.status, response.read())
+            while piece := response.read(_PIECE):
+                yield piece
+        except PermissionError as error:
+            raise Refused("TS351", f"{self._path} is not for this user; use sudo, or ask to be in the group torchsync-admin") from error
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise Unavailable("TS350", f"no agent answers on {self._path}: {reason}") from error
+        finally:
+            connection.close()
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body)
+    except ValueError as error:
+        raise TorchsyncError("TS901", "the agent answered with something that is not JSON") from error
+    if not isinstance(document, dict):
+        raise TorchsyncError("TS901", "the agent answered with something that is not a document")
+    return document
+
+
+_KINDS: dict[int, type[TorchsyncError]] = {403: Refused, 404: NotFound, 503: Unavailable, 504: Unavailable}
+
+
+def _error(status: int, body: bytes) -> TorchsyncError:
+    kind = _KINDS.get(status, TorchsyncError)
+    try:
+        told = json.loads(body)["error"]
+        return kind(str(told["code"]), str(told["message"]))
+    except (ValueError, KeyError, TypeError):
+        return kind("TS350", f"the agent answered with status {status}")

@@ -1,0 +1,256 @@
+"""`status`, `history` and `logs`: what the agent on this host does and did.
+
+`history` and `logs` read the state directory themselves when no agent answers and this user may. `--json` prints the document of the API.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import sys
+import tempfile
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from torchsync.cli.client import ControlClient, Place, add_place_arguments, place_of
+from torchsync.cli.terminal import Cell, Tone, ago, clock, is_coloured, lasting, paint, printable, table
+from torchsync.core.durations import parse_duration
+from torchsync.core.instants import parse_rfc3339, rfc3339
+from torchsync.core.model import Instant
+from torchsync.errors import NotFound, Unavailable, UsageError
+
+Document = dict[str, Any]
+
+_RUN_ID = re.compile("[0-9a-f]{12}-[0-9a-f]{8}")
+_IN_MEMORY = 16 * 1024 * 1024
+_ENOUGH = "200"
+
+
+# status
+
+
+def add_status_arguments(parser: ArgumentParser) -> None:
+    add_place_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print the documents of the API")
+
+
+def execute_status(args: Namespace) -> int:
+    return run_status(ControlClient(place_of(args).socket), as_json=args.json)
+
+
+def run_status(client: ControlClient, *, as_json: bool) -> int:
+    """What the agent has in force and how it fares is on stdout."""
+    status, tasks = client.get("/api/v1/status"), client.get("/api/v1/tasks")
+    if as_json:
+        return _print_json({**status, "task_list": tasks["tasks"]})
+    for line in status_lines(status, tasks["tasks"], coloured=is_coloured()):
+        print(line)
+    return 0
+
+
+def status_lines(status: Document, tasks: list[Document], *, coloured: bool) -> list[str]:
+    """The status for people."""
+    now, sync, counts = status["taken_at"], status["sync"], status["tasks"]
+    others = f"{counts['not_selected']} for other hosts; {status['runs_in_progress']} runs in progress"
+    lines = [
+        f"torchsync {status['version']} on {status['host']}, {status['executor']} executor, started {ago(status['started_at'], now)}",
+        f"commit  {_commit_line(status, now)}",
+        f"sync    {_sync_line(sync, now)}",
+        f"tasks   {counts['active']} active, {counts['disabled']} disabled, {counts['paused']} paused, {others}",
+    ]
+    if sync["rejected"]:
+        head = f"newest  {sync['rejected'][:12]} is not in force:"
+        lines += [paint(head, Tone.BAD, coloured=coloured), *(f"        {_problem_line(problem)}" for problem in sync["problems"])]
+    lines += [paint(f"notice  {_problem_line(notice)}", Tone.BAD, coloured=coloured) for notice in status["notices"]]
+    if status["state_degraded"]:
+        lines.append(paint("notice  the state cannot be written just now; runs go on", Tone.BAD, coloured=coloured))
+    rows = [_task_row(task, now) for task in tasks]
+    return [*lines, "", *table(_TASK_HEAD, rows, coloured=coloured)] if rows else lines
+
+
+_TASK_HEAD = ("TASK", "STATE", "SCHEDULE", "NEXT", "LAST RUN", "TOOK", "RESULT", "RUNNING")
+
+
+def _commit_line(status: Document, now: str) -> str:
+    generation = status["generation"]
+    if generation is None:
+        return "none in force yet"
+    return f"{generation['revision'][:12]} in force, applied {ago(generation['applied_at'], now)}, generation {generation['number']}"
+
+
+def _sync_line(sync: Document, now: str) -> str:
+    last = sync["last"]
+    if last is None:
+        return "none yet"
+    sentence = printable(last.get("sentence", ""))
+    return f"{last['outcome']} {ago(last['finished_at'], now)}, every {sync['interval_seconds']:g} s: {sentence}"
+
+
+def _problem_line(problem: Document) -> str:
+    place = ":".join(str(part) for part in (problem.get("path"), problem.get("line"), problem.get("column")) if part)
+    hint = f" ({problem['hint']})" if problem.get("hint") else ""
+    return printable(f"{place}: " * bool(place) + f"{problem['code']} {problem.get('message') or problem['title']}{hint}")
+
+
+def _task_row(task: Document, now: str) -> list[Cell]:
+    failures = task["consecutive_failures"]
+    result: Cell = "-"
+    if task["last_run"]:
+        result = (f"{failures} failed in a row, status {task['last_exit_status']}", Tone.BAD) if failures else ("ok", Tone.GOOD)
+    took = f"{task['last_duration_seconds']:g}s" if task["last_run"] else "-"
+    running = f"{len(task['running'])} since {clock(task['running_since'])}" if task["running"] else "-"
+    schedule = f"{task['schedule']} {task['timezone']}" if task["schedule"] else task["type"]
+    last = ago(task["last_run"], now)
+    return [task["name"], task["state"], schedule, clock(task["next_run"]), last, took, result, running]
+
+
+# history
+
+
+def add_history_arguments(parser: ArgumentParser) -> None:
+    add_place_arguments(parser)
+    parser.add_argument("task", nargs="?", default="", metavar="TASK", help="only this task")
+    parser.add_argument("--failed", action="store_true", help="only runs that failed, timed out, did not start or were lost")
+    parser.add_argument(
+        "--since", metavar="DURATION|TIME", default="", help="only what was decided later, such as 2d or 2026-11-23T00:00:00Z"
+    )
+    parser.add_argument("--limit", type=int, default=50, help="at most this many lines (default: 50)")
+    parser.add_argument("--json", action="store_true", help="print the document of the API")
+
+
+def execute_history(args: Namespace) -> int:
+    query = {"limit": str(args.limit)}
+    if args.task:
+        query["task"] = args.task
+    if args.failed:
+        query["failed"] = "true"
+    if args.since:
+        query["since"] = since_text(args.since, Instant(time.time_ns() // 1_000_000))
+    return run_history(place_of(args), query, as_json=args.json)
+
+
+def run_history(place: Place, query: dict[str, str], *, as_json: bool) -> int:
+    """The newest entries of the ledger are on stdout, newest first."""
+    document = _history(place, query)
+    if as_json:
+        return _print_json(document)
+    for line in table(_HISTORY_HEAD, [_history_line(entry) for entry in document["entries"]], coloured=is_coloured()):
+        print(line)
+    return 0
+
+
+def since_text(text: str, now: Instant) -> str:
+    """The instant `text` means, as the API wants it: a length of time before `now`, or a time. Raises UsageError for anything else."""
+    if (length := parse_duration(text)) is not None:
+        return rfc3339(Instant(now - length))
+    try:
+        return rfc3339(parse_rfc3339(text))
+    except ValueError as error:
+        raise UsageError(
+            "TS357", f"--since {text!r} is neither a length of time (2d, 90m) nor a time with zone (2026-11-23T00:00:00Z)"
+        ) from error
+
+
+_HISTORY_HEAD = ("INSTANT", "TASK", "RESULT", "STARTED", "TOOK", "STATUS", "RUN", "DETAIL")
+
+
+def _history_line(entry: Document) -> list[Cell]:
+    run = entry["run"]
+    if run is None:
+        span = f"{entry['count']} instants up to {clock(entry['last'])}" if entry["count"] > 1 else ""
+        return [clock(entry["first"]), entry["task"], (f"skipped ({entry['reason']})", Tone.FAINT), "-", "-", "-", "-", span]
+    outcome = run["outcome"] or run["state"]
+    tone = {"succeeded": Tone.GOOD, "running": Tone.PLAIN, "admitted": Tone.PLAIN}.get(outcome, Tone.BAD)
+    status = "-" if run["exit_status"] is None else str(run["exit_status"])
+    when = clock(run["instant"]) if run["instant"] else f"({run['trigger']})"
+    took = lasting(run["started_at"], run["finished_at"])
+    return [when, entry["task"], (outcome, tone), clock(run["started_at"]), took, status, run["id"], run.get("detail", "")]
+
+
+# logs
+
+
+def add_logs_arguments(parser: ArgumentParser) -> None:
+    add_place_arguments(parser)
+    parser.add_argument("target", metavar="TASK|RUN", help="a task, for its newest run, or the id of a run")
+
+
+def execute_logs(args: Namespace) -> int:
+    return run_logs(place_of(args), args.target, sys.stdout.buffer)
+
+
+def run_logs(place: Place, target: str, to: IO[bytes]) -> int:
+    """What is kept of the output of the run is on `to`, byte for byte."""
+    run_id = target if _RUN_ID.fullmatch(target) else _newest_run(place, target)
+    # Taken in whole before it is shown: the agent does not wait for somebody who reads page by page.
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as kept:
+        for piece in _output(place, run_id):
+            kept.write(piece)
+        kept.seek(0)
+        shutil.copyfileobj(kept, to)
+    to.flush()
+    return 0
+
+
+def _newest_run(place: Place, task: str) -> str:
+    runs = [entry["run"]["id"] for entry in _history(place, {"task": task, "limit": _ENOUGH})["entries"] if entry["run"]]
+    if not runs:
+        raise NotFound("TS352", f"no run of a task {task!r} is known here")
+    return str(max(runs))
+
+
+def _output(place: Place, run_id: str) -> Iterator[bytes]:
+    answered = False
+    try:
+        for piece in ControlClient(place.socket).stream(f"/api/v1/runs/{run_id}/output"):
+            answered = True
+            yield piece
+    except Unavailable:
+        if answered or place.state is None:
+            raise
+        yield from _output_from_state(place.state, run_id)
+
+
+def _output_from_state(state: Path, run_id: str) -> Iterable[bytes]:
+    from torchsync.adapters.outputfile import kept_output
+
+    try:
+        kept = kept_output(state / "runs" / run_id / "output")
+    except PermissionError as error:
+        raise Unavailable("TS350", f"no agent answers, and {state} is not for this user; use sudo") from error
+    if kept is None:
+        raise NotFound("TS352", f"no output of a run {run_id} is kept here")
+    return kept
+
+
+def _history(place: Place, query: dict[str, str]) -> Document:
+    try:
+        return ControlClient(place.socket).get("/api/v1/history", query)
+    except Unavailable:
+        if place.state is None:
+            raise
+        return _history_from_state(place.state, query)
+
+
+def _history_from_state(state: Path, query: dict[str, str]) -> Document:
+    from torchsync.adapters.ledger import open_readonly
+    from torchsync.core.api import history_document
+    from torchsync.core.entries import HistoryQuery
+
+    since = parse_rfc3339(query["since"]) if "since" in query else Instant(0)
+    wanted = HistoryQuery(task=query.get("task", ""), failed="failed" in query, since=since, limit=int(query["limit"]))
+    with (
+        tempfile.TemporaryDirectory(prefix="torchsync-") as scratch,
+        contextlib.closing(open_readonly(state / "ledger.sqlite", Path(scratch))) as ledger,
+    ):
+        return history_document(ledger.history(wanted))
+
+
+def _print_json(document: Document) -> int:
+    print(json.dumps(document, indent=2))
+    return 0

@@ -1,0 +1,264 @@
+"""The JSON documents of the API, from values. Pure; the keys are described by `schemas/{status,tasks,runs,history}.schema.json`.
+
+Every document has two forms. The *public* form is for the TCP surface and says nothing of commands, environments, paths, outputs, actors or
+users, nor any sentence that could quote one. The *full* form, for the control socket, has the same keys and more.
+Instants are RFC 3339 texts in UTC or null; lengths of time are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from torchsync.core.entries import HistoryRow
+from torchsync.core.instants import brief_duration, rfc3339
+from torchsync.core.metrictable import state_of
+from torchsync.core.model import CronTiming, Instant, Millis, ProgramCommand, Run, ShellCommand, Task
+from torchsync.core.snapshot import Snapshot, SyncStatus, TaskStatus
+from torchsync.core.syncdoc import SyncResult
+from torchsync.errors import CODES, Problem
+
+Document = dict[str, object]
+
+TICK_FRESH = Millis(60_000)
+VERDICT_FRESH_AT_LEAST = Millis(600_000)
+
+
+# Health.
+
+
+def why_dead(snapshot: Snapshot, now: Instant) -> str:
+    """A sentence when the loop has not turned for a minute; empty while it lives."""
+    idle = Millis(now - snapshot.last_tick)
+    return f"the scheduler last turned {brief_duration(idle)} ago" if idle > TICK_FRESH else ""
+
+
+def why_not_ready(snapshot: Snapshot, now: Instant) -> str:
+    """A sentence while the agent does not run what the repository says, as far as it can know; empty when it does."""
+    sync = snapshot.sync
+    if snapshot.generation is None:
+        return "no generation is in force yet"
+    if not sync.verdict_since_start:
+        return "no sync has reached the remote since the agent started"
+    allowed = Millis(max(10 * sync.interval, VERDICT_FRESH_AT_LEAST))
+    age = Millis(now - sync.last_verdict)
+    return (
+        f"the last sync that reached the remote ended {brief_duration(age)} ago; {brief_duration(allowed)} are allowed"
+        if age > allowed
+        else ""
+    )
+
+
+# Documents.
+
+
+def status_document(snapshot: Snapshot, *, full: bool) -> Document:
+    generation = snapshot.generation
+    document: Document = {
+        "version": snapshot.version,
+        "host": snapshot.facts.name,
+        "executor": snapshot.executor,
+        "taken_at": rfc3339(snapshot.taken_at),
+        "started_at": rfc3339(snapshot.started_at),
+        "last_tick": _instant(snapshot.last_tick),
+        "generation": None,
+        "tasks": _task_counts(snapshot),
+        "runs_in_progress": len(snapshot.runs),
+        "sync": _sync(snapshot.sync, full=full),
+        "state_degraded": snapshot.state_degraded,
+        "config_reload_ok": snapshot.config_reload_ok,
+        "notices": [_problem(notice, full=full) for notice in snapshot.notices],
+    }
+    if generation is not None:
+        document["generation"] = {
+            "number": generation.number,
+            "revision": generation.revision,
+            "applied_at": rfc3339(generation.applied_at),
+        }
+    if full:
+        facts = snapshot.facts
+        document["facts"] = {
+            "name": facts.name,
+            "addresses": list(facts.addresses),
+            "labels": dict(facts.labels),
+            "timezone": facts.zone,
+        }
+    return document
+
+
+def tasks_document(snapshot: Snapshot, *, full: bool) -> Document:
+    """By name."""
+    baselines = snapshot.generation.baselines if snapshot.generation else {}
+    ordered = sorted(snapshot.tasks.items())
+    return {"tasks": [{**_task_status(status, full=full), **_baseline(baselines.get(name), full=full)} for name, status in ordered]}
+
+
+def runs_document(runs: Iterable[Run], *, full: bool) -> Document:
+    """Oldest first."""
+    return {"runs": [run_document(run, full=full) for run in sorted(runs, key=lambda run: run.id)]}
+
+
+def run_document(run: Run, *, full: bool) -> Document:
+    document: Document = {
+        "id": run.id,
+        "task": run.task.name,
+        "revision": run.revision,
+        "trigger": run.trigger.value,
+        "state": run.state.value,
+        "instant": _instant(run.instant),
+        "due": _instant(run.due),
+        "admitted_at": rfc3339(run.admitted_at),
+        "started_at": _instant(run.started_at),
+        "finished_at": _instant(run.finished_at),
+        "attempt": run.attempt,
+        "copy": run.copy,
+        "outcome": run.outcome.value if run.outcome else None,
+        "exit_status": run.exit_status,
+        "stop_cause": run.stop_cause.value if run.stop_cause else None,
+    }
+    if full:
+        document |= {"tree": run.tree, "actor": run.actor, "user": run.user, "detail": run.detail, "command": _command(run.task)}
+    return document
+
+
+def history_document(rows: Sequence[HistoryRow]) -> Document:
+    """Newest first, full: the history is on the control socket only."""
+    return {"entries": [_history_row(row) for row in rows]}
+
+
+def output_path(run: str) -> str:
+    """Where the control socket shows what a run wrote."""
+    return f"/api/v1/runs/{run}/output"
+
+
+# Parts.
+
+
+def _instant(instant: Instant | None) -> str | None:
+    return rfc3339(instant) if instant else None
+
+
+def _task_counts(snapshot: Snapshot) -> Document:
+    states = [state_of(status) for status in snapshot.tasks.values()]
+    not_selected = snapshot.generation.not_selected if snapshot.generation else 0
+    return {**{state: states.count(state) for state in ("active", "disabled", "paused")}, "not_selected": not_selected}
+
+
+def _sync(sync: SyncStatus, *, full: bool) -> Document:
+    return {
+        "interval_seconds": sync.interval / 1000,
+        "last_attempt": _instant(sync.last_attempt),
+        "last_success": _instant(sync.last_success),
+        "last_verdict": _instant(sync.last_verdict),
+        "last_apply": _instant(sync.last_apply),
+        "consecutive_failures": sync.consecutive_failures,
+        "last": _sync_result(sync.last, full=full) if sync.last else None,
+        "fetched": sync.fetched or None,
+        "rejected": sync.rejected or None,
+        "problems": [_problem(problem, full=full) for problem in sync.problems],
+    }
+
+
+def _sync_result(result: SyncResult, *, full: bool) -> Document:
+    document: Document = {
+        "outcome": result.outcome.value,
+        "started_at": rfc3339(result.started_at),
+        "finished_at": rfc3339(result.finished_at),
+        "revision": result.revision or None,
+        "added": result.added,
+        "changed": result.changed,
+        "removed": result.removed,
+        "problems": [_problem(problem, full=full) for problem in result.problems],
+    }
+    if full:
+        document["sentence"] = result.sentence
+    return document
+
+
+def _problem(problem: Problem, *, full: bool) -> Document:
+    """In public only what the table of codes says anyway: a message may quote a file."""
+    document: Document = {"code": problem.code, "title": CODES[problem.code].title}
+    if full:
+        document |= {
+            "message": problem.message,
+            "path": problem.path,
+            "line": problem.line,
+            "column": problem.column,
+            "task": problem.task,
+            "hint": problem.hint,
+        }
+    return document
+
+
+def _task_status(status: TaskStatus, *, full: bool) -> Document:
+    task, record = status.task, status.record
+    document = _definition(task)
+    document |= {
+        "state": state_of(status),
+        "first_seen": _instant(record.first_seen),
+        "next_run": _instant(status.next_due),
+        "last_run": _instant(record.last_run),
+        "last_success": _instant(record.last_success),
+        "last_duration_seconds": record.last_duration / 1000,
+        "last_exit_status": record.last_exit_status,
+        "consecutive_failures": record.consecutive_failures,
+        "running": list(status.running),
+        "running_since": _instant(status.running_since),
+        "runs": {outcome.value: count for outcome, count in record.runs.items()},
+        "skipped": {reason.value: count for reason, count in record.skipped.items()},
+        "restarts": record.restarts,
+    }
+    return document | _private_definition(task) if full else document
+
+
+def _definition(task: Task) -> Document:
+    timing = task.timing
+    is_cron = isinstance(timing, CronTiming)
+    return {
+        "name": task.name,
+        "type": "cron" if is_cron else "daemon",
+        "schedule": timing.schedule if isinstance(timing, CronTiming) else None,
+        "timezone": timing.zone if isinstance(timing, CronTiming) else None,
+        "timeout_seconds": timing.timeout / 1000 if isinstance(timing, CronTiming) else 0,
+        "description": task.description,
+        "owner": task.owner,
+        "runbook": task.runbook,
+        "severity": task.severity.value,
+        "labels": dict(task.labels),
+        "max_running": task.max_running,
+    }
+
+
+def _private_definition(task: Task) -> Document:
+    return {
+        "fingerprint": task.fingerprint,
+        "command": _command(task),
+        "env": dict(task.env),
+        "user": task.user,
+        "working_dir": task.working_dir,
+        "hosts": list(task.hosts),
+        "source": {"path": task.source.path, "line": task.source.line, "column": task.source.column},
+    }
+
+
+def _command(task: Task) -> Document:
+    match task.command:
+        case ShellCommand(text=text, shell=shell):
+            return {"shell": shell, "text": text}
+        case ProgramCommand(argv=argv):
+            return {"argv": list(argv)}
+
+
+def _baseline(baseline: Instant | None, *, full: bool) -> Document:
+    return {"baseline": _instant(baseline)} if full else {}
+
+
+def _history_row(row: HistoryRow) -> Document:
+    return {
+        "task": row.task,
+        "first": _instant(row.first),
+        "last": _instant(row.last),
+        "count": row.count,
+        "decided_at": rfc3339(row.decided_at),
+        "reason": row.reason.value if row.reason else None,
+        "run": run_document(row.run, full=True) if row.run else None,
+    }

@@ -1,0 +1,300 @@
+"""Every metric torchsync exports, in one table. Pure.
+
+A row says what a metric is called, what it means, which values its labels can take, and how it is read from a `Snapshot`. The collector of
+`adapters/metrics.py` and `docs/reference/metrics.md` are both made from it. Rows with a closed set of label values give a sample for each
+value from the first scrape on, since an alert on an increase cannot see a counter that is born at 1. Where a label is open (a task, a
+commit) its series go with what they describe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+from torchsync.core.model import CronTiming, Instant, Outcome, SkipReason
+from torchsync.core.snapshot import ClockDirection, Histogram, Snapshot, TaskChange, TaskStatus
+from torchsync.core.syncdoc import Phase, RecoveryAction, SyncOutcome
+from torchsync.errors import Reason
+
+PREFIX = "torchsync_"
+SYNC_BOUNDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60, 300)
+COMMIT_DIGITS = 12
+
+
+class Kind(Enum):
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Scope(Enum):
+    AGENT = "agent"
+    TASK = "task"
+
+
+class PerTask(Enum):
+    """How much is exported of each task: `metrics.per_task` of agent.yaml."""
+
+    FULL = "full"
+    COMPACT = "compact"
+    OFF = "off"
+
+
+Value = int | float | Histogram
+Sample = tuple[tuple[str, ...], Value]
+"""The values of a row's labels, in their order, and the number."""
+Read = Callable[[Snapshot], Iterable[Sample]]
+Number = Callable[[TaskStatus], int | float]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One row. `values` is the closed set of the last label, or empty when that label is open; `compact` rows stay in compact mode."""
+
+    name: str
+    kind: Kind
+    scope: Scope
+    help: str
+    read: Read
+    labels: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    compact: bool = False
+
+
+def rows(per_task: PerTask = PerTask.FULL) -> tuple[Metric, ...]:
+    """The rows to export."""
+    return tuple(
+        row for row in TABLE if row.scope is Scope.AGENT or per_task is PerTask.FULL or (per_task is PerTask.COMPACT and row.compact)
+    )
+
+
+# How a row reads the snapshot.
+
+Key = TypeVar("Key", bound=Enum)
+
+
+def _one(number: Callable[[Snapshot], Value]) -> Read:
+    return lambda snapshot: (((), number(snapshot)),)
+
+
+def _by(kind: type[Key], counts: Callable[[Snapshot], Mapping[Key, int]]) -> Read:
+    return lambda snapshot: [((key.value,), counts(snapshot).get(key, 0)) for key in kind]
+
+
+def _each(number: Number) -> Read:
+    return lambda snapshot: [((name,), number(status)) for name, status in snapshot.tasks.items()]
+
+
+def _each_by(kind: type[Key], counts: Callable[[TaskStatus], Mapping[Key, int]]) -> Read:
+    keys = [(key, key.value) for key in kind]
+    return lambda snapshot: [
+        ((name, value), found.get(key, 0)) for name, status in snapshot.tasks.items() for found in (counts(status),) for key, value in keys
+    ]
+
+
+def _seconds(instant: Instant | None) -> float:
+    return (instant or 0) / 1000
+
+
+def _build_info(snapshot: Snapshot) -> Iterable[Sample]:
+    return (((snapshot.version, snapshot.croniter, snapshot.tzdata), 1),)
+
+
+def _sync_durations(snapshot: Snapshot) -> Iterable[Sample]:
+    empty = Histogram.empty(*SYNC_BOUNDS)
+    return [((phase.value,), snapshot.sync.durations.get(phase, empty)) for phase in Phase]
+
+
+_COMMIT_STATES = ("running", "fetched", "rejected")
+
+
+def _commits(snapshot: Snapshot) -> Iterable[Sample]:
+    running = snapshot.generation.revision if snapshot.generation else ""
+    commits = (running, snapshot.sync.fetched, snapshot.sync.rejected)
+    return [((state, commit[:COMMIT_DIGITS]), 1) for state, commit in zip(_COMMIT_STATES, commits, strict=True) if commit]
+
+
+_TASK_STATES = ("active", "disabled", "paused", "not_selected")
+
+
+def state_of(status: TaskStatus) -> str:
+    """`active`, `disabled` or `paused`."""
+    if not status.task.enabled:
+        return "disabled"
+    return "paused" if status.paused else "active"
+
+
+def _tasks(snapshot: Snapshot) -> Iterable[Sample]:
+    counts = dict.fromkeys(_TASK_STATES, 0)
+    for status in snapshot.tasks.values():
+        counts[state_of(status)] += 1
+    counts["not_selected"] = snapshot.generation.not_selected if snapshot.generation else 0
+    return [((state,), count) for state, count in counts.items()]
+
+
+_PAUSE_SCOPES = ("sync", "all", "task", "drain")
+
+
+def _paused(_: Snapshot) -> Iterable[Sample]:
+    return [((scope,), 0) for scope in _PAUSE_SCOPES]
+
+
+def _task_info(snapshot: Snapshot) -> Iterable[Sample]:
+    for name, status in snapshot.tasks.items():
+        task, timing = status.task, status.task.timing
+        schedule, zone, kind = (timing.schedule, timing.zone, "cron") if isinstance(timing, CronTiming) else ("", "", "daemon")
+        yield (name, schedule, zone, kind, task.owner, task.severity.value), 1
+
+
+def _timeout(status: TaskStatus) -> float:
+    timing = status.task.timing
+    return timing.timeout / 1000 if isinstance(timing, CronTiming) else 0
+
+
+def _restarts(snapshot: Snapshot) -> Iterable[Sample]:
+    return [((name,), status.record.restarts) for name, status in snapshot.tasks.items() if status.task.is_daemon]
+
+
+def _values(kind: type[Enum]) -> tuple[str, ...]:
+    return tuple(member.value for member in kind)
+
+
+def _counter(name: str, text: str, read: Read, labels: tuple[str, ...] = (), values: tuple[str, ...] = ()) -> Metric:
+    return Metric(name, Kind.COUNTER, Scope.AGENT, text, read, labels, values)
+
+
+def _gauge(name: str, text: str, read: Read, labels: tuple[str, ...] = (), values: tuple[str, ...] = ()) -> Metric:
+    return Metric(name, Kind.GAUGE, Scope.AGENT, text, read, labels, values)
+
+
+def _histogram(name: str, text: str, read: Read, labels: tuple[str, ...] = (), values: tuple[str, ...] = ()) -> Metric:
+    return Metric(name, Kind.HISTOGRAM, Scope.AGENT, text, read, labels, values)
+
+
+def _task_gauge(name: str, text: str, number: Number, *, compact: bool = False) -> Metric:
+    return Metric(name, Kind.GAUGE, Scope.TASK, text, _each(number), ("task",), compact=compact)
+
+
+# The table.
+
+_SYNCS = (
+    _gauge("build_info", "Always 1: the versions at work.", _build_info, ("version", "croniter", "tzdata")),
+    _counter("sync_total", "Syncs by result.", _by(SyncOutcome, lambda s: s.sync.results), ("result",), _values(SyncOutcome)),
+    _histogram("sync_duration_seconds", "How long each phase of a sync took.", _sync_durations, ("phase",), _values(Phase)),
+    _gauge(
+        "sync_last_success_timestamp_seconds",
+        "When a sync last ended applied or unchanged; 0 is never. Kept over restarts.",
+        _one(lambda s: _seconds(s.sync.last_success)),
+    ),
+    _gauge("sync_last_attempt_timestamp_seconds", "When a sync last began; 0 is never.", _one(lambda s: _seconds(s.sync.last_attempt))),
+    _gauge(
+        "sync_last_apply_timestamp_seconds",
+        "When a sync last put a new generation in force; 0 is never.",
+        _one(lambda s: _seconds(s.sync.last_apply)),
+    ),
+    _gauge("sync_interval_seconds", "The configured interval between syncs.", _one(lambda s: s.sync.interval / 1000)),
+    _gauge(
+        "sync_consecutive_failures",
+        "Syncs in a row that ended neither applied nor unchanged.",
+        _one(lambda s: s.sync.consecutive_failures),
+    ),
+    _gauge(
+        "commit_info",
+        "Always 1: the commit whose tasks are in force, the newest the remote named, and the one turned down.",
+        _commits,
+        ("state", "commit"),
+    ),
+    _gauge("commit_rejected", "1 while the newest commit is rejected or refused here.", _one(lambda s: int(bool(s.sync.rejected)))),
+    _counter(
+        "rejections_total",
+        "Revisions rejected or refused, once per revision and reason.",
+        _by(Reason, lambda s: s.sync.rejections),
+        ("reason",),
+        _values(Reason),
+    ),
+    _gauge("paused", "1 while operators hold this back.", _paused, ("scope",), _PAUSE_SCOPES),
+    _gauge("pinned", "1 while an operator pins a revision.", _one(lambda _: 0)),
+)
+
+_SCHEDULER = (
+    _gauge("tasks", "Tasks of the generation in force by state.", _tasks, ("state",), _TASK_STATES),
+    _counter(
+        "task_changes_total", "Tasks that swaps changed.", _by(TaskChange, lambda s: s.task_changes), ("action",), _values(TaskChange)
+    ),
+    _histogram("scheduler_lag_seconds", "From when a run was due to its start.", _one(lambda s: s.lag)),
+    _gauge("scheduler_last_tick_timestamp_seconds", "When the loop last turned.", _one(lambda s: _seconds(s.last_tick))),
+    _counter(
+        "scheduler_clock_jumps_total",
+        "Steps of the wall clock that the loop noticed.",
+        _by(ClockDirection, lambda s: s.clock_jumps),
+        ("direction",),
+        _values(ClockDirection),
+    ),
+    _gauge("runs_in_progress", "Runs that are not over.", _one(lambda s: len(s.runs))),
+    _counter(
+        "runs_adopted_total", "Runs of an earlier agent process taken up, still running or ended meanwhile.", _one(lambda s: s.runs_adopted)
+    ),
+    _counter("runs_lost_total", "Runs that are over without anyone knowing how.", _one(lambda s: s.runs_lost)),
+    _counter(
+        "repo_recoveries_total",
+        "Repairs of the state directory.",
+        _by(RecoveryAction, lambda s: s.sync.recoveries),
+        ("action",),
+        _values(RecoveryAction),
+    ),
+    _counter("git_timeouts_total", "Git processes ended at their deadline.", _one(lambda s: s.sync.git_timeouts)),
+    _gauge("state_degraded", "1 while the state cannot be written.", _one(lambda s: int(s.state_degraded))),
+    _gauge("host_facts_mismatch", "1 while the facts of the host differ from those in force.", _one(lambda _: 0)),
+    _gauge("config_last_reload_successful", "0 while the newest agent.yaml is refused.", _one(lambda s: int(s.config_reload_ok))),
+)
+
+_TASKS = (
+    Metric(
+        "task_info",
+        Kind.GAUGE,
+        Scope.TASK,
+        "Always 1: what the task file says. A daemon has no schedule and no zone.",
+        _task_info,
+        ("task", "schedule", "timezone", "type", "owner", "severity"),
+    ),
+    _task_gauge("task_first_seen_timestamp_seconds", "When the task first came to this host.", lambda t: _seconds(t.record.first_seen)),
+    _task_gauge("task_next_run_timestamp_seconds", "When the task is due next; 0 is never.", lambda t: _seconds(t.next_due), compact=True),
+    _task_gauge("task_last_run_timestamp_seconds", "When the newest ended run began; 0 is never.", lambda t: _seconds(t.record.last_run)),
+    _task_gauge(
+        "task_last_success_timestamp_seconds",
+        "When a run last ended with success; 0 is never.",
+        lambda t: _seconds(t.record.last_success),
+        compact=True,
+    ),
+    _task_gauge("task_last_run_duration_seconds", "How long the newest ended run took.", lambda t: t.record.last_duration / 1000),
+    _task_gauge("task_last_exit_status", "Exit status of the newest ended run, 128+n for a signal.", lambda t: t.record.last_exit_status),
+    _task_gauge("task_consecutive_failures", "Runs in a row that failed.", lambda t: t.record.consecutive_failures, compact=True),
+    _task_gauge("task_running", "Runs of the task that are not over.", lambda t: len(t.running), compact=True),
+    _task_gauge("task_running_since_timestamp_seconds", "When the oldest of them began; 0 is none.", lambda t: _seconds(t.running_since)),
+    _task_gauge("task_max_success_age_seconds", "How old the last success may be; 0 is off.", lambda _: 0, compact=True),
+    _task_gauge("task_timeout_seconds", "The timeout of a run; 0 is none.", _timeout),
+    _task_gauge("task_paused", "1 while an operator pauses the task.", lambda t: int(t.paused)),
+    Metric(
+        "task_runs_total",
+        Kind.COUNTER,
+        Scope.TASK,
+        "Ended runs by outcome. Kept over restarts, and 30 days after removal.",
+        _each_by(Outcome, lambda t: t.record.runs),
+        ("task", "result"),
+        _values(Outcome),
+    ),
+    Metric(
+        "task_runs_skipped_total",
+        Kind.COUNTER,
+        Scope.TASK,
+        "Instants that did not become runs; each one counts.",
+        _each_by(SkipReason, lambda t: t.record.skipped),
+        ("task", "reason"),
+        _values(SkipReason),
+    ),
+    Metric("task_restarts_total", Kind.COUNTER, Scope.TASK, "Restarts of a daemon.", _restarts, ("task",)),
+)
+
+TABLE: tuple[Metric, ...] = _SYNCS + _SCHEDULER + _TASKS
