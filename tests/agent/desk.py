@@ -1,0 +1,200 @@
+"""An agent made of fakes, on a machine that outlives it: `Desk.crash` kills the agent and starts another one on what is durable."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Mapping
+from itertools import count
+
+from tests.builders import facts
+from tests.fakes import Behaviour, FakeClock, FakeExecutor, FakeMachine, FakeWakeups
+from tests.fakes_git import FakeGitSource
+from tests.fakes_state import MemoryLedger, MemorySpool, MemoryStore
+from torchsync.agent.config import AgentConfig, config_from_document
+from torchsync.agent.loop import Loop, Parts, Settings
+from torchsync.agent.recorder import Recorder
+from torchsync.agent.recovery import recover
+from torchsync.agent.reload import Reloads
+from torchsync.agent.runner import Runner
+from torchsync.agent.saved import Saved
+from torchsync.agent.sync import Syncs, SyncSettings
+from torchsync.core.control import Answer, Ask, Request
+from torchsync.core.engine import Engine
+from torchsync.core.entries import HistoryQuery
+from torchsync.core.logevents import LogEvent
+from torchsync.core.model import Instant, Millis, Outcome, Run, RunId, SkipReason
+from torchsync.core.snapshot import Snapshot
+from torchsync.errors import Problem
+from torchsync.ports import ConfigRead, StopAgent
+
+UIDS = {"root": 0, "torchsync-run": 990}
+
+
+def document(**changes: Mapping[str, object]) -> dict[str, object]:
+    """What the reader of agent.yaml makes, with these sections changed."""
+    sections: dict[str, Mapping[str, object]] = {
+        "account": {"user": "root", "is_root": True},
+        "repository": {
+            "url": "file:///srv/tasks.git",
+            "ref": "main",
+            "path": ".",
+            "interval": 30_000,
+            "jitter": 0.0,
+            "timeout": 60_000,
+            "clone_timeout": 900_000,
+            "username": "",
+            "token_file": "",
+            "ca_file": "",
+            "insecure": False,
+            "rewind": "refuse",
+            "watch": "off",
+        },
+        "host": {"name": "db-1", "labels": {}, "addresses": []},
+        "paths": {"state": "/state", "run": "/run"},
+        "http": {"listen": "127.0.0.1:9747", "allow_plain": False},
+        "policy": {"users": {}, "default_user": "torchsync-run", "allow_root": False, "max_tasks": 2000},
+        "log": {"format": "auto", "level": "info"},
+    }
+    merged: dict[str, object] = {name: {**values, **changes.get(name, {})} for name, values in sections.items()}
+    return {**merged, "executor": "auto"}
+
+
+class ConfigShelf:
+    """agent.yaml as the test wants it to be read next."""
+
+    def __init__(self) -> None:
+        self.next = ConfigRead(document())
+        self.wakeups: FakeWakeups | None = None
+
+    def read(self) -> None:
+        assert self.wakeups is not None
+        self.wakeups.post(self.next)
+
+
+class Desk:
+    """One host. The machine, the remote, the ledger, the spool and the store stay when the agent goes."""
+
+    def __init__(self, behaviour: Behaviour = lambda order: (Millis(100), 0)) -> None:
+        self.clock = FakeClock()
+        self.machine = FakeMachine()
+        self.ledger = MemoryLedger()
+        self.spool = MemorySpool()
+        self.store = MemoryStore()
+        self.git = FakeGitSource(self._post)
+        self.shelf = ConfigShelf()
+        self.behaviour = behaviour
+        self.logged: list[tuple[LogEvent, str]] = []
+        self.snapshots = 0
+        self.notices: tuple[Problem, ...] = ()
+        self._numbers = count(1)
+        self.config: AgentConfig = config_from_document(document())
+        self.start()
+
+    def start(self) -> None:
+        """An agent process begins."""
+        self.wakeups = FakeWakeups(self.clock)
+        self.shelf.wakeups = self.wakeups
+        self.executor = FakeExecutor(self.wakeups, self.clock, self.machine, self.behaviour)
+        settings = self.settings_of(self.config)
+        self.syncs = Syncs(self.git, settings.sync, state="/state", version="1")
+        self.syncs.tree_is_whole = lambda tree: tree in self.git.trees
+        self.engine = Engine(boot_id=self.machine.boot_id, policy=settings.policy, new_run_id=self._run_id)
+        self.recorder = Recorder(self.ledger, self.spool, self.log)
+        self.loop = Loop(self._parts(), settings, self._blank(settings))
+        recover(self.engine, self.syncs, self.loop_saved, self.recorder, clock=self.clock, log=self.log)
+
+    def crash(self) -> None:
+        self.executor.abandon()
+        self.git.cancel()
+        self.start()
+        self.loop.begin()
+
+    def pass_time(self, length: int) -> None:
+        """`length` milliseconds go by for a living agent."""
+        end = self.clock.monotonic() + length
+        while self.clock.monotonic() < end:
+            patience = min(self.loop.patience(), Millis(end - self.clock.monotonic()))
+            self.loop.turn(self.wakeups.wait(patience))
+
+    def sleep(self, length: int) -> None:
+        """`length` milliseconds go by without a turn of the loop."""
+        self.clock.advance(length)
+
+    def ask(self, request: Request) -> Answer:
+        """What the agent answers in one turn."""
+        reply: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self.loop.turn([Ask(request, reply)])
+        return reply.get_nowait()
+
+    def stop(self) -> None:
+        self.loop.turn([StopAgent()])
+
+    def settings_of(self, config: AgentConfig) -> Settings:
+        labels = dict(config.host.labels)
+        named = facts(name=config.host.name, labels=labels)
+        sync = SyncSettings(remote=config.remote, interval=config.repository.interval, jitter=0.0, facts=named)
+        return Settings(config=config, sync=sync, policy=config.host_policy)
+
+    def log(self, event: LogEvent, message: str, /, **fields: object) -> None:
+        self.logged.append((event, message))
+
+    # Questions.
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.loop.snapshot
+
+    def runs(self, task: str) -> list[Run]:
+        """Oldest first."""
+        rows = self.ledger.history(HistoryQuery(task=task, limit=100_000))
+        return sorted((row.run for row in rows if row.run), key=lambda run: run.id)
+
+    def outcomes(self, task: str) -> list[Outcome | None]:
+        return [run.outcome for run in self.runs(task)]
+
+    def skips(self, task: str) -> list[tuple[SkipReason | None, int]]:
+        """Oldest first."""
+        rows = self.ledger.history(HistoryQuery(task=task, limit=100_000))
+        return [(row.reason, row.count) for row in reversed(rows) if row.run is None]
+
+    def events(self, event: LogEvent) -> list[str]:
+        return [message for one, message in self.logged if one is event]
+
+    def _parts(self) -> Parts:
+        self.loop_saved = Saved(self.store)
+        return Parts(
+            clock=self.clock,
+            wakeups=self.wakeups,
+            git=self.git,
+            engine=self.engine,
+            syncs=self.syncs,
+            reloads=Reloads(self.shelf),
+            runner=Runner(
+                recorder=self.recorder,
+                executor=self.executor,
+                trees="/state/worktrees",
+                environment=lambda run: {"A": "b"},
+                log=self.log,
+            ),
+            saved=self.loop_saved,
+            log=self.log,
+            uid_of=UIDS.get,
+            randomness=lambda: 0.5,
+            settings_of=self.settings_of,
+            notices=lambda: self.notices,
+            on_turn=self._count,
+        )
+
+    def _blank(self, settings: Settings) -> Snapshot:
+        now = self.clock.now()
+        return Snapshot(taken_at=now, started_at=now, version="1", facts=settings.facts, executor="process", sync=self.syncs.status)
+
+    def _post(self, event: object) -> None:
+        """To the agent process of the moment."""
+        self.wakeups.post(event)
+
+    def _count(self, snapshot: Snapshot) -> None:
+        self.snapshots += 1
+
+    def _run_id(self, now: Instant) -> RunId:
+        return RunId(f"{now:012x}-{next(self._numbers):08x}")

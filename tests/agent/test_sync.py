@@ -1,0 +1,234 @@
+from dataclasses import replace
+
+import pytest
+
+from tests.builders import NOON, REVISION, SECOND, TREE, facts, generation, task
+from torchsync.agent.sync import Candidate, Syncs, SyncSettings
+from torchsync.core.model import Instant, Millis, Revision
+from torchsync.core.syncdoc import Phase, RemoteSpec, SyncAnswer, SyncOutcome, SyncRequest, SyncResult, Verdict, stamp
+from torchsync.errors import Problem, Reason
+from torchsync.ports import Resolved, ResolveFailed
+
+REMOTE = RemoteSpec(url="file:///srv/tasks.git", ref="main")
+BAD = Problem(code="TS120", message="minute: 61 is out of range", path="tasks/a.yaml", line=3, column=5)
+AWAY = Problem(code="TS201", message="no answer")
+NEW = "b" * 40
+
+
+class Recorder:
+    """A git source that only remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.resolves = 0
+        self.requests: list[SyncRequest] = []
+
+    def resolve(self, remote: RemoteSpec) -> None:
+        self.resolves += 1
+
+    def sync(self, request: SyncRequest) -> None:
+        self.requests.append(request)
+
+    def cancel(self) -> None: ...
+
+    def drop_trees(self, keep) -> None: ...
+
+
+SETTINGS = SyncSettings(remote=REMOTE, interval=Millis(30 * SECOND), jitter=0.1, facts=facts())
+
+
+def syncs(source: Recorder | None = None, version: str = "1") -> Syncs:
+    return Syncs(source or Recorder(), SETTINGS, state="/var/lib/torchsync", version=version)
+
+
+def in_force(one: Syncs):
+    return generation(task("a"), origin=one.origin, floor=REVISION)
+
+
+def resolved(revision: str = NEW) -> Resolved:
+    return Resolved(revision, "refs/heads/main", 0.1)
+
+
+def answer(verdict: Verdict = Verdict.ACCEPTED, *problems: Problem, **changes) -> SyncAnswer:
+    return SyncAnswer(**({"verdict": verdict, "revision": Revision(NEW), "tree": TREE, "problems": problems} | changes))
+
+
+def begun(one: Syncs) -> Syncs:
+    one.tick(NOON, Millis(0))
+    return one
+
+
+def reject(one: Syncs) -> SyncResult:
+    begun(one).resolved(resolved(), None, NOON)
+    result = one.answered(answer(Verdict.REJECTED, BAD), NOON)
+    assert isinstance(result, SyncResult)
+    one.schedule_next(Millis(0), 0.5)
+    return result
+
+
+def test_the_first_sync_starts_at_once_and_the_next_after_the_interval() -> None:
+    source = Recorder()
+    one = syncs(source)
+    begun(one).resolved(resolved(REVISION), in_force(one), NOON)
+    one.schedule_next(Millis(0), 0.5)
+    assert one.next_wake(Millis(0)) == 30 * SECOND
+    one.tick(NOON, Millis(29_999))
+    assert source.resolves == 1
+    one.tick(NOON, Millis(30_000))
+    assert source.resolves == 2
+
+
+def test_a_sync_that_finds_the_revision_in_force_ends_without_a_sync_process() -> None:
+    source = Recorder()
+    one = syncs(source)
+    result = begun(one).resolved(resolved(REVISION), in_force(one), NOON)
+    assert result is not None
+    assert result.outcome is SyncOutcome.UNCHANGED
+    assert source.requests == []
+    assert one.status.results == {SyncOutcome.UNCHANGED: 1}
+    assert sum(one.status.durations[Phase.RESOLVE].counts) == 1
+
+
+@pytest.mark.parametrize(
+    "different",
+    [
+        pytest.param({"revision": Revision("c" * 40)}, id="revision"),
+        pytest.param({"facts": facts(labels={"role": "web"})}, id="facts"),
+        pytest.param({"origin": "elsewhere main ."}, id="origin"),
+    ],
+)
+def test_whatever_the_generation_depends_on_starts_the_sync_process_when_it_changes(different) -> None:
+    source = Recorder()
+    one = syncs(source)
+    begun(one).resolved(resolved(REVISION), replace(in_force(one), **different), NOON)
+    assert len(source.requests) == 1
+
+
+def test_a_missing_tree_starts_the_sync_process() -> None:
+    source = Recorder()
+    one = syncs(source)
+    one.tree_is_whole = lambda tree: False
+    begun(one).resolved(resolved(REVISION), in_force(one), NOON)
+    assert len(source.requests) == 1
+
+
+def test_the_sync_process_is_told_what_is_in_force() -> None:
+    source = Recorder()
+    one = syncs(source)
+    begun(one).resolved(resolved(), in_force(one), NOON)
+    request = source.requests[0]
+    assert (request.revision, request.floor, request.ref_name) == (NEW, REVISION, "refs/heads/main")
+    assert request.known == {"a": stamp(task("a"))}
+
+
+def test_the_floor_belongs_to_its_remote() -> None:
+    source = Recorder()
+    one = syncs(source)
+    begun(one).resolved(resolved(), replace(in_force(one), origin="elsewhere main ."), NOON)
+    assert source.requests[0].floor == ""
+
+
+def test_an_accepted_answer_is_a_candidate_and_the_sync_goes_on() -> None:
+    one = syncs()
+    begun(one).resolved(resolved(), None, NOON)
+    assert one.answered(answer(), NOON) == Candidate(answer())
+    assert one.is_under_way
+
+
+def test_a_rejected_revision_gets_the_same_verdict_again_without_another_look() -> None:
+    source = Recorder()
+    one = syncs(source)
+    reject(one)
+    one.request()
+    again = begun(one).resolved(resolved(), None, NOON)
+    assert again is not None
+    assert (again.outcome, again.problems) == (SyncOutcome.REJECTED, (BAD,))
+    assert len(source.requests) == 1
+
+
+def test_a_rejection_is_counted_once_a_revision_and_reason() -> None:
+    one = syncs()
+    reject(one)
+    one.request()
+    begun(one).resolved(resolved(), None, NOON)
+    assert one.status.rejections == {Reason.SCHEDULE: 1}
+    assert one.status.results == {SyncOutcome.REJECTED: 2}
+    assert (one.status.rejected, one.status.problems) == (NEW, (BAD,))
+
+
+def test_a_verdict_is_forgotten_when_what_it_depends_on_changes() -> None:
+    source = Recorder()
+    one = syncs(source)
+    reject(one)
+    one.reconfigure(replace(SETTINGS, facts=facts(labels={"role": "web"})))
+    one.request()
+    begun(one).resolved(resolved(), None, NOON)
+    assert len(source.requests) == 2
+
+
+def test_a_verdict_survives_a_restart_of_the_agent_but_not_an_upgrade() -> None:
+    first = syncs()
+    reject(first)
+    for version, looks in (("1", 0), ("2", 1)):
+        source = Recorder()
+        later = syncs(source, version=version)
+        later.remember(first.memory)
+        begun(later).resolved(resolved(), None, NOON)
+        assert len(source.requests) == looks
+
+
+def test_a_good_commit_clears_what_was_said_of_the_bad_one() -> None:
+    one = syncs()
+    reject(one)
+    one.request()
+    begun(one).resolved(resolved(REVISION), in_force(one), NOON)
+    assert (one.status.rejected, one.status.problems, one.judged) == ("", (), None)
+
+
+def test_an_unavailable_remote_is_asked_again_later_and_later_and_is_no_verdict() -> None:
+    one = syncs()
+    waits = []
+    mono = Millis(0)
+    for _ in range(5):
+        one.tick(NOON, mono)
+        result = one.failed(ResolveFailed(AWAY, 1.0, timed_out=True), NOON)
+        assert result is not None
+        assert result.outcome is SyncOutcome.UNAVAILABLE
+        one.schedule_next(mono, 0.999)
+        waits.append(one.next_wake(mono))
+        mono = Millis(mono + (waits[-1] or 0))
+    assert waits == sorted(waits)
+    assert waits[-1] > 4 * (waits[0] or 0)
+    assert one.status.consecutive_failures == 5
+    assert one.status.git_timeouts == 5
+    assert not one.status.verdict_since_start
+    assert one.status.last_success == 0
+
+
+def test_a_request_during_a_sync_is_served_right_after_it() -> None:
+    one = begun(syncs())
+    ticket = one.request()
+    one.resolved(resolved(REVISION), in_force(one), NOON)
+    assert ticket not in one.results
+    one.schedule_next(Millis(100), 0.5)
+    assert one.next_wake(Millis(100)) == 0
+    one.tick(NOON, Millis(100))
+    one.resolved(resolved(REVISION), in_force(one), NOON)
+    assert one.results[ticket].outcome is SyncOutcome.UNCHANGED
+
+
+def test_success_and_apply_times_are_remembered_over_a_restart() -> None:
+    one = syncs()
+    begun(one).resolved(resolved(), None, NOON)
+    one.answered(answer(), NOON)
+    one.close(SyncOutcome.APPLIED, "applied", Instant(NOON + 5), changes=(1, 0, 0))
+    later = syncs()
+    later.remember(one.memory)
+    assert (later.status.last_success, later.status.last_apply) == (NOON + 5, NOON + 5)
+    assert not later.status.verdict_since_start
+
+
+def test_what_comes_after_the_sync_is_over_is_passed_over() -> None:
+    one = syncs()
+    assert one.resolved(resolved(), None, NOON) is None
+    assert one.failed(ResolveFailed(AWAY, 1.0), NOON) is None
+    assert one.answered(answer(), NOON) is None

@@ -1,0 +1,90 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from torchsync.cli.main import main
+
+AFTER = ["--after", "2026-03-28T12:00:00Z"]
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0):
+    assert main(["next", *words]) == status
+    return capsys.readouterr()
+
+
+def test_an_expression_gives_its_fires_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--expr", "30 2 * * *", "--timezone", "Europe/Berlin", *AFTER, "-n", "2", "--json"]
+    # 02:30 does not exist on the 29th: it fires at the first instant after the gap.
+    assert json.loads(said(capsys, *words).out) == {"fires": ["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]}
+
+
+def test_fires_are_strictly_later_than_the_time_given(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--expr", "0 12 * * *", *AFTER, "-n", "1", "--json"]
+    assert json.loads(said(capsys, *words).out) == {"fires": ["2026-03-29T12:00:00Z"]}
+
+
+def test_there_are_fewer_fires_when_there_are_no_more(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--expr", "0 0 29 2 *", "--after", "2195-01-01T00:00:00Z", "-n", "5", "--json"]
+    assert json.loads(said(capsys, *words).out) == {"fires": ["2196-02-29T00:00:00Z"]}
+
+
+def test_several_expressions_give_a_result_each_and_a_refused_one_its_problem(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = said(capsys, "--expr", "@hourly", "--expr", "61 * * * *", *AFTER, "-n", "1", "--json", status=65)
+    results = json.loads(shown.out)["results"]
+    assert results[0] == {"expr": "@hourly", "fires": ["2026-03-28T13:00:00Z"]}
+    assert results[1]["expr"] == "61 * * * *"
+    assert results[1]["problem"]["code"] == "TS120"
+    assert "TS120" in shown.err
+
+
+def test_an_unknown_zone_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "TS122" in said(capsys, "--expr", "@hourly", "--timezone", "Europe/Berln", status=65).err
+
+
+@pytest.mark.parametrize("text", ["tomorrow", "2026-03-28", "2026-03-28T12:00:00"])
+def test_a_time_without_a_zone_is_a_usage_error(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "TS357" in said(capsys, "--expr", "@hourly", "--after", text, status=2).err
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "a.yaml").write_text(
+        "version: 1\n"
+        "tasks:\n"
+        "  backup: {schedule: '0 3 * * *', command: 'true', hosts: ['db-*']}\n"
+        "  report: {schedule: '@hourly', command: 'true'}\n"
+        "  proxy: {type: daemon, command: 'sleep 1000'}\n"
+    )
+    return tmp_path
+
+
+def test_the_tasks_of_a_repository_are_told_each_with_its_fires(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = json.loads(said(capsys, "--path", str(repository), *AFTER, "-n", "1", "--json").out)["results"]
+    assert results == [
+        {"task": "backup", "fires": ["2026-03-29T03:00:00Z"]},
+        {"task": "proxy", "fires": []},
+        {"task": "report", "fires": ["2026-03-28T13:00:00Z"]},
+    ]
+
+
+def test_a_host_has_only_its_own_tasks(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = json.loads(said(capsys, "--path", str(repository), "--host", "web-1", *AFTER, "--json").out)["results"]
+    assert [result["task"] for result in results] == ["proxy", "report"]
+
+
+def test_one_task_alone(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "backup", "--path", str(repository), *AFTER, "-n", "2").out.split() == [
+        "2026-03-29T03:00:00Z",
+        "2026-03-30T03:00:00Z",
+    ]
+
+
+def test_a_task_that_is_not_there_ends_with_66(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "TS352" in said(capsys, "nobody", "--path", str(repository), status=66).err
+
+
+def test_a_repository_with_a_mistake_ends_with_65_and_says_where(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (repository / "tasks" / "b.yaml").write_text("version: 1\ntasks:\n  x: {schedule: '61 * * * *', command: 'true'}\n")
+    assert "tasks/b.yaml:3:" in said(capsys, "--path", str(repository), status=65).err

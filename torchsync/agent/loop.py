@@ -1,0 +1,340 @@
+"""The main path of the agent: one thread that owns the state.
+
+Theory of operation. The loop waits in one place for events and for time to pass. A turn takes what came in, tells the engine and the syncs,
+lets them decide, and performs what they decided: ledger first, then effects. Then it answers operators, publishes an immutable snapshot and
+feeds the watchdog. Everything else (HTTP, watchers, the sync process, the executor) only posts events or reads the snapshot, so there is
+no lock.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from torchsync.agent.config import AgentConfig
+from torchsync.agent.control import Controls
+from torchsync.agent.reload import Reloaded, ReloadRefused, Reloads, reloaded
+from torchsync.agent.runner import Runner
+from torchsync.agent.saved import Saved
+from torchsync.agent.swap import Prepared, close_applied, prepare, turn_down
+from torchsync.agent.sync import Candidate, Syncs, SyncSettings
+from torchsync.core.control import Ask
+from torchsync.core.engine import Engine
+from torchsync.core.logevents import Log, LogEvent
+from torchsync.core.model import HostFacts, Instant, Millis
+from torchsync.core.policy import HostPolicy, HostRules, UidOf
+from torchsync.core.snapshot import ClockDirection, Snapshot, TaskChange
+from torchsync.core.syncdoc import SyncOutcome, SyncResult
+from torchsync.errors import Problem, StateUnwritable
+from torchsync.ports import (
+    Clock,
+    ConfigRead,
+    ConfigTouched,
+    GitSource,
+    HangUp,
+    RepositoryTouched,
+    Resolved,
+    ResolveFailed,
+    RunEnded,
+    RunNeverStarted,
+    RunStarted,
+    StopAgent,
+    SyncAnswered,
+    Wakeups,
+)
+
+LONGEST_WAIT = Millis(1_000)
+"""A step of the wall clock is noticed within this time."""
+
+CLOCK_JUMP = 2_000
+"""A difference between the clocks, in milliseconds, that slewing does not make."""
+
+
+HISTORY_KEPT = Millis(90 * 24 * 3600 * 1000)
+PRUNED_EVERY = Millis(10 * 60 * 1000)
+
+_PROBLEMS_LOGGED = 50
+
+_SYNC_EVENTS = {
+    SyncOutcome.APPLIED: LogEvent.SYNC_APPLIED,
+    SyncOutcome.UNCHANGED: LogEvent.SYNC_UNCHANGED,
+    SyncOutcome.REJECTED: LogEvent.SYNC_REJECTED,
+    SyncOutcome.REFUSED: LogEvent.SYNC_REFUSED,
+    SyncOutcome.UNAVAILABLE: LogEvent.SYNC_UNAVAILABLE,
+    SyncOutcome.PAUSED: LogEvent.SYNC_PAUSED,
+    SyncOutcome.FAILED: LogEvent.SYNC_FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the composition root makes of a configuration, at the start and again after a reload."""
+
+    config: AgentConfig
+    sync: SyncSettings
+    policy: HostPolicy
+
+    @property
+    def facts(self) -> HostFacts:
+        return self.sync.facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Everything the loop works with; made once by the composition root."""
+
+    clock: Clock
+    wakeups: Wakeups
+    git: GitSource
+    engine: Engine
+    syncs: Syncs
+    reloads: Reloads
+    runner: Runner
+    saved: Saved
+    log: Log
+    uid_of: UidOf
+    randomness: Callable[[], float]
+    settings_of: Callable[[AgentConfig], Settings]
+    notices: Callable[[], tuple[Problem, ...]]
+    """What is wrong with the surfaces just now."""
+    on_turn: Callable[[Snapshot], None]
+    """Told every snapshot: feeds the watchdog, says the status to systemd, retries an address in use."""
+
+
+class Loop:
+    """The agent while it runs. `snapshot` may be read from any thread; it starts as `blank`, which says what never changes."""
+
+    def __init__(self, parts: Parts, settings: Settings, blank: Snapshot) -> None:
+        self._parts = parts
+        self._settings = settings
+        self._controls = Controls(parts.engine, parts.syncs, parts.reloads, parts.log)
+        self._clock = parts.clock
+        self._engine = parts.engine
+        self._syncs = parts.syncs
+        self._log = parts.log
+        self._stopping = False
+        self._sync_after_reload = False
+        self._next_chores = Millis(0)
+        self._next_pruning = Millis(0)
+        self._wall_ahead = self._clock.now() - self._clock.monotonic()
+        self.snapshot = blank
+
+    def run(self, on_ready: Callable[[], None]) -> None:
+        """Returns once a stop was asked for; runs in flight go on. `on_ready` is called after the first turn."""
+        self.begin()
+        on_ready()
+        while not self._stopping:
+            self.turn(self._parts.wakeups.wait(self.patience()))
+
+    def begin(self) -> None:
+        """The first turn. It knows what became of the runs of an earlier agent process, so that none of those that ended meanwhile keeps a
+        fire from running.
+        """
+        self._parts.runner.perform(self._engine.flush())
+        self.turn(self._parts.wakeups.wait(Millis(0)))
+
+    def turn(self, events: Sequence[object]) -> None:
+        """Everything in `events`, and everything that is due, has been decided, performed and shown."""
+        now, mono = self._clock.now(), self._clock.monotonic()
+        self._watch_clock(now, mono)
+        for event in events:
+            self._take_safely(event, now, mono)
+        self._syncs.tick(now, mono)
+        self._engine.tick(now, mono)
+        self._parts.runner.perform(self._engine.flush())
+        self._controls.deliver()
+        self._do_chores(now, mono)
+        self._publish(now)
+
+    def patience(self) -> Millis:
+        """How long there is nothing to do unless something happens."""
+        now, mono = self._clock.now(), self._clock.monotonic()
+        waits = (LONGEST_WAIT, self._engine.next_wake(now, mono), self._syncs.next_wake(mono))
+        return min(wait for wait in waits if wait is not None)
+
+    def _take_safely(self, event: object, now: Instant, mono: Millis) -> None:
+        try:
+            self._take(event, now, mono)
+        except Exception as error:  # noqa: BLE001 the one place: an event that cannot be handled must not end the schedule
+            self._log(
+                LogEvent.INTERNAL_ERROR, f"{type(error).__name__}: {error}", about=type(event).__name__, traceback=traceback.format_exc()
+            )
+            self._abandon(event, now, mono)
+
+    def _abandon(self, event: object, now: Instant, mono: Millis) -> None:
+        """A sync whose answer could not be handled is over, so that the next one can start."""
+        if isinstance(event, Resolved | ResolveFailed | SyncAnswered) and self._syncs.is_under_way:
+            problem = Problem(code="TS901", message="the answer of the sync could not be handled; see the log")
+            self._close_sync(self._syncs.close(SyncOutcome.FAILED, problem.message, now, (problem,)), mono)
+
+    def _take(self, event: object, now: Instant, mono: Millis) -> None:
+        match event:
+            case RunStarted() | RunEnded() | RunNeverStarted():
+                self._take_run(event, now, mono)
+            case Ask():
+                self._controls.take(event, now, mono)
+            case Resolved() | ResolveFailed() | SyncAnswered():
+                self._take_sync(event, now, mono)
+            case RepositoryTouched():
+                self._syncs.request()
+            case ConfigTouched():
+                self._parts.reloads.request()
+            case HangUp():
+                self._sync_after_reload = True
+                self._parts.reloads.request()
+            case ConfigRead():
+                self._take_config(event)
+            case StopAgent():
+                self._log(LogEvent.AGENT_STOPPING, f"the agent ends; {len(self._engine.runs)} run(s) go on")
+                self._stopping = True
+            case _:
+                raise TypeError(f"nobody handles {type(event).__name__}")
+
+    def _take_run(self, event: RunStarted | RunEnded | RunNeverStarted, now: Instant, mono: Millis) -> None:
+        match event:
+            case RunStarted(run=run, started_at=started_at):
+                self._engine.saw_start(run, started_at, now, mono)
+            case RunEnded(run=run, ending=ending, leftovers=leftovers):
+                self._engine.saw_end(run, ending, now, mono, leftovers=leftovers)
+            case RunNeverStarted(run=run):
+                self._engine.saw_no_start(run, now, mono)
+
+    # Syncs.
+
+    def _take_sync(self, event: Resolved | ResolveFailed | SyncAnswered, now: Instant, mono: Millis) -> None:
+        match event:
+            case Resolved():
+                step: SyncResult | Candidate | None = self._syncs.resolved(event, self._engine.generation, now)
+            case ResolveFailed():
+                step = self._syncs.failed(event, now)
+            case SyncAnswered(answer=answer):
+                step = self._syncs.answered(answer, now)
+        if isinstance(step, Candidate):
+            step = self._swap(step, now, mono)
+        if step is not None:
+            self._close_sync(step, mono)
+            self._log_problems(step, is_news=isinstance(event, SyncAnswered))
+
+    def _log_problems(self, result: SyncResult, *, is_news: bool) -> None:
+        """A verdict that is given again needs no second telling."""
+        if is_news and result.outcome in (SyncOutcome.REJECTED, SyncOutcome.REFUSED):
+            for problem in result.problems[:_PROBLEMS_LOGGED]:
+                self._log(LogEvent.COMMIT_PROBLEM, str(problem), revision=result.revision, code=problem.code)
+
+    def _swap(self, candidate: Candidate, now: Instant, mono: Millis) -> SyncResult:
+        prepared = prepare(
+            self._engine.generation,
+            candidate.answer,
+            facts=self._settings.facts,
+            origin=self._syncs.origin,
+            rules=HostRules(self._engine.policy, self._parts.uid_of),
+            now=now,
+        )
+        if not isinstance(prepared, Prepared):
+            return turn_down(self._syncs, prepared, now)
+        return self._take_over(prepared, now, mono)
+
+    def _take_over(self, prepared: Prepared, now: Instant, mono: Millis) -> SyncResult:
+        try:
+            self._parts.saved.save_generation(prepared.generation)
+        except StateUnwritable as error:
+            return self._syncs.close(SyncOutcome.FAILED, error.message, now, (Problem(code=error.code, message=error.message),))
+        self._engine.apply(prepared.generation, prepared.found, now, mono)
+        self._syncs.observe_swap((self._clock.monotonic() - mono) / 1000)
+        result = close_applied(self._syncs, prepared, now)
+        self._count_changes(result)
+        return result
+
+    def _close_sync(self, result: SyncResult, mono: Millis) -> None:
+        self._syncs.schedule_next(mono, self._parts.randomness())
+        self._remember_syncs()
+        self._log(_SYNC_EVENTS[result.outcome], result.sentence, revision=result.revision)
+        if result.outcome in (SyncOutcome.APPLIED, SyncOutcome.UNCHANGED):
+            self._drop_trees()
+
+    def _remember_syncs(self) -> None:
+        try:
+            self._parts.saved.save_syncs(self._syncs.memory)
+        except StateUnwritable as error:
+            self._log(LogEvent.STATE_DEGRADED, error.message)
+
+    def _drop_trees(self) -> None:
+        generation = self._engine.generation
+        kept = {run.tree for run in self._engine.runs.values()} | ({generation.tree} if generation else set())
+        self._parts.git.drop_trees(sorted(kept))
+
+    # The configuration.
+
+    def _take_config(self, event: ConfigRead) -> None:
+        match reloaded(self._settings.config, event):
+            case ReloadRefused(problems=problems):
+                self._log(LogEvent.CONFIG_REFUSED, "; ".join(str(problem) for problem in problems))
+                self.snapshot = replace(self.snapshot, config_reload_ok=False)
+                self._parts.reloads.finish(problems)
+            case Reloaded(config=config, waits=waits):
+                self._log(LogEvent.CONFIG_RELOADED, "agent.yaml was read again")
+                for sentence in waits:
+                    self._log(LogEvent.CONFIG_NEEDS_RESTART, sentence)
+                self._reconfigure(config)
+                self.snapshot = replace(self.snapshot, config_reload_ok=True)
+                self._parts.reloads.finish(())
+        if self._sync_after_reload:
+            self._sync_after_reload = False
+            self._syncs.request()
+
+    def _reconfigure(self, config: AgentConfig) -> None:
+        settings = self._parts.settings_of(config)
+        is_same = settings == self._settings
+        self._settings = settings
+        if is_same:
+            return
+        self._engine.policy = settings.policy
+        self._syncs.reconfigure(settings.sync)
+        self._syncs.request()
+
+    # The rest of a turn.
+
+    def _watch_clock(self, now: Instant, mono: Millis) -> None:
+        ahead = now - mono
+        step = ahead - self._wall_ahead
+        self._wall_ahead = ahead
+        if abs(step) < CLOCK_JUMP:
+            return
+        direction = ClockDirection.FORWARD if step > 0 else ClockDirection.BACKWARD
+        jumps = self.snapshot.clock_jumps
+        self.snapshot = replace(self.snapshot, clock_jumps={**jumps, direction: jumps.get(direction, 0) + 1})
+        self._log(LogEvent.CLOCK_STEPPED, f"the wall clock went {direction.value} by {abs(step) / 1000:.1f} s", seconds=step / 1000)
+
+    def _count_changes(self, result: SyncResult) -> None:
+        counts = self.snapshot.task_changes
+        found = {TaskChange.ADDED: result.added, TaskChange.CHANGED: result.changed, TaskChange.REMOVED: result.removed}
+        self.snapshot = replace(self.snapshot, task_changes={kind: counts.get(kind, 0) + found[kind] for kind in TaskChange})
+
+    def _do_chores(self, now: Instant, mono: Millis) -> None:
+        if mono < self._next_chores:
+            return
+        self._next_chores = Millis(mono + LONGEST_WAIT)
+        self._parts.runner.bound_outputs(list(self._engine.runs.values()))
+        self._parts.runner.retry()
+        if mono >= self._next_pruning:
+            has_more = self._parts.runner.prune(Instant(now - HISTORY_KEPT))
+            self._next_pruning = Millis(mono + (LONGEST_WAIT if has_more else PRUNED_EVERY))
+
+    def _publish(self, now: Instant) -> None:
+        self.snapshot = replace(
+            self.snapshot,
+            taken_at=now,
+            facts=self._settings.facts,
+            sync=self._syncs.status,
+            generation=self._engine.generation,
+            tasks=self._engine.statuses,
+            runs=self._engine.runs,
+            last_tick=now,
+            lag=self._engine.lag,
+            runs_adopted=self._engine.runs_adopted,
+            runs_lost=self._engine.runs_lost,
+            state_degraded=self._parts.runner.is_degraded,
+            notices=self._parts.notices(),
+        )
+        self._parts.on_turn(self.snapshot)

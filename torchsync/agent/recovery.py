@@ -1,0 +1,51 @@
+"""Takes up where an earlier agent process left off, from durable state alone.
+
+Theory of operation. Before the first tick and without any remote: the generation in force is loaded, the ledger, with what was written down
+while it could not be written, tells which runs have no outcome and how far each task's instants are decided, and the engine is put back to that
+point. The executor is then asked about each open
+run; whether it lives, ended meanwhile or never began comes back as an event like any other. A task without a baseline (a generation that
+was stored without running it) gets one now, and that is made durable first, so that a crash cannot move it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torchsync.agent.recorder import Recorder
+from torchsync.agent.saved import Saved
+from torchsync.agent.sync import Syncs
+from torchsync.core.engine import Engine
+from torchsync.core.generation import with_baselines
+from torchsync.core.logevents import Log, LogEvent
+from torchsync.core.model import Generation, Instant
+from torchsync.errors import StateUnwritable
+from torchsync.ports import Clock
+
+
+def recover(engine: Engine, syncs: Syncs, saved: Saved, recorder: Recorder, *, clock: Clock, log: Log) -> None:
+    """The engine and the syncs are as the earlier process left them; what was found damaged has been said."""
+    now = clock.now()
+    view = recorder.take_over()
+    stored = saved.load_generation()
+    generation = _counting(stored, is_ledger_lost=recorder.found_empty_ledger, now=now) if stored else None
+    if generation is not None and generation is not stored:
+        try:
+            saved.save_generation(generation)
+        except StateUnwritable as error:
+            log(LogEvent.STATE_DEGRADED, error.message)
+    engine.restore(generation, view.runs, view.records, now, clock.monotonic())
+    syncs.remember(saved.load_syncs())
+    for notice in saved.notices:
+        log(LogEvent.STATE_SET_ASIDE, notice.message, code=notice.code)
+    tasks = len(generation.tasks) if generation else 0
+    revision = generation.revision[:12] if generation else "none"
+    log(
+        LogEvent.AGENT_STARTED,
+        f"revision {revision} with {tasks} task(s) is in force, {len(view.runs)} run(s) to take up",
+        runs=len(view.runs),
+    )
+
+
+def _counting(stored: Generation, *, is_ledger_lost: bool, now: Instant) -> Generation:
+    """With the ledger the knowledge of what was decided is gone: nothing before `now` may run, since it may have run already."""
+    return with_baselines(replace(stored, baselines={}) if is_ledger_lost else stored, now)

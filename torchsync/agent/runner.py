@@ -1,0 +1,106 @@
+"""Performs what the engine decided: first it is written down (`recorder.py`), then done.
+
+When the state cannot be written (disk full, read-only) fires still start; until all that happened is in the ledger, `is_degraded` is true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torchsync.agent.recorder import Recorder
+from torchsync.core.effects import Adopt, Effect, Release, Signal, Start, ToldAdoption, ToldEnd, ToldSkip, ToldStart, ToldStop, Turn
+from torchsync.core.logevents import Log, LogEvent
+from torchsync.core.model import Instant, Outcome, Run, RunId
+from torchsync.core.records import FAILURES
+from torchsync.ports import Executor, StartOrder
+
+
+class Runner:
+    """The hands of the loop. `environment` gives the complete environment of a run, `trees` is the folder of the trees."""
+
+    def __init__(
+        self, *, recorder: Recorder, executor: Executor, trees: str, environment: Callable[[Run], dict[str, str]], log: Log
+    ) -> None:
+        self._recorder = recorder
+        self._executor = executor
+        self._trees = trees
+        self._environment = environment
+        self._log = log
+        self._unforgotten: list[RunId] = []
+
+    @property
+    def is_degraded(self) -> bool:
+        """Something that happened is not in the ledger yet."""
+        return self._recorder.is_degraded
+
+    def perform(self, turn: Turn) -> None:
+        """The operations are durable, if that can be had at all; then every effect has been carried out, in order."""
+        self._recorder.write(turn.operations)
+        for effect in turn.effects:
+            self._do(effect)
+
+    def retry(self) -> None:
+        """What could not be written before is written now, if it can be, and what waited for that is done."""
+        self._recorder.retry()
+        if not self._recorder.is_volatile:
+            for run in self._unforgotten:
+                self._executor.forget(run)
+            self._unforgotten.clear()
+
+    def prune(self, before: Instant) -> bool:
+        """Some of what was decided before the instant is gone from the ledger; whether there may be more."""
+        return self._recorder.prune(before)
+
+    def bound_outputs(self, runs: Sequence[Run]) -> None:
+        """No run in flight keeps more output than its task allows."""
+        for run in runs:
+            self._executor.bound_output(run.id, run.task.output_max)
+
+    def _forget(self, run: RunId) -> None:
+        """Not before its end is written down: what the executor keeps of the run may be all that tells of it."""
+        if self._recorder.is_volatile:
+            self._unforgotten.append(run)
+        else:
+            self._executor.forget(run)
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case Start(run=run):
+                tree = f"{self._trees}/{run.tree}"
+                self._executor.start(StartOrder(run=run, tree=tree, environment=self._environment(run)))
+            case Signal(run=run_id, name=name):
+                self._executor.signal(run_id, name)
+            case Release(run=run_id):
+                self._forget(run_id)
+            case Adopt(runs=runs):
+                self._executor.adopt(runs)
+            case _:
+                self._tell(effect)
+
+    def _tell(self, effect: Effect) -> None:
+        match effect:
+            case ToldStart(run=run):
+                self._log(LogEvent.RUN_STARTED, f"{run.task.name} began", task=run.task.name, run=run.id, trigger=run.trigger.value)
+            case ToldStop(run=run, cause=cause):
+                self._log(LogEvent.RUN_STOPPING, f"{run.task.name} is being ended: {cause.value}", task=run.task.name, run=run.id)
+            case ToldAdoption(run=run):
+                self._log(
+                    LogEvent.RUN_ADOPTED, f"{run.task.name} was taken up from an earlier agent process", task=run.task.name, run=run.id
+                )
+            case ToldSkip(task=task, reason=reason, count=count):
+                self._log(LogEvent.FIRE_SKIPPED, f"{count} instant(s) of {task} skipped: {reason.value}", task=task, reason=reason.value)
+            case ToldEnd(run=run) if run.outcome is not None:
+                self._tell_end(run, run.outcome)
+
+    def _tell_end(self, run: Run, outcome: Outcome) -> None:
+        status = "" if run.exit_status is None else f" with exit status {run.exit_status}"
+        detail = f": {run.detail}" if run.detail else ""
+        self._log(
+            LogEvent.RUN_FAILED if outcome in FAILURES else LogEvent.RUN_ENDED,
+            f"{run.task.name} {outcome.value}{status}{detail}",
+            task=run.task.name,
+            run=run.id,
+            outcome=outcome.value,
+            exit_status=run.exit_status,
+            duration_ms=(run.finished_at or 0) - (run.started_at or run.finished_at or 0),
+        )

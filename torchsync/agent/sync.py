@@ -1,0 +1,305 @@
+"""One sync after another: when to ask the remote, when to start the sync process, and what came of it.
+
+Theory of operation. A sync is a chain of events, never a wait: `resolve` asks the remote where its ref points and most syncs end there; only
+something new starts the sync process, whose one answer is judged for this host and becomes a generation, or does not. Whatever happens,
+exactly one `SyncResult` is made, logged and counted.
+
+Two kinds of failure are kept apart. A *rejected* or *refused* revision is at fault itself: it gets the same verdict again without another
+look, until the facts of the host, the configuration or the version change. *Unavailable* means that nobody is at fault yet: it is tried
+again, later and later. Neither ever touches what runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from torchsync.core.backoff import sync_delay
+from torchsync.core.model import Generation, HostFacts, Instant, Millis, Revision
+from torchsync.core.snapshot import Histogram, SyncStatus
+from torchsync.core.syncdoc import Phase, RemoteSpec, SyncAnswer, SyncOutcome, SyncRequest, SyncResult, Verdict, stamp
+from torchsync.errors import Problem
+from torchsync.ports import GitSource, Resolved, ResolveFailed
+
+_DURATION_BOUNDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60, 300)
+_RESULTS_KEPT = 50
+
+_OUTCOMES = {
+    Verdict.REJECTED: SyncOutcome.REJECTED,
+    Verdict.REFUSED: SyncOutcome.REFUSED,
+    Verdict.UNAVAILABLE: SyncOutcome.UNAVAILABLE,
+    Verdict.FAILED: SyncOutcome.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncSettings:
+    """What the syncs follow. `jitter` is a fraction of `interval`."""
+
+    remote: RemoteSpec
+    interval: Millis
+    jitter: float
+    facts: HostFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A revision that was turned down, and everything the verdict depended on."""
+
+    revision: str
+    outcome: SyncOutcome
+    problems: tuple[Problem, ...]
+    origin: str
+    facts: HostFacts
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncMemory:
+    """What is remembered of the syncs over a restart of the agent."""
+
+    last_success: Instant = Instant(0)
+    last_apply: Instant = Instant(0)
+    judged: Judged | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An answer that was accepted as a commit and awaits the verdict of this host."""
+
+    answer: SyncAnswer
+
+
+@dataclass(slots=True)
+class _UnderWay:
+    ticket: int
+    started_at: Instant
+    revision: str = ""
+    durations: dict[Phase, float] = field(default_factory=dict)
+
+
+class Syncs:
+    """The syncs of one agent. The loop passes on what the git source posts; time comes in as values."""
+
+    def __init__(self, source: GitSource, settings: SyncSettings, *, state: str, version: str) -> None:
+        self.status = SyncStatus(interval=settings.interval, durations={phase: Histogram.empty(*_DURATION_BOUNDS) for phase in Phase})
+        self.results: dict[int, SyncResult] = {}
+        self.judged: Judged | None = None
+        self.tree_is_whole: Callable[[str], bool] = lambda _: True
+        self._source = source
+        self._settings = settings
+        self._state = state
+        self._version = version
+        self._under_way: _UnderWay | None = None
+        self._ticket = 0
+        self._next_at: Millis | None = Millis(0)
+        self._again = False
+
+    @property
+    def origin(self) -> str:
+        """What the floor belongs to: url, ref and path."""
+        return f"{self._settings.remote.url} {self._settings.remote.ref or 'HEAD'} {self._settings.remote.path}"
+
+    @property
+    def is_under_way(self) -> bool:
+        return self._under_way is not None
+
+    @property
+    def newest_ticket(self) -> int:
+        """The ticket of the sync under way, or of the newest one."""
+        return self._ticket
+
+    def reconfigure(self, settings: SyncSettings) -> None:
+        """The next sync follows the new settings; a verdict that could depend on the old ones is forgotten."""
+        self._settings = settings
+        self.status = replace(self.status, interval=settings.interval)
+        self.judged = None
+
+    def remember(self, memory: SyncMemory) -> None:
+        """What an earlier agent process knew of its syncs is known again."""
+        self.judged = memory.judged
+        self.status = replace(self.status, last_success=memory.last_success, last_apply=memory.last_apply)
+
+    @property
+    def memory(self) -> SyncMemory:
+        """What a later agent process is to know."""
+        return SyncMemory(last_success=self.status.last_success, last_apply=self.status.last_apply, judged=self.judged)
+
+    def request(self) -> int:
+        """A sync will be started at once, or right after the one under way; its ticket."""
+        if self._under_way is None:
+            self._next_at = Millis(0)
+        else:
+            self._again = True
+        return self._ticket + 1
+
+    def next_wake(self, mono: Millis) -> Millis | None:
+        """How long until a sync is to be started; None while one is under way."""
+        return None if self._next_at is None else Millis(max(0, self._next_at - mono))
+
+    def tick(self, now: Instant, mono: Millis) -> None:
+        """A sync that is due is under way."""
+        if self._under_way is None and self._next_at is not None and self._next_at <= mono:
+            self._ticket += 1
+            self._next_at = None
+            self._under_way = _UnderWay(self._ticket, now)
+            self.status = replace(self.status, last_attempt=now)
+            self._source.resolve(self._settings.remote)
+
+    def resolved(self, event: Resolved, generation: Generation | None, now: Instant) -> SyncResult | None:
+        """The result when the sync ends here; None when the sync process was started."""
+        under_way = self._under_way
+        if under_way is None:
+            return None
+        under_way.revision = event.revision
+        under_way.durations[Phase.RESOLVE] = event.seconds
+        self.status = replace(self.status, fetched=event.revision)
+        if self._is_in_force(event.revision, generation):
+            return self.close(SyncOutcome.UNCHANGED, f"{event.revision[:12]} is in force already", now)
+        if judged := self._verdict_on(event.revision):
+            return self.close(judged.outcome, f"{event.revision[:12]} was {judged.outcome.value} before", now, judged.problems)
+        self._source.sync(self._request_for(event, generation))
+        return None
+
+    def failed(self, event: ResolveFailed, now: Instant) -> SyncResult | None:
+        """The remote did not say; it is tried again."""
+        if self._under_way is None:
+            return None
+        self._under_way.durations[Phase.RESOLVE] = event.seconds
+        self.status = replace(self.status, git_timeouts=self.status.git_timeouts + event.timed_out)
+        return self.close(SyncOutcome.UNAVAILABLE, event.problem.message, now, (event.problem,))
+
+    def answered(self, answer: SyncAnswer, now: Instant) -> Candidate | SyncResult | None:
+        """A candidate when the commit is good; else the result."""
+        if self._under_way is None:
+            return None
+        self._under_way.durations.update(answer.durations)
+        recoveries = dict(self.status.recoveries)
+        for action, count in answer.recoveries.items():
+            recoveries[action] = recoveries.get(action, 0) + count
+        self.status = replace(self.status, recoveries=recoveries, git_timeouts=self.status.git_timeouts + answer.git_timeouts)
+        if answer.verdict is Verdict.ACCEPTED:
+            return Candidate(answer)
+        return self.close(_OUTCOMES[answer.verdict], _sentence(answer), now, answer.problems)
+
+    def close(
+        self,
+        outcome: SyncOutcome,
+        sentence: str,
+        now: Instant,
+        problems: tuple[Problem, ...] = (),
+        *,
+        changes: tuple[int, int, int] = (0, 0, 0),
+    ) -> SyncResult:
+        """The sync under way is over, counted, and the next one has its time. `changes`: tasks added, changed, removed."""
+        under_way = self._under_way
+        if under_way is None:
+            raise ValueError("no sync is under way")
+        added, changed, removed = changes
+        result = SyncResult(
+            outcome=outcome,
+            sentence=sentence,
+            started_at=under_way.started_at,
+            finished_at=now,
+            revision=under_way.revision,
+            problems=problems,
+            durations=dict(under_way.durations),
+            added=added,
+            changed=changed,
+            removed=removed,
+        )
+        self._under_way = None
+        self.results[under_way.ticket] = result
+        self.results.pop(under_way.ticket - _RESULTS_KEPT, None)
+        self._judge(result)
+        self.status = _after(self.status, result)
+        return result
+
+    def schedule_next(self, mono: Millis, randomness: float) -> None:
+        """The next sync has its time: at once when one was requested meanwhile. `randomness` is in [0, 1)."""
+        unavailable = self.status.consecutive_failures if self._is_unavailable() else 0
+        delay = sync_delay(self.status.interval, self._settings.jitter, unavailable, randomness)
+        self._next_at = Millis(mono if self._again else mono + delay)
+        self._again = False
+
+    def observe_swap(self, seconds: float) -> None:
+        """The swap of the sync under way took this long, on top of the writing of its tree."""
+        if self._under_way is not None:
+            durations = self._under_way.durations
+            durations[Phase.SWAP] = durations.get(Phase.SWAP, 0.0) + seconds
+
+    def _is_unavailable(self) -> bool:
+        return self.status.last is not None and self.status.last.outcome in (SyncOutcome.UNAVAILABLE, SyncOutcome.FAILED)
+
+    def _is_in_force(self, revision: str, generation: Generation | None) -> bool:
+        return (
+            generation is not None
+            and generation.revision == revision
+            and generation.facts == self._settings.facts
+            and generation.origin == self.origin
+            and self.tree_is_whole(generation.tree)
+        )
+
+    def _verdict_on(self, revision: str) -> Judged | None:
+        judged = self.judged
+        wanted = (revision, self.origin, self._settings.facts, self._version)
+        found = judged and (judged.revision, judged.origin, judged.facts, judged.version)
+        return judged if found == wanted else None
+
+    def _request_for(self, event: Resolved, generation: Generation | None) -> SyncRequest:
+        is_same_origin = generation is not None and generation.origin == self.origin
+        return SyncRequest(
+            remote=self._settings.remote,
+            ref_name=event.ref_name,
+            revision=Revision(event.revision),
+            floor=generation.floor if generation and is_same_origin else "",
+            facts=self._settings.facts,
+            state=self._state,
+            known={name: stamp(task) for name, task in generation.tasks.items()} if generation else {},
+        )
+
+    def _judge(self, result: SyncResult) -> None:
+        if result.outcome in (SyncOutcome.REJECTED, SyncOutcome.REFUSED):
+            self.judged = Judged(
+                revision=result.revision,
+                outcome=result.outcome,
+                problems=result.problems,
+                origin=self.origin,
+                facts=self._settings.facts,
+                version=self._version,
+            )
+        elif result.outcome in (SyncOutcome.APPLIED, SyncOutcome.UNCHANGED):
+            self.judged = None
+
+
+def _sentence(answer: SyncAnswer) -> str:
+    first = answer.problems[0]
+    more = f" (and {len(answer.problems) - 1} more)" if len(answer.problems) > 1 else ""
+    return f"{answer.revision[:12]}: {first}{more}"
+
+
+def _after(status: SyncStatus, result: SyncResult) -> SyncStatus:
+    is_verdict = result.outcome not in (SyncOutcome.UNAVAILABLE, SyncOutcome.FAILED)
+    succeeded = result.outcome in (SyncOutcome.APPLIED, SyncOutcome.UNCHANGED)
+    turned_down = result.outcome in (SyncOutcome.REJECTED, SyncOutcome.REFUSED)
+    is_new_rejection = turned_down and (status.rejected != result.revision or status.problems != result.problems)
+    durations = dict(status.durations)
+    for phase, seconds in result.durations.items():
+        durations[phase] = durations[phase].observe(seconds)
+    rejections = dict(status.rejections)
+    for reason in {problem.reason for problem in result.problems if problem.reason} if is_new_rejection else ():
+        rejections[reason] = rejections.get(reason, 0) + 1
+    return replace(
+        status,
+        last=result,
+        last_success=result.finished_at if succeeded else status.last_success,
+        last_verdict=result.finished_at if is_verdict else status.last_verdict,
+        last_apply=result.finished_at if result.outcome is SyncOutcome.APPLIED else status.last_apply,
+        consecutive_failures=0 if succeeded else status.consecutive_failures + 1,
+        verdict_since_start=status.verdict_since_start or is_verdict,
+        rejected=result.revision if turned_down else "" if succeeded else status.rejected,
+        problems=result.problems if turned_down else () if succeeded else status.problems,
+        results={**status.results, result.outcome: status.results.get(result.outcome, 0) + 1},
+        rejections=rejections,
+        durations=durations,
+    )

@@ -1,0 +1,282 @@
+"""`torchsync agent`: puts the parts of the agent together and runs them. The only place that picks adapters."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from torchsync.adapters import hostfacts
+from torchsync.adapters.clock import SystemClock
+from torchsync.adapters.configchild import ConfigChild, read_in_child
+from torchsync.adapters.journal import Format, Journal, choose_format
+from torchsync.adapters.ledger import SqliteLedger
+from torchsync.adapters.process import ProcessExecutor
+from torchsync.adapters.procfs import boot_id
+from torchsync.adapters.remote import RemoteGit
+from torchsync.adapters.sdnotify import Notifier
+from torchsync.adapters.spool import SpoolFile
+from torchsync.adapters.statefile import StateDirectory
+from torchsync.adapters.tree import Trees
+from torchsync.adapters.wakeups import SelectorWakeups
+from torchsync.adapters.watch import FolderWatcher, Watched, config_folder, repository_folders
+from torchsync.agent.config import AgentConfig, Watch, config_from_document
+from torchsync.agent.loop import Loop, Parts, Settings
+from torchsync.agent.once import host_judge, sync_once
+from torchsync.agent.recorder import Recorder
+from torchsync.agent.recovery import recover
+from torchsync.agent.reload import Reloads
+from torchsync.agent.runner import Runner
+from torchsync.agent.saved import Saved
+from torchsync.agent.sync import Syncs, SyncSettings
+from torchsync.cli.facts import configured_facts
+from torchsync.cli.place import add_config_argument, config_path
+from torchsync.cli.surfaces import Surfaces
+from torchsync.cli.tidier import Tidier
+from torchsync.core.engine import Engine
+from torchsync.core.logevents import Level, LogEvent
+from torchsync.core.model import Instant, Millis, Run, RunId
+from torchsync.core.policy import HostRules
+from torchsync.core.snapshot import Snapshot
+from torchsync.core.startscript import run_environment
+from torchsync.core.syncdoc import SyncOutcome
+from torchsync.errors import ConfigInvalid, Problem
+from torchsync.ports import ConfigTouched, HangUp, RepositoryTouched, StopAgent
+
+EXECUTOR = "process"
+
+_ONCE_STATUS = {
+    SyncOutcome.APPLIED: 0,
+    SyncOutcome.UNCHANGED: 0,
+    SyncOutcome.PAUSED: 0,
+    SyncOutcome.REJECTED: 65,
+    SyncOutcome.UNAVAILABLE: 69,
+    SyncOutcome.REFUSED: 77,
+    SyncOutcome.FAILED: 1,
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config_argument(parser)
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--once", action="store_true", help="sync once, store what it brings, run nothing, and exit")
+    how.add_argument("--check", action="store_true", help="check the configuration, contact nobody, write nothing, and exit")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """The exit status of the agent: 0 after it was told to end."""
+    path = config_path(args)
+    config = _read_config(path)
+    if args.check:
+        return _check(config, path)
+    return _once(config) if args.once else _run(config, path)
+
+
+def _read_config(path: Path) -> AgentConfig:
+    read = read_in_child(str(path))
+    if read.document is None:
+        raise ConfigInvalid(read.problems[0].code, f"{path} cannot be used", read.problems)
+    return config_from_document(read.document)
+
+
+def _check(config: AgentConfig, path: Path) -> int:
+    accounts = hostfacts.Accounts()
+    unknown = [name for name in (*config.policy.users, config.policy.default_user) if accounts.uid(name) is None]
+    if unknown:
+        problems = [
+            Problem(code="TS303", message=f"the user {name!r} of the policy does not exist on this host", path=str(path), hint="create it")
+            for name in dict.fromkeys(unknown)
+        ]
+        raise ConfigInvalid("TS303", "the policy names users that do not exist", problems)
+    facts = configured_facts(config)
+    print(f"{path}: valid; this host is {facts.name} with {', '.join(facts.addresses) or 'no address'}; state in {config.paths.state}")
+    return 0
+
+
+def _settings(config: AgentConfig) -> Settings:
+    sync = SyncSettings(
+        remote=config.remote, interval=config.repository.interval, jitter=config.repository.jitter, facts=configured_facts(config)
+    )
+    return Settings(config=config, sync=sync, policy=config.host_policy)
+
+
+def _syncs(source: RemoteGit, settings: Settings, store: StateDirectory) -> Syncs:
+    syncs = Syncs(source, settings.sync, state=str(store.path), version=version("torchsync"))
+    syncs.tree_is_whole = Trees(store.worktrees).is_present
+    return syncs
+
+
+def _once(config: AgentConfig) -> int:
+    clock, wakeups = SystemClock(), SelectorWakeups()
+    store = StateDirectory(Path(config.paths.state), Path(config.paths.run))
+    settings = _settings(config)
+    syncs = _syncs(RemoteGit(store.path, wakeups, clock), settings, store)
+    judge = host_judge(syncs, settings.facts, HostRules(settings.policy, hostfacts.Accounts().uid), clock)
+    result = sync_once(syncs, Saved(store), wakeups, clock, judge)
+    for problem in result.problems:
+        print(problem, file=sys.stderr)
+    print(f"{result.outcome.value}: {result.sentence}", file=sys.stderr if result.problems else sys.stdout)
+    return _ONCE_STATUS[result.outcome]
+
+
+def _run(config: AgentConfig, path: Path) -> int:
+    agent = _Agent(config, path)
+    try:
+        agent.run()
+    finally:
+        agent.close()
+    return 0
+
+
+class _Agent:
+    """A running agent: its parts in the order they are made, and closed in the opposite one."""
+
+    def __init__(self, config: AgentConfig, path: Path) -> None:
+        self._clock = SystemClock()
+        self._wakeups = SelectorWakeups()
+        self._notifier = Notifier(os.environ)
+        self._log = Journal(self._clock.now, choose_format(Format(config.log.format.value), os.environ), Level[config.log.level.name])
+        self._store = StateDirectory(Path(config.paths.state), Path(config.paths.run))
+        self._ledger = SqliteLedger(self._store.ledger, self._store.run)
+        self._recorder = Recorder(self._ledger, SpoolFile(self._store.run), self._log)
+        settings = _settings(config)
+        self._git = RemoteGit(self._store.path, self._wakeups, self._clock)
+        self._syncs = _syncs(self._git, settings, self._store)
+        self._engine = Engine(boot_id=boot_id(), policy=settings.policy, new_run_id=_run_id)
+        self._surfaces = Surfaces(
+            listen=config.http.listen,
+            host=settings.facts.name,
+            store=self._store,
+            read=lambda: self._loop.snapshot,
+            now=self._clock.now,
+            log=self._log,
+        )
+        self._executor = ProcessExecutor(self._store.path, self._store.run, self._wakeups, self._clock, notice=self._cannot)
+        self._saved = Saved(self._store)
+        self._loop = Loop(self._parts(path, settings.facts.name), settings, self._blank(settings))
+        self._watcher = FolderWatcher(_watched(config, path, self._wakeups.post))
+        self._tidier = Tidier(self._store.runs)
+        self._next_sign_of_life = Millis(0)
+        self._said = ""
+
+    def run(self) -> None:
+        """Returns once the agent was told to end. Runs in flight go on."""
+        threading.excepthook = self._thread_died
+        _on_signals(self._wakeups.post)
+        for notice in (*self._store.notices, *self._ledger.notices):
+            self._log(LogEvent.STATE_SET_ASIDE if notice.code == "TS334" else LogEvent.STATE_DEGRADED, notice.message, code=notice.code)
+        recover(self._engine, self._syncs, self._saved, self._recorder, clock=self._clock, log=self._log)
+        self._surfaces.open(self._wakeups.post, self._clock.monotonic())
+        self._loop.run(on_ready=lambda: self._notifier.ready(_sentence(self._loop.snapshot)))
+        self._notifier.stopping("ending; runs go on")
+
+    def close(self) -> None:
+        """Nothing of the agent is left but the runs."""
+        self._surfaces.close()
+        self._git.cancel()
+        self._watcher.close()
+        self._ledger.close()
+        self._store.close()
+        self._notifier.close()
+
+    def _blank(self, settings: Settings) -> Snapshot:
+        now = self._clock.now()
+        return Snapshot(
+            taken_at=now,
+            started_at=now,
+            version=version("torchsync"),
+            croniter=version("croniter"),
+            tzdata=version("tzdata"),
+            facts=settings.facts,
+            executor=EXECUTOR,
+            sync=self._syncs.status,
+        )
+
+    def _cannot(self, sentence: str) -> None:
+        self._log(LogEvent.EXECUTOR_LIMITED, sentence)
+
+    def _parts(self, path: Path, host: str) -> Parts:
+        return Parts(
+            clock=self._clock,
+            wakeups=self._wakeups,
+            git=self._git,
+            engine=self._engine,
+            syncs=self._syncs,
+            reloads=Reloads(ConfigChild(str(path), self._wakeups.post)),
+            runner=Runner(
+                recorder=self._recorder,
+                executor=self._executor,
+                trees=str(self._store.worktrees),
+                environment=lambda run: _environment(run, host),
+                log=self._log,
+            ),
+            saved=self._saved,
+            log=self._log,
+            uid_of=hostfacts.Accounts().uid,
+            randomness=random.random,
+            settings_of=self._resettle,
+            notices=self._surfaces.notices,
+            on_turn=self._on_turn,
+        )
+
+    def _resettle(self, config: AgentConfig) -> Settings:
+        """What a new configuration comes to; the level of the log follows it."""
+        self._log.least = Level[config.log.level.name]
+        return _settings(config)
+
+    def _thread_died(self, hook: threading.ExceptHookArgs) -> None:
+        name = hook.thread.name if hook.thread else "unknown"
+        where = "".join(traceback.format_exception(hook.exc_type, hook.exc_value, hook.exc_traceback))
+        self._log(LogEvent.INTERNAL_ERROR, f"the thread {name!r} died: {hook.exc_type.__name__}: {hook.exc_value}", traceback=where)
+
+    def _on_turn(self, snapshot: Snapshot) -> None:
+        mono = self._clock.monotonic()
+        self._surfaces.tick(mono)
+        self._tidier.tick(snapshot, mono)
+        if self._notifier.watchdog is not None and mono >= self._next_sign_of_life:
+            self._next_sign_of_life = Millis(mono + self._notifier.watchdog)
+            self._notifier.alive()
+        sentence = _sentence(snapshot)
+        if sentence != self._said:
+            self._said = sentence
+            self._notifier.status(sentence)
+
+
+def _sentence(snapshot: Snapshot) -> str:
+    generation = snapshot.generation
+    if generation is None:
+        return "no tasks yet"
+    rejected = f", {snapshot.sync.rejected[:12]} turned down" if snapshot.sync.rejected else ""
+    return f"{len(generation.tasks)} tasks of {generation.revision[:12]}{rejected}, {len(snapshot.runs)} runs in flight"
+
+
+def _watched(config: AgentConfig, path: Path, post: Callable[[object], None]) -> list[Watched]:
+    folders: list[Watched] = [config_folder(path, lambda: post(ConfigTouched()))]
+    url = config.repository.url
+    local = url.removeprefix("file://")
+    if config.repository.watch is Watch.AUTO and local.startswith("/"):
+        folders += repository_folders(Path(local), lambda: post(RepositoryTouched()))
+    return folders
+
+
+def _on_signals(post: Callable[[object], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: post(StopAgent()))
+    signal.signal(signal.SIGHUP, lambda *_: post(HangUp()))
+
+
+def _environment(run: Run, host: str) -> dict[str, str]:
+    """Without an account there is none, and the executor says so."""
+    account = hostfacts.Accounts().get(run.user)
+    return run_environment(run, account, host) if account else {}
+
+
+def _run_id(now: Instant) -> RunId:
+    return RunId(f"{now:012x}-{os.urandom(4).hex()}")

@@ -1,0 +1,134 @@
+"""The command line: finds the command, imports only what it needs, and turns every end into an exit status.
+
+No traceback reaches a user: an error of ours is told with its code and its remedy, anything else as TS901. `TORCHSYNC_DEBUG=1` shows the
+traceback of the latter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+from torchsync.errors import CODES, TorchsyncError
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command, and the module and functions that carry it out: `add_arguments(parser)` and `execute(args) -> int`."""
+
+    name: str
+    summary: str
+    module: str
+    add_arguments: str = "add_arguments"
+    execute: str = "execute"
+
+    def load(self) -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]:
+        module = import_module(self.module)
+        return getattr(module, self.add_arguments), getattr(module, self.execute)
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("agent", "run the agent of this host", "torchsync.cli.agent"),
+    Command("validate", "check task files, without git and without a host", "torchsync.cli.validate"),
+    Command("plan", "show what a change would do to a host", "torchsync.cli.plan"),
+    Command("next", "show when tasks fire next", "torchsync.cli.next"),
+    Command("status", "show what the agent runs, and how it fares", "torchsync.cli.inspect", "add_status_arguments", "execute_status"),
+    Command("history", "show what ran, and what did not and why", "torchsync.cli.inspect", "add_history_arguments", "execute_history"),
+    Command("logs", "show the output of a run", "torchsync.cli.inspect", "add_logs_arguments", "execute_logs"),
+    Command("run", "start a task now", "torchsync.cli.control", "add_run_arguments", "execute_run"),
+    Command("stop", "end a run, or every run of a task", "torchsync.cli.control", "add_stop_arguments", "execute_stop"),
+    Command("sync", "ask the remote now", "torchsync.cli.control", "add_sync_arguments", "execute_sync"),
+    Command("reload", "read agent.yaml again", "torchsync.cli.control", "add_reload_arguments", "execute_reload"),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit status of the command line `argv`, without the program's name."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(words)
+    except TorchsyncError as error:
+        _tell(error)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Who reads our output has gone: nothing is left to say, at exit neither.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 the top of the command line: no traceback reaches a user
+        return _tell_unexpected(error)
+
+
+def _run(words: list[str]) -> int:
+    parser = build_parser(next((word for word in words if not word.startswith("-")), None))
+    args = parser.parse_args(words)
+    execute: Callable[[argparse.Namespace], int] | None = getattr(args, "execute", None)
+    if execute is None:
+        parser.print_help()
+        return 2
+    return execute(args)
+
+
+def build_parser(only: str | None = None, *, every: bool = False) -> argparse.ArgumentParser:
+    """The parser of the command line. Only the module of the command `only` is imported, or all of them with `every`."""
+    parser = argparse.ArgumentParser(prog="torchsync", description="Cron for a fleet, driven by git.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    for command in COMMANDS:
+        one = commands.add_parser(command.name, help=command.summary, description=command.summary[0].upper() + command.summary[1:] + ".")
+        if every or command.name == only:
+            add_arguments, execute = command.load()
+            add_arguments(one)
+            one.set_defaults(execute=execute)
+    return parser
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"torchsync {version('torchsync')}")
+        parser.exit()
+
+
+def _tell(error: TorchsyncError) -> None:
+    for problem in error.problems:
+        _complain(str(problem))
+    if not error.problems:
+        info = CODES[error.code]
+        _complain(f"torchsync: {error.code} {error.message}", f"  what to do: {info.remedy}")
+
+
+def _tell_unexpected(error: Exception) -> int:
+    if os.environ.get("TORCHSYNC_DEBUG"):
+        traceback.print_exception(error)
+    _complain(
+        f"torchsync: TS901 {type(error).__name__}: {error}",
+        "  what to do: this is a bug; please report it with the output of the same command under TORCHSYNC_DEBUG=1",
+    )
+    return 1
+
+
+def _complain(*lines: str) -> None:
+    """On stderr; where that is the journal, as errors: it takes a number in front of a line for the priority (sd-daemon(3))."""
+    mark = "<3>" if os.environ.get("JOURNAL_STREAM") and _is_journal() else ""
+    for line in lines:
+        print(f"{mark}{line}", file=sys.stderr)
+
+
+def _is_journal() -> bool:
+    from torchsync.adapters.journal import Format, choose_format
+
+    return choose_format(Format.AUTO, os.environ) is Format.JOURNALD
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""The two HTTP surfaces of a running agent, opened, tried again and closed: TCP for everybody, the control socket for operators."""
+
+from __future__ import annotations
+
+import grp
+import os
+import socket
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from torchsync.adapters.controlapi import Admission, ControlSurface
+from torchsync.adapters.http import Running, bind_tcp, bind_unix, own_names, serve
+from torchsync.adapters.ledger import open_readonly
+from torchsync.adapters.metrics import CONTENT_TYPE, new_registry, render
+from torchsync.adapters.outputfile import kept_output
+from torchsync.adapters.statefile import StateDirectory
+from torchsync.core.entries import HistoryQuery, HistoryRow
+from torchsync.core.logevents import Log, LogEvent
+from torchsync.core.model import Instant, Millis, Run, RunId
+from torchsync.core.snapshot import Snapshot
+from torchsync.core.web import Handler, Metrics, Peer, PublicSurface
+from torchsync.errors import Problem
+
+ADMIN_GROUP = "torchsync-admin"
+_TRY_AGAIN = Millis(5_000)
+
+
+class Surfaces:
+    """`notices` says what cannot be listened on just now."""
+
+    def __init__(
+        self, *, listen: str, host: str, store: StateDirectory, read: Callable[[], Snapshot], now: Callable[[], Instant], log: Log
+    ) -> None:
+        self.socket_path = store.run / "control.sock"
+        self._listen = listen
+        self._store = store
+        self._read = read
+        self._log = log
+        registry = new_registry(read)
+        metrics = Metrics(CONTENT_TYPE, lambda: render(registry))
+        self._public = PublicSurface(read=read, now=now, metrics=metrics, names=own_names(host))
+        self._running: dict[str, Running] = {}
+        self._problems: dict[str, Problem] = {}
+        self._next_try = Millis(0)
+
+    def open(self, post: Callable[[object], None], mono: Millis) -> None:
+        """Both surfaces answer, or it is said why not; `tick` tries again."""
+        self._control = self._control_surface(post)
+        self._try(mono)
+
+    def tick(self, mono: Millis) -> None:
+        """What could not be listened on is tried again from time to time."""
+        if self._problems and mono >= self._next_try:
+            self._try(mono)
+
+    def notices(self) -> tuple[Problem, ...]:
+        return tuple(self._problems.values())
+
+    def close(self) -> None:
+        """Nothing answers any more."""
+        for running in self._running.values():
+            running.close()
+        self.socket_path.unlink(missing_ok=True)
+
+    def _try(self, mono: Millis) -> None:
+        self._next_try = Millis(mono + _TRY_AGAIN)
+        self._listen_on("control socket", lambda: _bind_control(self.socket_path), self._control)
+        self._listen_on("http.listen", lambda: bind_tcp(self._listen), self._public)
+
+    def _listen_on(self, name: str, bind: Callable[[], socket.socket | Problem], handler: Handler) -> None:
+        if name in self._running:
+            return
+        bound = bind()
+        if isinstance(bound, Problem):
+            if name not in self._problems:
+                self._log(LogEvent.HTTP_UNAVAILABLE, str(bound), code=bound.code)
+            self._problems[name] = bound
+            return
+        self._problems.pop(name, None)
+        self._running[name] = serve(bound, handler, self._failed)
+        self._log(LogEvent.HTTP_LISTENING, f"{name} answers on {self._running[name].address}")
+
+    def _failed(self, what: str) -> None:
+        self._log(LogEvent.HTTP_FAILED, what)
+
+    def _control_surface(self, post: Callable[[object], None]) -> ControlSurface:
+        return ControlSurface(
+            read=self._read,
+            post=post,
+            history=self._history,
+            find_run=self._find_run,
+            output=self._output,
+            probes=self._public,
+            admission=Admission(agent_uid=os.geteuid(), group=_admin_group()),
+            on_denied=self._denied,
+        )
+
+    def _denied(self, peer: Peer, path: str) -> None:
+        self._log(LogEvent.CONTROL_DENIED, f"{peer.actor} may not use the control socket", actor=peer.actor, path=path)
+
+    def _history(self, query: HistoryQuery) -> Sequence[HistoryRow]:
+        ledger = open_readonly(self._store.ledger, self._store.run)
+        try:
+            rows = ledger.history(query)
+        finally:
+            ledger.close()
+        return [replace(row, run=self._as_it_is(row.run)) if row.run else row for row in rows]
+
+    def _find_run(self, run: RunId) -> Run | None:
+        ledger = open_readonly(self._store.ledger, self._store.run)
+        try:
+            found = ledger.run(run)
+        finally:
+            ledger.close()
+        return self._as_it_is(found) if found else None
+
+    def _as_it_is(self, run: Run) -> Run:
+        """The ledger learns of a run's start only with its end; of a run in flight the agent knows more."""
+        return run if run.outcome else self._read().runs.get(run.id, run)
+
+    def _output(self, run: RunId) -> Generator[bytes, None, None] | None:
+        return kept_output(self._store.runs / run / "output")
+
+
+def _bind_control(path: Path) -> socket.socket | Problem:
+    group = _admin_group()
+    is_shared = os.geteuid() == 0 and group is not None
+    return bind_unix(path, mode=0o660 if is_shared else 0o600, group=group if is_shared and group is not None else -1)
+
+
+def _admin_group() -> int | None:
+    try:
+        return grp.getgrnam(ADMIN_GROUP).gr_gid
+    except KeyError:
+        return None
