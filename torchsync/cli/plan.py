@@ -1,0 +1,175 @@
+"""`torchsync plan`: what a change of the repository would do to a host, told before it is applied."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from pathlib import Path
+
+from torchsync.adapters.hostfacts import Accounts, read_host_facts
+from torchsync.agent.config import AgentConfig, config_from_document
+from torchsync.cli.configreader import read_config_file
+from torchsync.cli.facts import configured_facts
+from torchsync.cli.place import config_path, is_named
+from torchsync.cli.planview import Report, plan_document, plan_lines
+from torchsync.cli.report import print_problems
+from torchsync.cli.sides import Sides, read_sides
+from torchsync.cli.terminal import is_coloured
+from torchsync.core.cron import check_zone
+from torchsync.core.instants import parse_rfc3339
+from torchsync.core.jsontext import parse_json
+from torchsync.core.model import CronTiming, HostFacts, Instant, Task
+from torchsync.core.plan import HostPlan, plan_host
+from torchsync.core.policy import HostRules
+from torchsync.core.selector import NamePattern, Selector, parse_selector, selects
+from torchsync.core.taskdoc import facts_from_document
+from torchsync.errors import ConfigInvalid, NotFound, Problem, Refused, UsageError
+
+CHANGES = 10
+
+_EVERY_KIND_OF_SELECTOR = ("0.0.0.0/0", "::/0")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", nargs="?", default=".", metavar="PATH", help="the folder of the task repository (default: the current one)")
+    parser.add_argument("--base", metavar="REV", help="the revision to compare with (default: HEAD; outside of git: nothing)")
+    parser.add_argument("--head", metavar="REV", help="the revision to plan (default: the folder as it is)")
+    host = parser.add_mutually_exclusive_group()
+    host.add_argument("--host", metavar="NAME", help="plan for the host of this name (default: this machine)")
+    host.add_argument("--facts", metavar="FILE", help="plan for the host with these facts: JSON with name, addresses, labels, zone")
+    parser.add_argument("--config", metavar="FILE", help="judge by the policy of this agent.yaml too (default: $TORCHSYNC_CONFIG)")
+    parser.add_argument("--after", metavar="T", help="show fires later than this, such as 2026-03-29T00:00:00Z (default: now)")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how the plan is printed (default: text)")
+    parser.add_argument("--json", action="store_const", const="json", dest="format", help="as --format json")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """0: nothing changes; 10: something does; 77: the host refuses."""
+    now = _after(args.after)
+    config = _config(args)
+    facts = _facts(args, config)
+    sides = read_sides(args.path, args.base, args.head)
+    plan = plan_host(sides.base.tasks, sides.head.tasks, facts=facts, now=now, rules=_rules(config))
+    report = Report(
+        plan=_from_here(plan, args.path),
+        base=sides.base,
+        head=sides.head,
+        now=now,
+        rules=f"the policy of this host, for an agent that runs as {config.account.user}" if config else "",
+        notices=(*sides.notices, *(_unknown_facts(sides, facts) if args.host else ())),
+    )
+    _print(report, as_json=args.format == "json")
+    if plan.refused:
+        return Refused.exit_status
+    return 0 if plan.is_empty else CHANGES
+
+
+def _print(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(plan_document(report), indent=2))
+        return
+    for line in plan_lines(report, coloured=is_coloured()):
+        print(line)
+    sys.stdout.flush()  # problems come after the plan, also where both streams end in one file
+    print_problems(report.plan.refused or (), sys.stderr)
+
+
+def _after(text: str | None) -> Instant:
+    if text is None:
+        return Instant(time.time_ns() // 1_000_000)
+    try:
+        return parse_rfc3339(text)
+    except ValueError as error:
+        raise UsageError("TS357", f"--after: {error}") from error
+
+
+def _from_here(plan: HostPlan, path: str) -> HostPlan:
+    """The paths of problems lead there from the current folder."""
+    problems = plan.refused and tuple(
+        replace(problem, path=str(Path(path, problem.path))) if problem.path else problem for problem in plan.refused
+    )
+    return replace(plan, refused=problems)
+
+
+# The host
+
+
+def _config(args: argparse.Namespace) -> AgentConfig | None:
+    """The agent's configuration when it was named. Raises ConfigInvalid when it cannot be used."""
+    if not is_named(args):
+        return None
+    path = config_path(args)
+    document, problems = read_config_file(path)
+    if document is None:
+        raise ConfigInvalid(problems[0].code, f"{path} cannot be used", problems)
+    return config_from_document(document)
+
+
+def _rules(config: AgentConfig | None) -> HostRules | None:
+    return HostRules(config.host_policy, Accounts().uid) if config else None
+
+
+def _facts(args: argparse.Namespace, config: AgentConfig | None) -> HostFacts:
+    if args.facts is not None:
+        return _facts_from_file(args.facts)
+    if args.host is not None:
+        return _checked(HostFacts(name=args.host.lower()), "--host")
+    if config is None:
+        return read_host_facts()
+    return configured_facts(config)
+
+
+def _facts_from_file(path: str) -> HostFacts:
+    try:
+        document = parse_json(Path(path).read_bytes())
+        facts = facts_from_document(document)
+    except OSError as error:
+        raise NotFound("TS353", f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise _unusable(path, str(error)) from error
+    known = {field.name for field in fields(HostFacts)}
+    unknown = sorted(document.keys() - known) if isinstance(document, dict) else []
+    if unknown:
+        raise _unusable(path, f"{unknown[0]!r} is not a fact of a host")
+    return _checked(replace(facts, name=facts.name.lower()), path)
+
+
+def _checked(facts: HostFacts, where: str) -> HostFacts:
+    """Facts that every selector and every schedule can be held against."""
+    if not facts.name or not facts.name.isprintable() or " " in facts.name:
+        raise _unusable(where, f"{facts.name!r} is not the name of a host")
+    try:
+        selects(_EVERY_KIND_OF_SELECTOR, facts)
+    except ValueError as error:
+        raise _unusable(where, str(error)) from error
+    if refusal := check_zone(facts.zone):
+        raise _unusable(where, refusal.message)
+    return facts
+
+
+def _unusable(where: str, why: str) -> UsageError:
+    hint = 'expected JSON such as {"name": "db-1", "addresses": ["10.2.0.7"], "labels": {"role": "db"}, "zone": "Europe/Berlin"}'
+    problem = Problem(code="TS357", message=why, path=where, hint=hint)
+    return UsageError("TS357", f"{where}: {why}", (problem,))
+
+
+def _unknown_facts(sides: Sides, facts: HostFacts) -> Iterable[str]:
+    """What a name alone cannot tell, when there are tasks that ask."""
+    tasks = (*sides.base.tasks, *sides.head.tasks)
+    if any(not _is_by_name(selector) for task in tasks for selector in task.hosts):
+        yield f"only the name {facts.name} is known: selectors by address or label match nothing; give --facts FILE"
+    if any(_is_in_local_time(task) for task in tasks):
+        yield f"the time zone of {facts.name} is not known: `timezone: local` is shown as {facts.zone}; give --facts FILE"
+
+
+def _is_by_name(selector: str) -> bool:
+    understood = parse_selector(selector)
+    return isinstance(understood, Selector) and isinstance(understood.test, NamePattern)
+
+
+def _is_in_local_time(task: Task) -> bool:
+    return isinstance(task.timing, CronTiming) and task.timing.zone == "local"
