@@ -1,0 +1,175 @@
+"""torchsync installed in a box, as a package would: the shipped files in their places, a repository to sync, an agent.yaml."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.host import ROOT, git, wait_for
+from tests.systemd.box import Box
+
+UNIT = "torchsync.service"
+CONFIG = "/etc/torchsync/agent.yaml"
+SOCKET = "/run/torchsync/control.sock"
+GROUP = "/sys/fs/cgroup/system.slice/torchsync.service"
+HELD = "echo begun; while [ ! -e {} ]; do sleep 0.1; done; echo done; exit 3"
+"""A command that goes on until the file is there, and then ends like no accident would."""
+
+Document = dict[str, Any]
+
+_PLACES = {
+    "torchsync.service": "systemd/system/torchsync.service",
+    "sysusers.d/torchsync.conf": "sysusers.d/torchsync.conf",
+    "tmpfiles.d/torchsync.conf": "tmpfiles.d/torchsync.conf",
+}
+
+
+def install(box: Box) -> None:
+    """The program of the environment that these tests run in, and what `systemd/` holds."""
+    program = Path(sys.prefix, "bin", "torchsync")
+    assert program.exists(), f"{program} is not there: install the project in the environment of the tests"
+    command = box.root / "usr/bin/torchsync"
+    command.unlink(missing_ok=True)
+    command.symlink_to(program)
+    for source, place in _PLACES.items():
+        (box.root / "usr/lib" / place).write_text((ROOT / "systemd" / source).read_text())
+    box.run("systemd-sysusers", "torchsync.conf", check=True)
+    box.run("systemd-tmpfiles", "--create", "torchsync.conf", check=True)
+    box.run("systemctl", "daemon-reload", check=True)
+
+
+class Service:
+    """The installed service and a repository of its own in `folder`, which is the same inside and outside of the box."""
+
+    def __init__(self, box: Box, folder: Path) -> None:
+        self.box = box
+        self.folder = folder
+        self.go = folder / "go"
+        self._remote = folder / "tasks.git"
+        self._clone = folder / "clone"
+        git("init", "-q", "--bare", str(self._remote), cwd=folder)
+        git("clone", "-q", str(self._remote), str(self._clone), cwd=folder)
+        git("checkout", "-q", "-B", "main", cwd=self._clone)
+        self._began = box.run("date", "+%s.%N").stdout.strip()
+        self.configure()
+
+    # What an operator prepares.
+
+    def configure(self, **changes: Document) -> None:
+        document: Document = {
+            "version": 1,
+            "repository": {"url": f"file://{self._remote}", "ref": "main", "interval": "500ms", "watch": "off"},
+            "host": {"name": "h1", "labels": {"role": "test"}},
+            "executor": "process",
+            "policy": {"default_user": "torchsync-run"},
+        }
+        for section, values in changes.items():
+            document[section] = {**document[section], **values}
+        self.write_config(json.dumps(document))
+
+    def write_config(self, text: str) -> None:
+        (self.box.root / CONFIG[1:]).write_text(text)
+
+    def drop_in(self, text: str) -> None:
+        place = self._drop_in()
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(text)
+        self.box.run("systemctl", "daemon-reload", check=True)
+
+    def _drop_in(self) -> Path:
+        return self.box.root / "etc/systemd/system" / f"{UNIT}.d" / "test.conf"
+
+    def tasks(self, tasks: Mapping[str, Document]) -> None:
+        """A commit with these tasks is pushed."""
+        place = self._clone / "tasks/all.json"
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(json.dumps({"version": 1, "tasks": tasks}))
+        git("add", "-A", cwd=self._clone)
+        git("commit", "-q", "-m", "change", cwd=self._clone)
+        git("push", "-q", "origin", "main", cwd=self._clone)
+
+    def lose_remote(self) -> None:
+        self._remote.rename(self.folder / "away")
+
+    # What an operator does.
+
+    def systemctl(self, verb: str, *words: str) -> None:
+        done = self.box.run("systemctl", verb, UNIT, *words)
+        assert done.returncode == 0, done.stderr + self.box.run("journalctl", f"--unit={UNIT}", "--lines=30", "--output=cat").stdout
+
+    def torchsync(self, *words: str) -> str:
+        return self.box.run("torchsync", *words, check=True).stdout
+
+    def ask(self, *words: str) -> Document:
+        answer: Document = json.loads(self.torchsync(*words, "--json"))
+        return answer
+
+    def start_with(self, tasks: Mapping[str, Document]) -> None:
+        """The service is up and has these tasks."""
+        self.tasks(tasks)
+        self.systemctl("start")
+        self.torchsync("sync", "--wait")
+
+    def start_run(self, task: str) -> Document:
+        """The run of the task that has just begun to write."""
+        self.torchsync("run", task)
+        wait_for(f"the output of {task}", lambda: "begun" in self.torchsync("logs", task))
+        return self.runs(task)[-1]
+
+    # What it finds.
+
+    def property(self, name: str) -> str:
+        return self.box.run("systemctl", "show", UNIT, f"--property={name}", "--value").stdout.strip()
+
+    def main_pid(self) -> int:
+        return int(self.property("MainPID"))
+
+    def is_running(self) -> bool:
+        return self.property("ActiveState") == "active" and self.property("SubState") == "running"
+
+    def runs(self, task: str) -> list[Document]:
+        """Oldest first."""
+        entries = self.ask("history", task)["entries"]
+        return sorted((entry["run"] for entry in entries if entry["run"]), key=lambda run: run["id"])
+
+    def ended(self, task: str) -> Document:
+        """The only run of the task, once it is over."""
+        wait_for(f"the end of {task}", lambda: all(run["outcome"] for run in self.runs(task)))
+        (run,) = self.runs(task)
+        return run
+
+    def journal(self) -> list[Document]:
+        """What the main processes of the unit logged during this test."""
+        lines = self.box.run("journalctl", f"--unit={UNIT}", "--output=json", f"--since=@{self._began}", check=True).stdout.splitlines()
+        entries = [json.loads(line) for line in lines]
+        return [entry for entry in entries if entry.get("_TRANSPORT") == "stdout"]
+
+    def shim(self, run: Document) -> int:
+        return int((self.box.root / "var/lib/torchsync/runs" / run["id"] / "claim").read_text().split()[0])
+
+    def pids(self, group: str = GROUP, *, depth: int = 9) -> set[int]:
+        """The processes in the control group and so many levels below, by the numbers that the box has for them."""
+        found = self.box.run("find", group, "-maxdepth", str(depth + 1), "-name", "cgroup.procs", "-exec", "cat", "{}", "+")
+        return set(map(int, found.stdout.split()))
+
+    def has_group(self, run: Document) -> bool:
+        return self.box.run("test", "-d", group_of(run)).returncode == 0
+
+    def close(self) -> None:
+        """The unit is stopped and as it was shipped; its runs and its state are gone."""
+        self.box.run("systemctl", "disable", "--now", UNIT)
+        self.box.run("sh", "-c", f"echo 1 >{GROUP}/cgroup.kill")
+        wait_for("the control group to be empty", lambda: not self.pids())
+        with contextlib.suppress(FileNotFoundError):
+            self._drop_in().unlink()
+            self.box.run("systemctl", "daemon-reload", check=True)
+        self.box.run("systemctl", "reset-failed", UNIT)
+        self.box.run("rm", "-rf", "/var/lib/torchsync", "/run/torchsync", CONFIG, check=True)
+
+
+def group_of(run: Document) -> str:
+    return f"{GROUP}/run-{run['id']}"

@@ -1,0 +1,285 @@
+"""The shipped unit under a systemd that runs as PID 1: what a host promises its operators when they meet torchsync through systemctl."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.host import cron, never, wait_for
+from tests.systemd.box import Box
+from tests.systemd.service import HELD, SOCKET, Document, Service, group_of
+
+PATIENT = """\
+import socket, sys
+server = socket.create_server(("127.0.0.1", 4433))
+print("up", flush=True)
+sys.stdin.read()
+"""
+"""A remote that takes connections and never says a word."""
+
+
+def signal_main(service: Service, name: str) -> None:
+    service.box.run("systemctl", "kill", "--kill-who=main", f"--signal={name}", "torchsync.service", check=True)
+
+
+# The start.
+
+
+def test_the_service_is_up_while_its_remote_keeps_it_waiting(service: Service) -> None:
+    with service.box.start("python3", "-c", PATIENT) as silent:
+        assert silent.stdout is not None
+        assert silent.stdout.readline() == "up\n"
+        service.configure(repository={"url": "https://127.0.0.1:4433/tasks.git"})
+        service.systemctl("start")
+        assert service.is_running()
+        assert service.ask("status")["sync"]["last_verdict"] is None
+        silent.communicate()
+
+
+def test_systemctl_status_shows_how_the_agent_fares(service: Service) -> None:
+    service.start_with({"held": never(HELD.format(service.go))})
+    service.start_run("held")
+    wait_for("the sentence", lambda: "1 runs in flight" in service.property("StatusText"))
+    shown = service.box.run("systemctl", "status", "torchsync.service").stdout
+    assert f'Status: "{service.property("StatusText")}"' in shown
+    assert "1 tasks of " in shown
+
+
+def test_the_packaged_files_make_the_accounts_and_the_folders(service: Service) -> None:
+    box = service.box
+    account = box.run("getent", "passwd", "torchsync-run", check=True).stdout.strip().split(":")
+    assert account[5:] == ["/var/lib/torchsync-run", "/usr/sbin/nologin"]
+    box.run("getent", "group", "torchsync-admin", check=True)
+    service.systemctl("start")
+    modes = box.run(
+        "stat", "--format=%a %U:%G %n", "/var/lib/torchsync", "/run/torchsync", "/var/lib/torchsync-run", "/etc/torchsync", SOCKET
+    )
+    assert modes.stdout.splitlines() == [
+        "711 root:root /var/lib/torchsync",
+        "755 root:root /run/torchsync",
+        "700 torchsync-run:torchsync-run /var/lib/torchsync-run",
+        "755 root:root /etc/torchsync",
+        f"660 root:torchsync-admin {SOCKET}",
+    ]
+
+
+@pytest.fixture(scope="session")
+def people(box: Box) -> tuple[str, str]:
+    """One of the group of operators, and one who is not."""
+    box.run("useradd", "--no-create-home", "--groups=torchsync-admin", "alice", check=True)
+    box.run("useradd", "--no-create-home", "mallory", check=True)
+    return "alice", "mallory"
+
+
+def test_the_control_socket_is_for_the_group_and_nobody_else(service: Service, people: tuple[str, str]) -> None:
+    member, stranger = people
+    service.start_with({"one": never("true")})
+    ask = ["curl", "--silent", "--show-error", "--fail", "--unix-socket", SOCKET, "http://localhost/api/v1/sync", "--json", "{}"]
+    allowed = service.box.run(*ask, user=member)
+    assert allowed.returncode == 0, allowed.stderr
+    assert "ticket" in json.loads(allowed.stdout)
+    denied = service.box.run(*ask, user=stranger)
+    assert (denied.returncode, denied.stdout) == (7, "")
+
+
+# Runs in the unit.
+
+
+def test_a_task_runs_as_the_packaged_user_with_a_home_of_its_own(service: Service) -> None:
+    service.start_with({"who": never("id -un; cd && pwd && touch mine && rm mine")})
+    service.torchsync("run", "who", "--wait")
+    assert service.torchsync("logs", "who") == "torchsync-run\n/var/lib/torchsync-run\n"
+
+
+def restart(service: Service) -> None:
+    service.systemctl("restart")
+
+
+def reload(service: Service) -> None:
+    service.systemctl("reload")
+
+
+def reexecute(service: Service) -> None:
+    """An upgrade of systemd itself."""
+    service.box.run("systemctl", "daemon-reexec", check=True)
+    wait_for("systemd to be back", service.is_running)
+
+
+def stop_and_start(service: Service) -> None:
+    service.systemctl("stop")
+    assert (service.property("ActiveState"), service.property("Result")) == ("inactive", "success")
+    assert service.box.run("test", "-d", "/run/torchsync").returncode == 0
+    service.systemctl("start")
+
+
+def kill(service: Service) -> None:
+    signal_main(service, "KILL")
+    wait_for("Restart= to act", lambda: service.property("NRestarts") != "0" and service.is_running())
+
+
+def hang(service: Service) -> None:
+    service.drop_in("[Service]\nWatchdogSec=3s\n")
+    service.systemctl("restart")
+    signal_main(service, "STOP")
+    wait_for("the watchdog to act", lambda: service.property("NRestarts") != "0" and service.is_running())
+    assert any("Watchdog timeout" in line for line in systemd_says(service))
+
+
+def systemd_says(service: Service) -> list[str]:
+    return service.box.run("journalctl", "--unit=torchsync.service", "--identifier=systemd", "--output=cat").stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("interrupt", "is_another"),
+    [
+        pytest.param(restart, True, id="systemctl restart"),
+        pytest.param(reload, False, id="systemctl reload"),
+        pytest.param(reexecute, False, id="systemctl daemon-reexec"),
+        pytest.param(stop_and_start, True, id="systemctl stop and start"),
+        pytest.param(kill, True, id="kill -9"),
+        pytest.param(hang, True, id="the watchdog"),
+    ],
+)
+def test_a_run_in_flight_outlives(service: Service, interrupt: Callable[[Service], None], is_another: bool) -> None:
+    service.start_with({"held": never(HELD.format(service.go))})
+    run, agent = service.start_run("held"), service.main_pid()
+    interrupt(service)
+    assert (service.main_pid() != agent) == is_another
+    assert service.shim(run) in service.pids()
+    assert service.runs("held")[0]["outcome"] is None
+    service.go.touch()
+    ended = service.ended("held")
+    assert (ended["id"], ended["outcome"], ended["exit_status"]) == (run["id"], "failed", 3)
+    assert service.torchsync("logs", "held") == "begun\ndone\n"
+    assert ("run_adopted" in events(service)) == is_another
+
+
+def test_a_run_that_ends_while_the_service_is_stopped_is_recorded(service: Service) -> None:
+    service.start_with({"held": never(HELD.format(service.go))})
+    run = service.start_run("held")
+    service.systemctl("stop")
+    service.go.touch()
+    wait_for("the run to end", lambda: not service.pids())
+    service.systemctl("start")
+    ended = service.ended("held")
+    assert (ended["id"], ended["outcome"], ended["exit_status"]) == (run["id"], "failed", 3)
+    assert service.torchsync("logs", "held") == "begun\ndone\n"
+
+
+# A reboot.
+
+
+@pytest.mark.parametrize(
+    ("how", "outcome", "status"),
+    [
+        pytest.param([], "failed", 143, id="an orderly one ends runs by TERM"),
+        pytest.param(["--force", "--force"], "lost", None, id="the reset button"),
+    ],
+)
+def test_after_a_reboot_the_last_good_tasks_run_without_the_remote_and_what_ran_is_told(
+    service: Service, how: list[str], outcome: str, status: int | None
+) -> None:
+    service.start_with({"held": never(HELD.format(service.go)), "beat": cron("true")})
+    run = service.start_run("held")
+    service.systemctl("enable")
+    service.lose_remote()
+    service.box.reboot(*how)
+    wait_for("the service to be up", service.is_running)
+    ended, beats = service.ended("held"), len(service.runs("beat"))
+    assert (ended["id"], ended["outcome"], ended["exit_status"]) == (run["id"], outcome, status)
+    wait_for("the schedule to go on", lambda: len(service.runs("beat")) > beats)
+
+
+# Control groups.
+
+ESCAPES = f"setsid --fork env -i /bin/sh -c 'setsid --fork sleep 1000; sleep 1000'; {HELD}"
+"""Starts two processes that leave its session and forget its environment."""
+
+
+def test_a_run_has_a_control_group_below_the_unit_and_its_shim_stays_outside(service: Service) -> None:
+    service.start_with({"held": never(HELD.format(service.go))})
+    run = service.start_run("held")
+    assert service.property("Delegate") == "yes"
+    assert service.pids(group_of(run))
+    assert service.pids(depth=0) == {service.shim(run), service.main_pid()}
+    service.go.touch()
+    service.ended("held")
+    wait_for("the group to go", lambda: not service.has_group(run))
+
+
+@pytest.mark.parametrize(
+    "interrupt",
+    [
+        pytest.param(None, id="by the agent that began it"),
+        pytest.param(restart, id="after a restart"),
+        pytest.param(stop_and_start, id="after a stop and a start"),
+    ],
+)
+def test_a_stop_reaches_what_left_the_session_and_forgot_its_environment(
+    service: Service, interrupt: Callable[[Service], None] | None
+) -> None:
+    service.start_with({"escapes": never(ESCAPES.format(service.go), stop_grace="1s")})
+    run = service.start_run("escapes")
+    wait_for("the escape", lambda: len(service.pids(group_of(run))) >= 4)
+    if interrupt:
+        interrupt(service)
+    service.torchsync("stop", "escapes")
+    assert service.ended("escapes")["outcome"] == "stopped"
+    wait_for("the group to go", lambda: not service.has_group(run))
+    wait_for("its shim to go", lambda: len(service.pids()) == 1)
+
+
+# Reloads and bad configurations.
+
+
+def labels(service: Service) -> Document:
+    found: Document = service.ask("status")["facts"]["labels"]
+    return found
+
+
+def test_a_reload_with_a_bad_configuration_fails_and_changes_nothing(service: Service) -> None:
+    service.systemctl("start")
+    agent = service.main_pid()
+    service.write_config("version: 1\nrepository: {url: 7}\n")
+    done = service.box.run("systemctl", "reload", "torchsync.service")
+    assert done.returncode != 0
+    assert (service.is_running(), service.main_pid(), labels(service)) == (True, agent, {"role": "test"})
+    assert any("agent.yaml:2" in entry["MESSAGE"] for entry in service.journal())
+
+
+def test_a_reload_has_taken_effect_when_systemctl_returns(service: Service) -> None:
+    service.systemctl("start")
+    service.configure(host={"labels": {"role": "other"}})
+    service.systemctl("reload")
+    assert labels(service) == {"role": "other"}
+
+
+def test_a_start_with_a_bad_configuration_is_tried_until_it_is_mended(service: Service) -> None:
+    service.drop_in("[Service]\nRestartSec=100ms\n")
+    service.write_config("version: 1\nrepository: {url: 7}\n")
+    assert service.box.run("systemctl", "start", "torchsync.service").returncode != 0
+    assert service.property("ExecMainStatus") == "78"
+    assert ("3", True) in {(entry["PRIORITY"], "agent.yaml:2" in entry["MESSAGE"]) for entry in service.journal()}
+    wait_for("more tries than systemd allows by default", lambda: int(service.property("NRestarts")) > 5)
+    service.configure()
+    wait_for("the service to be up", service.is_running)
+
+
+# The journal.
+
+
+def events(service: Service) -> set[str]:
+    return {entry["MESSAGE"].split(" ")[0] for entry in service.journal()}
+
+
+def test_the_journal_has_our_lines_with_their_priorities(service: Service) -> None:
+    service.start_with({"bad": never("exit 1")})
+    service.box.run("torchsync", "run", "bad", "--wait")
+    service.write_config("version: 2\n")
+    service.box.run("systemctl", "reload", "torchsync.service")
+    found = {entry["MESSAGE"].split(" ")[0]: entry["PRIORITY"] for entry in service.journal()}
+    wanted = {"agent_started": "6", "sync_applied": "6", "run_started": "6", "run_failed": "4", "config_refused": "3"}
+    assert {event: found.get(event) for event in wanted} == wanted
+    assert not [entry["MESSAGE"] for entry in service.journal() if entry["MESSAGE"].startswith(("<", "{"))]
