@@ -1,0 +1,395 @@
+"""torchsync in under a minute: a real repository, a real agent, real runs; every sentence that is printed has been checked.
+
+Ends with 0 when everything that is shown really happened, with 1 otherwise. Nothing is left behind but with `--keep`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import getpass
+import itertools
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+SAMPLE = HERE.parent / "sample-repo"
+PATIENCE = 15.0
+THREE_MISTAKES = [(5, 16), (10, 5), (14, 18)]
+"""Line and column of each mistake in tasks-broken.yaml."""
+
+Document = dict[str, Any]
+
+
+class NotShown(Exception):
+    """Something did not happen as it should."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="keep the folder of the demo")
+    args = parser.parse_args()
+    begun = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="tsd-", dir="/tmp"))  # short: a socket path may have 107 bytes
+    folder.chmod(0o755)
+    demo = Demo(folder)
+    try:
+        for act in (
+            first_sync,
+            every_two_seconds,
+            push_under_a_long_run,
+            a_bad_commit,
+            kill_and_restart,
+            nothing_lost_nothing_doubled,
+            metrics,
+        ):
+            act(demo)
+    except (NotShown, subprocess.CalledProcessError, OSError) as error:
+        print(f"\n  NOT AS IT SHOULD BE: {error}\n", file=sys.stderr)
+        demo.show_log()
+        return 1
+    finally:
+        demo.end()
+        if not args.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    print(f"\nAll of it happened, in {time.monotonic() - begun:.0f} s.")
+    print("\nWhat next:")
+    print("  .venv/bin/torchsync validate sample-repo        check a task repository before you push it")
+    print("  .venv/bin/torchsync next --path sample-repo     see when its tasks fire")
+    print("  make test                                       run the tests")
+    print("  README.md                                       your first repository and agent.yaml")
+    return 0
+
+
+class Demo:
+    """A remote, a clone of it to commit in, and an agent."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.remote = folder / "tasks.git"
+        self.clone = folder / "clone"
+        self.config = folder / "agent.yaml"
+        self.log = folder / "agent.log"
+        self.port = free_port()
+        self.agent: subprocess.Popen[bytes] | None = None
+        self.baseline = ""
+        self.long_run = ""
+
+    # The remote.
+
+    def make_remote(self) -> None:
+        git("init", "--quiet", "--bare", "--initial-branch=main", str(self.remote))
+        git("clone", "--quiet", str(self.remote), str(self.clone))
+        git("checkout", "--quiet", "-B", "main", cwd=self.clone)
+        shutil.copytree(SAMPLE, self.clone, dirs_exist_ok=True)
+        self.write_tasks("tasks-before.yaml")
+
+    def write_tasks(self, name: str, to: str = "demo.yaml") -> None:
+        shutil.copy(HERE / name, self.clone / "tasks" / to)
+
+    def push(self, subject: str) -> str:
+        """The revision that was pushed."""
+        git("add", "--all", cwd=self.clone)
+        git("commit", "--quiet", "--message", subject, cwd=self.clone)
+        git("push", "--quiet", "origin", "main", cwd=self.clone)
+        return git("rev-parse", "HEAD", cwd=self.clone)
+
+    # The agent.
+
+    def write_config(self) -> None:
+        policy = "policy: {default_user: nobody}\n" if os.geteuid() == 0 else ""
+        self.config.write_text(
+            "version: 1\n"
+            f"repository: {{url: 'file://{self.remote}', ref: main, interval: 1s}}\n"
+            "host: {name: demo}\n"
+            f"paths: {{state: {self.folder}/state, run: {self.folder}/run}}\n"
+            f"http: {{listen: '127.0.0.1:{self.port}'}}\n"
+            "executor: process\n"
+            f"{policy}"
+        )
+
+    def start_agent(self) -> None:
+        with self.log.open("ab") as log:
+            self.agent = subprocess.Popen(
+                [torchsync(), "agent", "--config", str(self.config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.wait_for("the agent to answer", self.is_up)
+
+    def is_up(self) -> bool:
+        if self.agent is None or self.agent.poll() is not None:
+            raise NotShown(f"the agent ended with {self.agent.returncode if self.agent else 'nothing'}")
+        return (self.folder / "run" / "control.sock").exists() and self.command("status", "--json").returncode == 0
+
+    def kill_agent(self) -> None:
+        if self.agent is not None:
+            self.agent.send_signal(signal.SIGKILL)
+            self.agent.wait()
+
+    def end(self) -> None:
+        """Neither the agent nor a run is left; each run leads a process group, whose number its claim begins with."""
+        if self.agent is not None and self.agent.poll() is None:
+            self.agent.terminate()
+            self.agent.wait(PATIENCE)
+        for claim in (self.folder / "state" / "runs").glob("*/claim"):
+            pid = claim.read_text().split(" ")[0]
+            if not (claim.parent / "exit").exists() and pid.isdigit():
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(int(pid), signal.SIGKILL)
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        socket_path = str(self.folder / "run" / "control.sock")
+        return subprocess.run([torchsync(), *words, "--socket", socket_path], capture_output=True, text=True, check=False, timeout=60)
+
+    def ask(self, *words: str) -> Document:
+        done = self.command(*words, "--json")
+        if done.returncode != 0:
+            raise NotShown(f"torchsync {' '.join(words)} ended with {done.returncode}: {done.stderr.strip()}")
+        answer: Document = json.loads(done.stdout)
+        return answer
+
+    def status(self) -> Document:
+        return self.ask("status")
+
+    def tasks(self) -> list[Document]:
+        tasks: list[Document] = self.get("/api/v1/tasks")["tasks"]
+        return tasks
+
+    def runs(self, task: str) -> list[Document]:
+        return [entry["run"] for entry in self.entries(task) if entry["run"]]
+
+    def entries(self, task: str) -> list[Document]:
+        entries: list[Document] = self.ask("history", task, "--limit", "1000")["entries"]
+        return entries
+
+    def get(self, path: str) -> Document:
+        answer: Document = json.loads(self.scrape(path))
+        return answer
+
+    def scrape(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            text: str = answer.read().decode()
+            return text
+
+    def revision(self) -> str:
+        generation = self.status()["generation"]
+        return generation["revision"] if generation else ""
+
+    def wait_for(self, what: str, is_so: Callable[[], bool], patience: float = PATIENCE) -> None:
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            if is_so():
+                return
+            time.sleep(0.1)
+        raise NotShown(f"waited {patience:.0f} s for {what}")
+
+    def show_log(self) -> None:
+        if self.log.exists():
+            print("the end of the agent's log:", file=sys.stderr)
+            print("\n".join(self.log.read_text(errors="replace").splitlines()[-30:]), file=sys.stderr)
+
+
+# The acts, in order.
+
+
+def first_sync(demo: Demo) -> None:
+    title("A repository, an agent, a first sync")
+    demo.make_remote()
+    pushed = demo.push("the tasks of a small company")
+    demo.write_config()
+    demo.start_agent()
+    demo.wait_for("the first sync", lambda: demo.revision() == pushed)
+    counts = demo.status()["tasks"]
+    shown(f"the agent runs revision {pushed[:12]}: {counts['active']} tasks here, {counts['not_selected']} for other hosts")
+
+
+def every_two_seconds(demo: Demo) -> None:
+    title("A task that fires every two seconds")
+    demo.wait_for("three runs of the heartbeat", lambda: len(succeeded(demo.runs("heartbeat"))) >= 3)
+    runs = sorted(succeeded(demo.runs("heartbeat")), key=lambda run: run["instant"])[:3]
+    times = [moment(run["instant"]) for run in runs]
+    check(times[1] - times[0] == times[2] - times[1] == 2.0, f"the heartbeat fired at {times}")
+    for run in runs:
+        late = moment(run["started_at"]) - moment(run["instant"])
+        check(0 <= late < 2, f"a heartbeat started {late:.3f} s after its instant")
+        shown(f"heartbeat of {run['instant']} started {late * 1000:.0f} ms later and {run['outcome']}")
+
+
+def push_under_a_long_run(demo: Demo) -> None:
+    title("A push that adds, changes and removes, under a run in flight")
+    check(demo.command("run", "long-export").returncode == 0, "long-export could not be started")
+    demo.wait_for("the long run to begin", lambda: bool(open_runs(demo, "long-export")))
+    run = open_runs(demo, "long-export")[0]
+    demo.long_run = run["id"]
+    demo.write_tasks("tasks-after.yaml")
+    pushed = demo.push("add, change and remove")
+    demo.wait_for("the push to be applied", lambda: demo.revision() == pushed)
+    last = demo.status()["sync"]["last_apply"]
+    names = {task["name"] for task in demo.tasks()}
+    check("just-added" in names and "to-be-removed" not in names, f"the tasks are {sorted(names)}")
+    shown(f"applied at {last}: just-added is here, to-be-removed is gone, to-be-changed has changed")
+    still = open_runs(demo, "long-export")
+    check([one["id"] for one in still] == [demo.long_run], "the long run did not survive the push")
+    check(still[0]["revision"] != pushed, "the long run changed its commit")
+    shown(f"long-export goes on, on its own commit {still[0]['revision'][:12]}")
+
+
+def a_bad_commit(demo: Demo) -> None:
+    title("A commit with three mistakes")
+    good = demo.revision()
+    before = len(succeeded(demo.runs("heartbeat")))
+    demo.write_tasks("tasks-broken.yaml", to="broken.yaml")
+    pushed = demo.push("three mistakes")
+    demo.wait_for("the commit to be rejected", lambda: demo.status()["sync"]["rejected"] == pushed)
+    problems = demo.status()["sync"]["problems"]
+    places = sorted((problem["path"], problem["line"], problem["column"]) for problem in problems)
+    expected = [("tasks/broken.yaml", line, column) for line, column in THREE_MISTAKES]
+    check(places == expected, f"the problems are at {places}")
+    for problem in problems:
+        hint = f" ({problem['hint']})" if problem["hint"] else ""
+        shown(f"{problem['path']}:{problem['line']}:{problem['column']}: {problem['code']} {problem['message']}{hint}")
+    check(demo.revision() == good, "the bad commit is in force")
+    demo.wait_for("the old set to go on", lambda: len(succeeded(demo.runs("heartbeat"))) > before)
+    shown(f"rejected whole; {good[:12]} stays in force and its heartbeat goes on")
+    (demo.clone / "tasks" / "broken.yaml").unlink()
+    mended = demo.push("mend them")
+    demo.wait_for("the mended commit", lambda: demo.revision() == mended)
+
+
+def kill_and_restart(demo: Demo) -> None:
+    title("The agent is killed with -9 and started again")
+    check([run["id"] for run in open_runs(demo, "long-export")] == [demo.long_run], "the long run is over too early")
+    demo.kill_agent()
+    shown("killed while long-export runs")
+    demo.start_agent()
+    demo.wait_for(
+        "the long run to be over", lambda: any(run["id"] == demo.long_run and run["outcome"] for run in demo.runs("long-export")), 30
+    )
+    run = next(run for run in demo.runs("long-export") if run["id"] == demo.long_run)
+    lasted = moment(run["finished_at"]) - moment(run["started_at"])
+    check((run["outcome"], run["exit_status"]) == ("failed", 7), f"long-export {run['outcome']} with {run['exit_status']}")
+    check(13.5 < lasted < 25, f"long-export lasted {lasted:.1f} s")
+    output = demo.command("logs", demo.long_run).stdout
+    check(output.splitlines() == [f"step {number}" for number in range(1, 15)], f"its output is {output!r}")
+    shown(f"adopted, and over with its real status: exit {run['exit_status']} after {lasted:.1f} s, all 14 lines of output kept")
+
+
+def nothing_lost_nothing_doubled(demo: Demo) -> None:
+    title("The ledger: every instant once")
+    entries = [entry for entry in demo.entries("heartbeat") if entry["first"]]
+    covered: list[float] = []
+    for entry in entries:
+        covered += [moment(entry["first"]) + 2 * step for step in range(entry["count"])]
+    covered.sort()
+    gaps = {after - before for before, after in itertools.pairwise(covered)}
+    check(len(covered) == len(set(covered)), "an instant of the heartbeat is in the ledger twice")
+    check(gaps == {2.0}, f"the instants of the heartbeat are apart by {sorted(gaps)}")
+    check(len(demo.runs("long-export")) == 1, "long-export ran more than once")
+    ran = sum(1 for entry in entries if entry["run"])
+    shown(f"{len(covered)} instants of the heartbeat, no gap and no double: {ran} ran, {len(covered) - ran} are told as missed or skipped")
+
+
+def metrics(demo: Demo) -> None:
+    title("What Prometheus sees")
+    text = demo.scrape("/metrics")
+    wanted = (
+        ('torchsync_sync_total{result="unchanged"}', lambda value: value >= 1),
+        ("torchsync_runs_adopted_total", lambda value: value >= 1),
+        ("torchsync_commit_rejected", lambda value: value == 0),
+        ('torchsync_task_last_exit_status{task="long-export"}', lambda value: value == 7),
+        ('torchsync_task_runs_total{task="long-export",result="failed"}', lambda value: value == 1),
+        ('torchsync_task_runs_total{task="heartbeat",result="succeeded"}', lambda value: value >= 3),
+        ("torchsync_runs_lost_total", lambda value: value == 0),
+        ("torchsync_state_degraded", lambda value: value == 0),
+    )
+    for name, is_right in wanted:
+        value = sample(text, name)
+        check(is_right(value), f"{name} is {value}")
+        shown(f"{name} {value:g}")
+    check(f'commit="{demo.revision()[:12]}"' in text, "torchsync_commit_info does not name the running commit")
+    check(answers(demo, "/healthz") and answers(demo, "/readyz"), "the agent is not healthy and ready")
+    shown("/healthz and /readyz answer 200")
+
+
+# Small words.
+
+
+def title(text: str) -> None:
+    print(f"\n{text}")
+
+
+def shown(text: str) -> None:
+    print(f"  ok  {text}", flush=True)
+
+
+def check(is_so: bool, otherwise: str) -> None:
+    if not is_so:
+        raise NotShown(otherwise)
+
+
+def succeeded(runs: list[Document]) -> list[Document]:
+    return [run for run in runs if run["outcome"] == "succeeded"]
+
+
+def open_runs(demo: Demo, task: str) -> list[Document]:
+    return [run for run in demo.get("/api/v1/runs")["runs"] if run["task"] == task and run["started_at"]]
+
+
+def moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def sample(text: str, name: str) -> float:
+    for line in text.splitlines():
+        if line.startswith(f"{name} "):
+            return float(line.rsplit(" ", 1)[1])
+    raise NotShown(f"there is no {name} in /metrics")
+
+
+def answers(demo: Demo, path: str) -> bool:
+    try:
+        demo.scrape(path)
+    except urllib.error.HTTPError:
+        return False
+    return True
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def torchsync() -> str:
+    """The command beside the interpreter that runs this."""
+    return str(Path(sys.executable).parent / "torchsync")
+
+
+def git(*words: str, cwd: Path | None = None) -> str:
+    """What git printed; with an identity and settings of its own."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment |= {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0"}
+    identity = ["-c", f"user.name={getpass.getuser()}", "-c", "user.email=demo@example.org"]
+    done = subprocess.run(["git", *identity, *words], cwd=cwd, env=environment, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
