@@ -1,0 +1,122 @@
+"""Writes the files that are made from others: reference pages from tables in the code, and the copy of the task schema in sample-repo.
+
+`python -m scripts.generate` writes them, `--check` only says which are out of date and fails when there is one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torchsync.adapters.schemas import read_schema
+from torchsync.cli.main import COMMANDS
+from torchsync.cli.reference import render_schema_page
+from torchsync.core.logevents import LogEvent
+from torchsync.core.metrictable import PREFIX, Metric, Scope, rows
+from torchsync.errors import CODES
+
+ROOT = Path(__file__).parent.parent
+MADE = "<!-- Made from the code by `make docs`; changes here are lost. -->\n"
+
+
+def errors_page() -> str:
+    """`docs/reference/errors.md`: every code with its cause and remedy."""
+    parts = [
+        "# Error codes\n",
+        MADE,
+        "Every problem torchsync names has a code. TS1xx: the commit is wrong, the same on every host. TS2xx: the repository and its remote.",
+        "TS3xx: this host. TS9xx: a bug in torchsync.\n",
+    ]
+    for info in CODES.values():
+        reason = f"\nCounted as `{info.reason.value}` in `torchsync_rejections_total`." if info.reason else ""
+        parts.append(f"## {info.code}: {info.title}\n\n{info.cause}{reason}\n\nWhat to do: {info.remedy}\n")
+    return "\n".join(parts)
+
+
+def metrics_page() -> str:
+    """`docs/reference/metrics.md`: every metric with its labels and their values."""
+    parts = ["# Metrics\n", MADE, "Series with a closed set of values are there from the first scrape on, with 0.\n"]
+    for scope, title in ((Scope.AGENT, "The agent"), (Scope.TASK, "Each task (label `task`)")):
+        parts.append(f"## {title}\n")
+        parts.append(_table(("metric", "type", "labels", "meaning"), (_metric_row(metric) for metric in rows() if metric.scope is scope)))
+    return "\n".join(parts)
+
+
+def _metric_row(metric: Metric) -> tuple[str, ...]:
+    labels = ", ".join(f"`{label}`" for label in metric.labels)
+    values = f": {', '.join(metric.values)}" if metric.values else ""
+    return f"`{PREFIX}{metric.name}`", metric.kind.value, labels + values, metric.help
+
+
+def events_page() -> str:
+    """`docs/reference/log-events.md`: everything the agent logs."""
+    table = _table(("event", "level", "meaning"), ((f"`{event.name.lower()}`", event.value[0].label, event.value[1]) for event in LogEvent))
+    return f"# Log events\n\n{MADE}\nOne line each, always with one of these names.\n\n{table}"
+
+
+def commands_page() -> str:
+    """`docs/reference/cli.md`: every command with its arguments, as argparse is told of them."""
+    parts = ["# Commands\n", MADE, "`torchsync COMMAND --help` says the same.\n"]
+    for command in COMMANDS:
+        arguments = Arguments()
+        add_arguments, _ = command.load()
+        add_arguments(arguments)  # type: ignore[arg-type]  # the part of a parser that commands use
+        parts.append(f"## torchsync {command.name}\n\n{command.summary[0].upper()}{command.summary[1:]}.\n")
+        parts.append(_table(("argument", "meaning"), arguments.rows))
+    return "\n".join(parts)
+
+
+class Arguments:
+    """What a command tells its parser about its arguments."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, str]] = []
+
+    def add_argument(self, *names: str, **how: Any) -> None:
+        takes_value = how.get("action") not in ("store_true", "store_const")
+        value = how.get("metavar") or "|".join(how.get("choices", ())) or names[-1].lstrip("-").upper().replace("-", "_")
+        shown = f"{', '.join(names)} {value}" if names[0].startswith("-") and takes_value else ", ".join(names)
+        if not names[0].startswith("-"):
+            shown = str(how.get("metavar") or names[0].upper())
+        self.rows.append((f"`{shown}`", how.get("help", "")))
+
+    def add_mutually_exclusive_group(self, **_: Any) -> Arguments:
+        return self
+
+
+def schema_copy() -> str:
+    """`sample-repo/schemas/task.schema.json`, for editors: a link out of a task repository is refused."""
+    return (ROOT / "torchsync/schemas/task.schema.json").read_text()
+
+
+def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    escaped = [[cell.replace("|", "\\|") for cell in line] for line in (heads, ["---"] * len(heads), *lines)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in escaped)
+
+
+GENERATED: Mapping[str, Callable[[], str]] = {
+    "docs/reference/task.md": lambda: render_schema_page(read_schema("task")),
+    "docs/reference/agent.md": lambda: render_schema_page(read_schema("agent")),
+    "docs/reference/errors.md": errors_page,
+    "docs/reference/metrics.md": metrics_page,
+    "docs/reference/log-events.md": events_page,
+    "docs/reference/cli.md": commands_page,
+    "sample-repo/schemas/task.schema.json": schema_copy,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    check = arguments == ["--check"]
+    stale = [name for name, make in GENERATED.items() if not (ROOT / name).exists() or (ROOT / name).read_text() != make()]
+    for name in stale:
+        print(f"{name} is out of date; `make docs` writes it" if check else f"wrote {name}")
+        if not check:
+            (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
+            (ROOT / name).write_text(GENERATED[name]())
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

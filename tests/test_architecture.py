@@ -1,0 +1,355 @@
+"""Who may import whom, what belongs where, and how long things may be.
+
+`ORDER` is the architecture: a module imports only modules that stand above it, so there can be no cycle, and one list shows what rests on what.
+A new module goes in below everything it imports; `python tests/test_architecture.py` prints a list that fits. On top of the order,
+`MAY_IMPORT` says which layers may see which.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "torchsync"
+
+ORDER = """
+errors
+core.cronfield
+core.jsontext
+core.logevents
+core.model
+core.pathglob
+core.remoteurl
+core.yamlfault
+core.admission
+core.backoff
+core.codec
+core.diff
+core.durations
+core.entries
+core.instants
+core.lifecycle
+core.localtime
+core.policy
+core.records
+core.selector
+core.syncdoc
+core.treepaths
+core.versioned
+core.yamltext
+core.control
+core.cron
+core.daemons
+core.effects
+core.later
+core.ledgerview
+core.snapshot
+core.startscript
+core.taskdoc
+core.taskfields
+core.definition
+core.metrictable
+core.roster
+core.schema
+core.timetable
+core.api
+core.configfile
+core.engine
+core.generation
+core.plan
+core.taskfile
+core.verdictcache
+core.web
+core.taskset
+ports
+adapters.cgroup
+adapters.outputfile
+adapters.schemas
+adapters.watch
+adapters.clock
+adapters.gitproblem
+adapters.ledgerschema
+adapters.procfs
+adapters.retention
+adapters.sdnotify
+adapters.statefile
+adapters.wakeups
+adapters.folder
+adapters.gitcommand
+adapters.journal
+adapters.configchild
+adapters.git
+adapters.hostfacts
+adapters.ledgerrows
+adapters.spawn
+adapters.spool
+adapters.syscalls
+adapters.child
+adapters.ledger
+adapters.metrics
+adapters.rundir
+adapters.process
+adapters.controlapi
+adapters.http
+adapters.gitobjects
+adapters.tree
+adapters.mirror
+adapters.remote
+agent.config
+agent.recorder
+agent.reload
+agent.sync
+agent.runner
+agent.saved
+agent.control
+agent.recovery
+agent.swap
+agent.loop
+agent.once
+cli.reference
+cli.terminal
+cli.main
+cli.report
+cli.tidier
+cli.facts
+cli.configreader
+cli.planview
+cli.place
+cli.check
+cli.client
+cli.surfaces
+cli.control
+cli.inspect
+cli.next
+cli.validate
+cli.agent
+cli.syncprocess
+cli.sides
+cli.plan
+__main__
+""".split()
+
+# A layer is the first part of a module's name. Among themselves: core, agent and cli as the order allows, adapters only within a family.
+MAY_IMPORT = {
+    "errors": set(),
+    "core": {"errors", "core"},
+    "ports": {"errors", "core"},
+    "adapters": {"errors", "core", "ports"},
+    "agent": {"errors", "core", "ports", "agent"},
+    "cli": {"errors", "core", "ports", "adapters", "agent", "cli"},
+    "__main__": {"cli"},
+}
+
+# One surface to the outside may be cut into several files; only these adapters may import each other, as the order allows.
+FAMILIES = [
+    ["adapters.git*", "adapters.mirror", "adapters.remote", "adapters.tree", "adapters.child"],
+    ["adapters.process", "adapters.procfs", "adapters.cgroup", "adapters.rundir", "adapters.spawn"],
+    ["adapters.http", "adapters.controlapi"],
+    ["adapters.ledger*"],
+]
+# What the kernel offers and Python 3.11 does not: any adapter may use it.
+GROUND = {"adapters.syscalls"}
+
+# What core may take from the standard library: nothing that reads a clock, the network or the environment, starts anything, or waits. The only
+# files it reads are data of installed packages, which never change: zones, schemas, versions.
+PURE = set(
+    """__future__ abc base64 binascii bisect calendar collections copy dataclasses datetime decimal difflib enum fnmatch fractions functools
+    hashlib heapq hmac importlib.metadata importlib.resources ipaddress itertools json math operator posixpath re shlex string struct
+    textwrap types typing unicodedata urllib.parse zoneinfo""".split()
+)
+IMPURE_CALLS = {"open", "print", "input", "eval", "exec", "datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
+
+# Where each package from outside, and each module of the standard library that is a surface of its own, may be imported.
+HOME = {
+    "cheroot": ["adapters.http", "adapters.controlapi"],
+    "croniter": ["core.cron*"],
+    "git": ["adapters.git"],
+    "jsonschema": ["core.*schema*", "core.taskfile"],
+    "prometheus_client": ["adapters.metrics*", "adapters.http"],
+    "referencing": ["core.*schema*", "core.taskfile"],
+    "sqlite3": ["adapters.ledger*"],
+    "subprocess": ["adapters.*", "cli.*"],
+    "tzdata": ["core.cron*", "core.localtime"],
+    "watchfiles": ["adapters.watch"],
+    "yaml": ["core.*yaml*", "core.taskfile"],
+}
+
+FORBIDDEN_NAMES = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "shared", "stuff", "tools", "util", "utils"}
+
+LONGEST_FUNCTION = 60
+LONGEST_FILE = 400
+
+STDLIB = sys.stdlib_module_names
+
+
+def source_files() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), str(path))
+
+
+@cache
+def imports(path: Path) -> frozenset[str]:
+    """Full names of the modules that a file imports, anywhere in it; `from a import b` is a.b when that is a module, else a."""
+    found = set()
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: a relative import; write the full name"
+            found |= {_imported(str(node.module), alias.name) for alias in node.names}
+    return frozenset(found)
+
+
+def _imported(module: str, name: str) -> str:
+    submodule = PACKAGE.parent.joinpath(*module.split("."), name)
+    return f"{module}.{name}" if submodule.with_suffix(".py").exists() or submodule.joinpath("__init__.py").exists() else module
+
+
+def own_imports(path: Path) -> set[str]:
+    return {name.removeprefix("torchsync.") for name in imports(path) if name.startswith("torchsync.")}
+
+
+def layer(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def is_part_of(module: str, part: str) -> bool:
+    """Whether an adapter may use another one: a part of its own surface, or the common ground."""
+    family = any(belongs(module, names) and belongs(part, names) for names in FAMILIES)
+    return family or (layer(module) == "adapters" and part in GROUND)
+
+
+def belongs(module: str, patterns: list[str]) -> bool:
+    return any(fnmatchcase(module, pattern) for pattern in patterns)
+
+
+files = pytest.mark.parametrize("path", source_files(), ids=module_name)
+
+
+def test_every_module_has_its_place_in_the_order() -> None:
+    missing = sorted({module_name(path) for path in source_files()} - set(ORDER))
+    assert not missing, (
+        f"add to ORDER, each below everything it imports (`python {Path(__file__).name}` prints a list that fits): {missing}"
+    )
+
+
+def test_the_order_names_only_modules_that_exist_and_each_once() -> None:
+    stale = sorted(set(ORDER) - {module_name(path) for path in source_files()})
+    assert not stale, f"drop from ORDER: {' '.join(stale)}"
+    assert len(ORDER) == len(set(ORDER))
+
+
+@files
+def test_a_module_imports_only_what_stands_above_it(path: Path) -> None:
+    module = module_name(path)
+    above = set(ORDER[: ORDER.index(module)] if module in ORDER else ORDER)
+    below = sorted(own_imports(path) - above)
+    assert not below, f"{module} imports {', '.join(below)}, which does not stand above it in ORDER"
+
+
+@files
+def test_a_layer_sees_only_the_layers_it_may(path: Path) -> None:
+    module = module_name(path)
+    may = MAY_IMPORT[layer(module)]
+    refused = [name for name in own_imports(path) if layer(name) not in may and not is_part_of(module, name)]
+    assert not refused, f"{module} is in layer {layer(module)}, which may not import {', '.join(sorted(refused))}"
+
+
+@files
+def test_packages_stay_in_their_home(path: Path) -> None:
+    module = module_name(path)
+    for name in imports(path):
+        package = name.partition(".")[0]
+        if package in HOME:
+            assert belongs(module, HOME[package]), f"{module} imports {package}; its place is {HOME[package]}"
+        else:
+            assert package in STDLIB or package == "torchsync", f"{module} imports {package}, which has no place in HOME"
+
+
+core_files = pytest.mark.parametrize("path", [path for path in source_files() if layer(module_name(path)) == "core"], ids=module_name)
+
+
+@core_files
+def test_core_imports_nothing_that_reaches_outside(path: Path) -> None:
+    standard = {name for name in imports(path) - _pure_paths(path) if name.partition(".")[0] in STDLIB}
+    impure = sorted(name for name in standard if name not in PURE and name.partition(".")[0] not in PURE)
+    assert not impure, f"core is values in, values out; {module_name(path)} imports {', '.join(impure)}"
+
+
+def _pure_paths(path: Path) -> set[str]:
+    """`pathlib`, when only PurePath and its kind are taken from it: those never look at a disk."""
+    nodes = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.ImportFrom) and node.module == "pathlib"]
+    return {"pathlib"} if all(alias.name.startswith("Pure") for node in nodes for alias in node.names) else set()
+
+
+@core_files
+def test_core_calls_nothing_that_reaches_outside(path: Path) -> None:
+    called = {ast.unparse(node.func) for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)}
+    impure = sorted(call for call in called if call in IMPURE_CALLS)
+    assert not impure, f"{module_name(path)} calls {', '.join(impure)}: take the value as a parameter"
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("__init__.py")), ids=module_name)
+def test_init_files_are_empty(path: Path) -> None:
+    assert path.read_text() == ""
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(parsed(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+@files
+def test_functions_and_files_stay_short(path: Path) -> None:
+    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions(path)}
+    long = [f"{name} ({length} lines)" for name, length in lengths.items() if length > LONGEST_FUNCTION]
+    assert not long, f"longer than {LONGEST_FUNCTION} lines: {', '.join(long)}"
+    lines = len(path.read_text().splitlines())
+    assert lines <= LONGEST_FILE, f"{lines} lines; the most is {LONGEST_FILE}"
+
+
+def test_no_file_is_named_for_what_it_is_not() -> None:
+    everywhere = [path for folder in ("torchsync", "tests", "bench", "scripts") for path in (ROOT / folder).rglob("*.py")]
+    assert not [str(path) for path in everywhere if path.stem in FORBIDDEN_NAMES]
+
+
+@pytest.mark.parametrize("module", ["torchsync.agent.loop", "torchsync.agent.sync"])
+def test_the_agent_never_loads_what_only_the_sync_process_needs(module: str) -> None:
+    """Parsers of foreign documents stay in the sync process: for memory, and since its crash costs one sync only."""
+    if importlib.util.find_spec(module) is None:
+        pytest.fail(f"{module} is gone: name here what runs in the agent's process now")
+    script = f"import sys, {module}; print(*sorted({{'git', 'yaml', 'jsonschema', 'croniter.tests'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == []
+
+
+def fitting_order() -> list[str]:
+    """The modules by layer, in it by how much they rest on, then by name. Raises RecursionError for a cycle."""
+    rests_on = {module_name(path): own_imports(path) for path in source_files()}
+    layers = list(MAY_IMPORT)
+
+    @cache
+    def depth(module: str) -> int:
+        return 1 + max((depth(name) for name in rests_on[module] if name in rests_on), default=0)
+
+    return sorted(rests_on, key=lambda module: (layers.index(layer(module)), depth(module), module))
+
+
+if __name__ == "__main__":
+    print("\n".join(fitting_order()))

@@ -1,0 +1,100 @@
+"""The documentation: its examples are valid, its links lead somewhere, and its generated pages are up to date."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from torchsync.core.taskfile import TaskFileReader
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "sample-repo").rglob("*.md")])
+SCHEMA = ROOT / "torchsync/schemas/task.schema.json"
+
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def task_files() -> list[object]:
+    """The yaml blocks that are task files: those that say `version: 1` and have `tasks:`."""
+    found = []
+    for page in PAGES:
+        text = page.read_text()
+        for block in FENCE.finditer(text):
+            if block[1] == "yaml" and re.search(r"^version: 1$", block[2], re.MULTILINE) and re.search(r"^tasks:", block[2], re.MULTILINE):
+                line = text.count("\n", 0, block.start()) + 1
+                found.append(pytest.param(block[2], id=f"{page.relative_to(ROOT)}:{line}"))
+    return found
+
+
+def agent_configurations() -> list[object]:
+    """The yaml blocks that are an agent.yaml: those that say `version: 1` and have `repository:`."""
+    blocks = [block[2] for page in PAGES for block in FENCE.finditer(page.read_text()) if block[1] == "yaml"]
+    return [block for block in blocks if re.search(r"^version: 1\n.*^repository:", block, re.MULTILINE | re.DOTALL)]
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors a page has, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_readme_shows_a_task_file() -> None:
+    assert any(str(param.id).startswith("README.md") for param in task_files())  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("text", task_files())
+def test_a_task_file_in_the_documentation_is_valid(text: str) -> None:
+    drafts, problems = TaskFileReader(json.loads(SCHEMA.read_text())).read("tasks/example.yaml", text.encode())
+    assert not problems, "\n".join(map(str, problems))
+    assert drafts
+
+
+@pytest.mark.parametrize("text", agent_configurations())
+def test_an_agent_configuration_in_the_documentation_is_valid(text: str) -> None:
+    schema = json.loads((ROOT / "torchsync/schemas/agent.schema.json").read_text())
+    Draft202012Validator(schema).validate(yaml.safe_load(text))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_resolves(page: Path) -> None:
+    broken = []
+    for target in LINK.findall(FENCE.sub("", page.read_text())):
+        path, _, anchor = target.partition("#")
+        if re.match(r"[a-z]+:", target):
+            continue
+        file = (page.parent / path).resolve() if path else page
+        if not file.exists() or not file.is_relative_to(ROOT) or (anchor and anchor not in headings(file)):
+            broken.append(target)
+    assert not broken
+
+
+def test_generated_files_are_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.generate", "--check"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
+def test_every_promise_names_tests_that_exist() -> None:
+    page = (ROOT / "docs/explanation/promises.md").read_text()
+    sections = re.split(r"^## ", page, flags=re.MULTILINE)[1:]
+    source = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    for section in sections:
+        named = re.findall(r"^- `(test_\w+)`$", section, re.MULTILINE)
+        assert named, section.splitlines()[0]
+        assert [name for name in named if f"def {name}(" not in source] == []
+
+
+def test_the_exit_codes_of_the_readme_are_those_of_the_errors() -> None:
+    text = (ROOT / "torchsync/errors.py").read_text()
+    used = set(re.findall(r"exit_status = (\d+)", text))
+    told = set(re.findall(r"\d+", " ".join(re.findall(r"^\| ([\d, ]+) \|", (ROOT / "README.md").read_text(), re.MULTILINE))))
+    assert used <= told
