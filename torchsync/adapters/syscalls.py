@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
+from weakref import finalize
 
 from torchsync.core.model import Millis
 from torchsync.ports import Clock, Wakeups
@@ -43,6 +44,7 @@ class Timer:
         self._waiting: list[tuple[Millis, int, Callable[[], None]]] = []
         self._order = count()
         self._descriptor = _check(_LIBC.timerfd_create(_CLOCK_BOOTTIME, _TFD_NONBLOCK | _TFD_CLOEXEC))
+        finalize(self, os.close, self._descriptor).atexit = False
         wakeups.watch(self._descriptor, self._ring)
 
     def after(self, delay: Millis, call: Callable[[], None]) -> None:

@@ -12,6 +12,7 @@ import selectors
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from weakref import finalize
 
 from torchsync.core.model import Millis
 
@@ -23,6 +24,7 @@ class SelectorWakeups:
         self._events: deque[object] = deque()
         self._selector = selectors.DefaultSelector()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        finalize(self, os.close, self._bell).atexit = False
         self.watch(self._bell, self._silence)
 
     def post(self, event: object) -> None:
