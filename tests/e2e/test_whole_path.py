@@ -252,9 +252,9 @@ def test_killed_again_and_again_no_instant_is_lost_or_doubled(host: Host) -> Non
         covered += [first + step for step in range(entry["count"])]
     covered.sort()
     assert covered == list(range(covered[0], covered[-1] + 1))
-    started = {mark.name: mark.read_text().split() for mark in marks.iterdir()}
-    assert {name: runs for name, runs in started.items() if len(runs) != 1} == {}
     ran = {run["instant"].replace(".000Z", "Z") for run in host.runs("beat") if run["outcome"] == "succeeded"}
+    started = {mark.name: mark.read_text().split() for mark in marks.iterdir()}  # after `ran`: more runs begin all the time
+    assert {name: runs for name, runs in started.items() if len(runs) > 1} == {}
     assert ran <= set(started)
 
 
