@@ -29,6 +29,7 @@ core.logevents
 core.model
 core.pathglob
 core.remoteurl
+core.spread
 core.yamlfault
 core.admission
 core.backoff
