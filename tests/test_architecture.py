@@ -23,13 +23,13 @@ PACKAGE = ROOT / "torchsync"
 
 ORDER = """
 errors
-core.cronfield
 core.jsontext
 core.logevents
 core.model
 core.pathglob
 core.remoteurl
 core.spread
+core.cronfield
 core.yamlfault
 core.admission
 core.backoff
@@ -48,6 +48,10 @@ core.treepaths
 core.versioned
 core.yamltext
 core.control
+core.crondays
+core.schedule
+core.crongap
+core.cronmacro
 core.cron
 core.daemons
 core.effects

@@ -42,6 +42,35 @@ def test_an_unknown_zone_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "TS122" in said(capsys, "--expr", "@hourly", "--timezone", "Europe/Berln", status=65).err
 
 
+def test_h_is_told_for_the_host_and_the_task_that_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """57 is what `printf 'db-1\\0nightly\\0minute' | sha256sum` comes to, as in the tests of `Spread`."""
+    words = ["--expr", "H 3 * * *", "--host", "DB-1", "--task-name", "nightly", *AFTER, "-n", "1", "--json"]
+    assert json.loads(said(capsys, *words).out) == {"fires": ["2026-03-29T03:57:00Z"]}
+
+
+@pytest.mark.parametrize("words", [[], ["--host", "db-1"], ["--task-name", "nightly"]])
+@pytest.mark.parametrize("expr", ["H 3 * * *", "0 1,h(2-5) * * *"])
+def test_h_without_a_host_and_a_task_is_a_usage_error(words: list[str], expr: str, capsys: pytest.CaptureFixture[str]) -> None:
+    message = said(capsys, "--expr", expr, *words, *AFTER, status=2).err
+    assert "TS357" in message
+    assert "--host and --task-name" in message
+
+
+def test_a_refused_schedule_with_h_is_refused_and_no_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "TS121" in said(capsys, "--expr", "0 0 31 H *", *AFTER, status=65).err
+
+
+def test_at_fires_once_in_the_zone_and_startup_has_no_fires(capsys: pytest.CaptureFixture[str]) -> None:
+    exprs = ["--expr", "@at 2026-12-01T03:00", "--expr", "@at 2026-03-28T13:00:00", "--expr", "@startup", "--expr", "@daily"]
+    shown = said(capsys, *exprs, "--timezone", "Europe/Berlin", *AFTER, "-n", "2", "--json")
+    assert json.loads(shown.out)["results"] == [
+        {"expr": "@at 2026-12-01T03:00", "fires": ["2026-12-01T02:00:00Z"]},
+        {"expr": "@at 2026-03-28T13:00:00", "fires": []},
+        {"expr": "@startup", "fires": []},
+        {"expr": "@daily", "fires": ["2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"]},
+    ]
+
+
 @pytest.mark.parametrize("text", ["tomorrow", "2026-03-28", "2026-03-28T12:00:00"])
 def test_a_time_without_a_zone_is_a_usage_error(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "TS357" in said(capsys, "--expr", "@hourly", "--after", text, status=2).err

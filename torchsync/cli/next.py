@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from torchsync.core.cron import Schedule, ScheduleRefusal, check_zone, instants, parse_schedule, zone_named
+from torchsync.core.cron import Schedule, ScheduleRefusal, Spread, check_zone, has_hash, instants, parse_schedule, zone_named
 from torchsync.core.instants import parse_rfc3339, rfc3339_short
 from torchsync.core.jsontext import Json
 from torchsync.core.model import CronTiming, Instant, Task
@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--expr", action="append", metavar="SCHEDULE", help="a schedule instead of a repository; may be given several times"
     )
+    parser.add_argument("--task-name", metavar="NAME", help="the name of the task that --expr is for: `H` goes by it and by --host")
     parser.add_argument("--timezone", default="UTC", metavar="ZONE", help="the zone of --expr (default: UTC)")
     parser.add_argument("--after", metavar="T", help="only fires later than this, such as 2026-03-29T00:00:00Z (default: now)")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -72,15 +73,18 @@ def _after(text: str | None) -> Instant:
 
 def _of_expressions(args: argparse.Namespace, after: Instant) -> list[_Answer]:
     zone_refusal = check_zone(args.timezone)
-    return [_of_expression(expr, args.timezone, after, args.count, zone_refusal) for expr in args.expr]
+    spread = Spread(args.host.lower(), args.task_name) if args.host and args.task_name else None
+    return [_of_expression(expr, spread, zone_refusal or args.timezone, after, args.count) for expr in args.expr]
 
 
-def _of_expression(expr: str, zone: str, after: Instant, count: int, zone_refusal: ScheduleRefusal | None) -> _Answer:
-    schedule = parse_schedule(expr)
+def _of_expression(expr: str, spread: Spread | None, zone: str | ScheduleRefusal, after: Instant, count: int) -> _Answer:
+    schedule = parse_schedule(expr, spread)
     if not isinstance(schedule, Schedule):
         return _Answer(expr, refusal=schedule)
-    if zone_refusal:
-        return _Answer(expr, refusal=zone_refusal)
+    if spread is None and has_hash(expr):
+        raise UsageError("TS357", f"--expr {expr!r}: `H` picks a value by host and task; give both --host and --task-name")
+    if isinstance(zone, ScheduleRefusal):
+        return _Answer(expr, refusal=zone)
     return _Answer(expr, _fires(schedule, zone, after, count))
 
 

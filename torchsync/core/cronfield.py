@@ -1,13 +1,16 @@
 """One field of a schedule: its text in, the values it stands for out. Pure.
 
     field   = entry { "," entry }
-    entry   = "*" [ "/" step ] | value [ "/" step ] | value "-" value [ "/" step ] | special
+    entry   = "*" [ "/" step ] | value [ "/" step ] | value "-" value [ "/" step ] | hashed | special
+    hashed  = "H" [ "(" value "-" value ")" ] [ "/" step ]
     value   = number | name                                (names: month and day of week)
     special = "L" | "LW"                                   (day of month: last day, last weekday)
             | "L" value | value "#" ( "1" ... "5" )        (day of week: last Friday, third Friday)
 
 A range may wrap (`22-2`), and then its step is carried over the wrap: `23-3/2` is 23, 1, 3. `a/n` runs from a to the end of the field, `a-a`
-is a. What is refused is what other crons read in another way or would never do what it seems to say; the hint names what to write instead.
+is a. `H` is a value of its range, picked by host and task (`core/spread.py`); its range is the field or what the brackets say, and in day of
+month never more than 1 to 28, the days that every month has. What is refused is what other crons read in another way or would never do what
+it seems to say; the hint names what to write instead.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+
+from torchsync.core.spread import Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class FieldKind:
     last: int
     names: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     again: int | None = None
+    word: str = ""
+    """What `Spread.pick` calls the field."""
 
     @property
     def size(self) -> int:
@@ -55,15 +62,30 @@ class FieldKind:
         return self.last if self.again is None else self.again
 
 
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """An entry with `H`, and what it may stand for on one host or another: each choice is the values it has there."""
+
+    token: Token
+    choices: tuple[frozenset[int], ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """What a field says: plain `values` in ascending order, and `specials` (`l`, `lw`, `l5`, `5#3`) that depend on the month."""
 
+    kind: FieldKind
     token: Token
     values: tuple[int, ...]
+    """Those of `fixed` and of one choice for each of `hashed`."""
+    fixed: frozenset[int]
+    hashed: tuple[Hashed, ...] = ()
     specials: tuple[Token, ...] = ()
-    is_full: bool = False
-    """Every value of the field is among `values`."""
+
+    @property
+    def is_full(self) -> bool:
+        """Every value of the field is among `values`."""
+        return len(self.values) == self.kind.size
 
     @property
     def is_starred(self) -> bool:
@@ -75,18 +97,20 @@ def _numbered(names: str, first: int) -> Mapping[str, int]:
     return MappingProxyType({name: number for number, name in enumerate(names.split(), first)})
 
 
-SECOND = FieldKind(name="second", first=0, last=59)
-MINUTE = FieldKind(name="minute", first=0, last=59)
-HOUR = FieldKind(name="hour", first=0, last=23)
-DAY = FieldKind(name="day of month", first=1, last=31)
-MONTH = FieldKind(name="month", first=1, last=12, names=_numbered("jan feb mar apr may jun jul aug sep oct nov dec", 1))
-WEEKDAY = FieldKind(name="day of week", first=0, last=6, names=_numbered("sun mon tue wed thu fri sat", 0), again=7)
+SECOND = FieldKind(name="second", word="second", first=0, last=59)
+MINUTE = FieldKind(name="minute", word="minute", first=0, last=59)
+HOUR = FieldKind(name="hour", word="hour", first=0, last=23)
+DAY = FieldKind(name="day of month", word="day", first=1, last=31)
+HASHED_DAY = FieldKind(name="day of month", word="day", first=1, last=28)
+"""The days among which `H` picks."""
+MONTH = FieldKind(name="month", word="month", first=1, last=12, names=_numbered("jan feb mar apr may jun jul aug sep oct nov dec", 1))
+WEEKDAY = FieldKind(name="day of week", word="weekday", first=0, last=6, names=_numbered("sun mon tue wed thu fri sat", 0), again=7)
 
 _VALUE = r"[0-9]+|[a-z]+"
 _PLAIN = re.compile(rf"(?:(?P<star>\*)|(?P<low>{_VALUE})(?:-(?P<high>{_VALUE}))?)(?:/(?P<step>[0-9]+))?")
 _LAST_WEEKDAY = re.compile(r"l(?P<day>[0-9]+|[a-z]{3})")
-_NTH_WEEKDAY = re.compile(rf"(?P<day>{_VALUE})#(?P<nth>[0-9]+)")
-_HASHED = re.compile(r"h(\([0-9]+-[0-9]+\))?(/[0-9]+)?")
+_NTH_WEEKDAY = re.compile(rf"(?P<day>(?!h#)(?:{_VALUE}))#(?P<nth>[0-9]+)")
+_HASHED = re.compile(rf"h(?:\((?P<low>{_VALUE})-(?P<high>{_VALUE})\))?(?:/(?P<step>[0-9]+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +130,16 @@ _MISTAKES = (
         re.compile(r"r(\(.*\))?(/.*)?"),
         "`R` is not accepted: it would draw another value at every start",
         "write a fixed value",
+    ),
+    _Mistake(
+        re.compile(r"h\((?P<value>[0-9a-z]+)\)(/[0-9]+)?"),
+        "`H` takes a range in brackets, not one value",
+        "write `{value}` for that value alone, or `H(a-b)`",
+    ),
+    _Mistake(re.compile(r"h-[0-9a-z]+|[0-9a-z]+-h"), "`H` cannot be the end of a range", "write the range in brackets: `H(a-b)`"),
+    _Mistake(re.compile(r"h\(?.*|.*\)"), "`{0}` is not understood", "write `H`, `H(a-b)`, `H/n` or `H(a-b)/n`"),
+    _Mistake(
+        re.compile(r"(?P<low>[0-9a-z]*)~(?P<high>[0-9a-z]*)"), "`~` is not accepted", "write `H(a-b)`, which picks a value by host and task"
     ),
     _Mistake(
         re.compile(r"[0-9]+w|w[0-9]+"),
@@ -136,19 +170,24 @@ _MISTAKES = (
 )
 
 
-def read_field(kind: FieldKind, token: Token) -> Field | ScheduleRefusal:
-    """What the field says, or the first thing that is wrong with it (TS120, or TS113 for `H`)."""
-    values: set[int] = set()
+def read_field(kind: FieldKind, token: Token, spread: Spread | None) -> Field | ScheduleRefusal:
+    """What the field says, or the first thing that is wrong with it (TS120). Without `spread`, `H` is the start of its range."""
+    fixed: set[int] = set()
+    hashed: list[Hashed] = []
     specials: list[Token] = []
     for entry in _entries(token):
-        found = _read_entry(kind, entry)
-        if isinstance(found, ScheduleRefusal):
-            return found
-        if isinstance(found, Token):
-            specials.append(found)
-        else:
-            values |= found
-    return Field(token=token, values=tuple(sorted(values)), specials=tuple(specials), is_full=len(values) == kind.size)
+        match _read_entry(kind, entry):
+            case ScheduleRefusal() as found:
+                return found
+            case Token() as special:
+                specials.append(special)
+            case Hashed() as choice:
+                hashed.append(choice)
+            case plain:
+                fixed |= plain
+    picked = (entry.choices[spread.pick(kind.word, len(entry.choices)) if spread else 0] for entry in hashed)
+    values = tuple(sorted(fixed.union(*picked)))
+    return Field(kind=kind, token=token, values=values, fixed=frozenset(fixed), hashed=tuple(hashed), specials=tuple(specials))
 
 
 def refusal(token: Token, message: str, hint: str) -> ScheduleRefusal:
@@ -163,18 +202,37 @@ def _entries(token: Token) -> Iterator[Token]:
         column += len(text) + 1
 
 
-def _read_entry(kind: FieldKind, entry: Token) -> frozenset[int] | Token | ScheduleRefusal:
-    """The plain values of the entry, or the entry in croniter's spelling when it is a special one."""
+def _read_entry(kind: FieldKind, entry: Token) -> frozenset[int] | Hashed | Token | ScheduleRefusal:
+    """The plain values of the entry, what it may stand for when it has `H`, or the entry in croniter's spelling when it is a special one."""
     special = _read_special(kind, entry)
     if special:
         return special
+    if hashed := _HASHED.fullmatch(entry.text):
+        return _read_hashed(HASHED_DAY if kind is DAY else kind, entry, hashed)
     plain = _PLAIN.fullmatch(entry.text)
     found = _read_plain(kind, entry, plain) if plain else _not_understood(kind, entry)
     if isinstance(found, frozenset):
         return found
-    if _HASHED.fullmatch(entry.text):
-        return ScheduleRefusal("TS113", "`H` is not in this version", "write a fixed value, or upgrade first", entry.column)
     return _known_mistake(kind, entry) or found
+
+
+def _read_hashed(kind: FieldKind, entry: Token, match: re.Match[str]) -> Hashed | ScheduleRefusal:
+    low, high = kind.first, kind.last
+    if match["low"]:
+        start, end = (_read_value(kind, entry, match, group) for group in ("low", "high"))
+        if isinstance(start, ScheduleRefusal):
+            return start
+        if isinstance(end, ScheduleRefusal):
+            return end
+        low, high = start, end
+    distance = min(_distance(kind, low, high), kind.size - 1)
+    if not match["step"]:
+        return Hashed(entry, tuple(_run(kind, low + picked, 0, 1) for picked in range(distance + 1)))
+    step = int(match["step"])
+    if not 1 <= step <= distance:
+        place = Token(match["step"], entry.column + match.start("step"))
+        return _wrong_step(kind, place, entry.text.partition("/")[0].upper(), distance)
+    return Hashed(entry, tuple(_run(kind, low + picked, distance - picked, step) for picked in range(step)))
 
 
 def _read_special(kind: FieldKind, entry: Token) -> Token | ScheduleRefusal | None:
@@ -217,7 +275,12 @@ def _read_plain(kind: FieldKind, entry: Token, match: re.Match[str]) -> frozense
     step = int(match["step"] or 1)
     if match["step"] and not 1 <= step <= distance:
         place = Token(match["step"], entry.column + match.start("step"))
-        return _wrong_step(kind, place, low, distance)
+        return _wrong_step(kind, place, str(low), distance)
+    return _run(kind, low, distance, step)
+
+
+def _run(kind: FieldKind, low: int, distance: int, step: int) -> frozenset[int]:
+    """From `low` on every `step`th value up to `distance` later, over the end of the field where it comes first."""
     return frozenset(kind.first + (low - kind.first + passed) % kind.size for passed in range(0, distance + 1, step))
 
 
@@ -244,11 +307,11 @@ def _known_mistake(kind: FieldKind, entry: Token) -> ScheduleRefusal | None:
     return None
 
 
-def _wrong_step(kind: FieldKind, step: Token, low: int, distance: int) -> ScheduleRefusal:
+def _wrong_step(kind: FieldKind, step: Token, instead: str, distance: int) -> ScheduleRefusal:
     if int(step.text) == 0:
         return refusal(step, f"{kind.name}: a step of 0 never moves", "write a step of 1 or more")
     message = f"{kind.name}: the step {step.text} is larger than the {distance} from the first to the last value of its range"
-    return refusal(step, message, f"write `{low}`, which is all it would match, or a smaller step")
+    return refusal(step, message, f"write `{instead}`, which is all it would match, or a smaller step")
 
 
 def _unknown_name(kind: FieldKind, name: Token) -> ScheduleRefusal:
@@ -265,4 +328,6 @@ def _not_understood(kind: FieldKind, entry: Token) -> ScheduleRefusal:
 
 def _expected(kind: FieldKind) -> str:
     names = list(kind.names)
+    if kind is HASHED_DAY:
+        return "write `H(1-28)`, or a part of it: these are the days that every month has"
     return f"write {kind.first} to {kind.highest}" + (f" or {names[0]} to {names[-1]}" if names else "")
