@@ -35,7 +35,7 @@ def rounds() -> Bench:
     answer = SyncAnswer(verdict=Verdict.ACCEPTED, revision=REVISION, tree=TREE, tasks=(changed,), kept=kept)
 
     def swap() -> int:
-        found = prepare(old, answer, facts=FACTS, origin="bench", rules=HostRules(policy("root"), lambda _: 0), now=NOW)
+        found = prepare(old, answer, observed=FACTS, origin="bench", rules=HostRules(policy("root"), lambda _: 0), now=NOW)
         assert isinstance(found, Prepared)
         saved.save_generation(found.generation)
         engine.apply(found.generation, found.found, NOW, Millis(0))

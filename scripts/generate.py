@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -86,9 +87,16 @@ class Arguments:
         return self
 
 
-def schema_copy() -> str:
-    """`sample-repo/schemas/task.schema.json`, for editors: a link out of a task repository is refused."""
-    return (ROOT / "torchsync/schemas/task.schema.json").read_text()
+def schema_copy(name: str) -> Callable[[], str]:
+    """`sample-repo/schemas/*.schema.json`, for editors: a link out of a task repository is refused."""
+    return (ROOT / f"torchsync/schemas/{name}.schema.json").read_text
+
+
+def settings_schema() -> str:
+    """`torchsync.schema.json`: its own part as it stands, the fields of a task as the schema of task files has them."""
+    schema = json.loads((ROOT / "torchsync/schemas/torchsync.schema.json").read_text())
+    fields = json.loads((ROOT / "torchsync/schemas/task.schema.json").read_text())["$defs"]["fields"]
+    return json.dumps({**schema, "$defs": {"fields": fields}}, indent=2, ensure_ascii=False) + "\n"
 
 
 def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
@@ -98,12 +106,15 @@ def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/task.md": lambda: render_schema_page(read_schema("task")),
+    "docs/reference/torchsync.md": lambda: render_schema_page(read_schema("torchsync")),
+    "docs/reference/hosts.md": lambda: render_schema_page(read_schema("hosts")),
     "docs/reference/agent.md": lambda: render_schema_page(read_schema("agent")),
     "docs/reference/errors.md": errors_page,
     "docs/reference/metrics.md": metrics_page,
     "docs/reference/log-events.md": events_page,
     "docs/reference/cli.md": commands_page,
-    "sample-repo/schemas/task.schema.json": schema_copy,
+    "torchsync/schemas/torchsync.schema.json": settings_schema,
+    **{f"sample-repo/schemas/{name}.schema.json": schema_copy(name) for name in ("task", "torchsync", "hosts")},
 }
 
 

@@ -98,6 +98,7 @@ def generation(*tasks: Task, **changes) -> Generation:
         "revision": REVISION,
         "tree": TREE,
         "facts": facts(),
+        "observed": facts(),
         "tasks": {one.name: one for one in tasks},
         "baselines": {one.name: NOON for one in tasks},
         "applied_at": NOON,

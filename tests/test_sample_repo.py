@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import signal
@@ -14,16 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from torchsync.adapters.schemas import repository_formats
 from torchsync.core.model import HostFacts, ShellCommand
 from torchsync.core.selector import selects
-from torchsync.core.taskfile import TaskFileReader
 from torchsync.core.taskset import Rejection, TaskSet, judge
 from torchsync.core.treepaths import TreeEntry
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "sample-repo"
 SCRIPTS = SAMPLE / "scripts"
-SCHEMA = ROOT / "torchsync/schemas/task.schema.json"
 
 
 def judged(folder: Path) -> TaskSet | Rejection:
@@ -33,7 +31,7 @@ def judged(folder: Path) -> TaskSet | Rejection:
         TreeEntry(path=name, mode=mode(folder / name), object_id=hashlib.sha1(content).hexdigest(), size=len(content))
         for name, content in sorted(contents.items())
     ]
-    return judge(entries, contents, TaskFileReader(json.loads(SCHEMA.read_text())))
+    return judge(entries, contents, repository_formats())
 
 
 def mode(path: Path) -> str:

@@ -25,7 +25,8 @@ ROOT = Path(__file__).parent.parent
 # Which field of `Task` holds what a field of the file says. `overlap` and `misfire` have one value each so far, which need not be held.
 HELD_BY = {
     "description": "description", "owner": "owner", "runbook": "runbook", "labels": "labels", "enabled": "enabled", "type": "timing",
-    "schedule": "timing", "timezone": "timing", "starting_deadline": "timing", "timeout": "timing", "restart": "timing", "overlap": None,
+    "schedule": "timing", "timezone": "timing", "jitter": "timing", "starting_deadline": "timing", "timeout": "timing",
+    "inputs": "inputs", "restart": "timing", "overlap": None,
     "misfire": None, "command": "command", "shell": "command", "working_dir": "working_dir", "user": "user", "env": "env", "hosts": "hosts",
     "max_running": "max_running", "stop_signal": "stop_signal", "stop_grace": "stop_grace", "success_exit_codes": "success_exit_codes",
     "output": "output_max", "alert": "severity",
@@ -59,11 +60,7 @@ def subschemas(schema: Any) -> Iterator[dict[str, Any]]:
 
 every_property = pytest.mark.parametrize(
     ("name", "field"),
-    [
-        pytest.param(name, field, id=f"{name}{route}")
-        for name in ("task", "agent", "problems")
-        for route, field in properties(read_schema(name))
-    ],
+    [pytest.param(name, field, id=f"{name}{route}") for name in NAMES for route, field in properties(read_schema(name))],
 )
 
 
@@ -92,7 +89,7 @@ def test_a_default_is_valid(name: str, field: dict[str, Any]) -> None:
         Draft202012Validator(field).validate(field["default"])
 
 
-@pytest.mark.parametrize("name", ["task", "agent"])
+@pytest.mark.parametrize("name", ["task", "agent", "torchsync", "hosts"])
 def test_nothing_undescribed_is_accepted_and_every_text_has_an_end(name: str) -> None:
     for schema in subschemas(read_schema(name)):
         kinds = schema.get("type", ())
@@ -108,7 +105,7 @@ def test_nothing_undescribed_is_accepted_and_every_text_has_an_end(name: str) ->
             assert schema.get("x-form"), schema
 
 
-@pytest.mark.parametrize("name", ["task", "agent"])
+@pytest.mark.parametrize("name", ["task", "agent", "torchsync", "hosts"])
 def test_no_text_makes_a_pattern_slow(name: str) -> None:
     patterns = {schema["pattern"]: schema["maxLength"] for schema in subschemas(read_schema(name)) if "pattern" in schema}
     start = time.process_time()
@@ -139,7 +136,9 @@ def test_the_defaults_of_the_task_schema_are_those_of_the_code() -> None:
     reader = TaskFileReader(read_schema("task"))
     for kind in ({"schedule": "@daily"}, {"type": "daemon"}):
         plain = {"command": "x", **kind}
-        left_out = ("schedule", "timezone", "starting_deadline", "timeout", "overlap", "misfire") if "type" in kind else ("restart",)
+        left_out = (
+            ("schedule", "timezone", "jitter", "starting_deadline", "timeout", "overlap", "misfire") if "type" in kind else ("restart",)
+        )
         spelt = {
             name: field["default"]
             for name, field in task_fields().items()
@@ -194,7 +193,7 @@ def test_the_reference_pages_are_written_and_checked(tmp_path: Path, capsys: pyt
     assert {path.name for path in tmp_path.iterdir()} == set(PAGES)
 
 
-@pytest.mark.parametrize("name", ["task", "agent"])
+@pytest.mark.parametrize("name", ["task", "agent", "hosts"])
 def test_a_page_names_every_field(name: str) -> None:
     page = render_schema_page(read_schema(name))
     for route, field in properties(read_schema(name)):

@@ -125,6 +125,13 @@ _TABLE = (
         "Use a name such as `Europe/Berlin`, `UTC` or `local`.",
         Reason.SCHEDULE,
     ),
+    CodeInfo(
+        "TS123",
+        "fires too often",
+        "A task has instants closer together than `guards.min_interval` of torchsync.yaml allows.",
+        "Let it fire less often, or change the guard.",
+        Reason.GUARD,
+    ),
     CodeInfo("TS130", "task name used twice", "Two task files define the same task.", "Rename one of them.", Reason.DUPLICATE),
     CodeInfo(
         "TS131",
@@ -141,6 +148,13 @@ _TABLE = (
         Reason.REFERENCE,
     ),
     CodeInfo(
+        "TS133",
+        "group that is not there",
+        "A selector names a group that hosts.yaml does not have, or groups contain each other in a circle.",
+        "Add the group to hosts.yaml, or correct its name.",
+        Reason.REFERENCE,
+    ),
+    CodeInfo(
         "TS140",
         "path that is not allowed",
         "A symlink under tasks/, a link that leaves the tree, a submodule, or a name that is not safe to write out.",
@@ -154,6 +168,13 @@ _TABLE = (
         "The folder tasks/ is not there or holds no task file.",
         "Add tasks/NAME.yaml, or set repository.path when the tasks are in a subfolder.",
         Reason.REFERENCE,
+    ),
+    CodeInfo(
+        "TS151",
+        "torchsync too old",
+        "The repository requires a newer version of torchsync, by `requires` of torchsync.yaml.",
+        "Upgrade torchsync here. Until then the last good set stays in force.",
+        Reason.VERSION,
     ),
     # TS2xx: repository and sync
     CodeInfo("TS201", "remote not reachable", "The git remote did not answer.", "Check repository.url, the network and the server."),

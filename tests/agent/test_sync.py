@@ -92,7 +92,7 @@ def test_a_sync_that_finds_the_revision_in_force_ends_without_a_sync_process() -
     "different",
     [
         pytest.param({"revision": Revision("c" * 40)}, id="revision"),
-        pytest.param({"facts": facts(labels={"role": "web"})}, id="facts"),
+        pytest.param({"observed": facts(labels={"role": "web"})}, id="facts"),
         pytest.param({"origin": "elsewhere main ."}, id="origin"),
     ],
 )

@@ -9,17 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import NOON, daemon, facts, task
-from torchsync.cli.planview import Report, Side, plan_lines, shown
+from torchsync.cli.planview import Report, plan_lines, shown
 from torchsync.core.model import CronTiming, Fingerprint, Task
-from torchsync.core.plan import plan_host
+from torchsync.core.plan import Side, plan_host
 from torchsync.core.policy import HostPolicy, HostRules
 
-NOTHING = Side(words="nothing", revision=None, tasks=())
+NOTHING = Side(words="nothing", revision=None)
 
 
 def lines(old: list[Task], new: list[Task], *, coloured: bool = False, refusing: bool = False, **changes) -> list[str]:
     policy = HostPolicy(agent_user="root", is_root=True, max_tasks=0 if refusing else 10)
-    plan = plan_host(old, new, facts=facts(), now=NOON, rules=HostRules(policy, lambda _: 1000) if "rules" in changes else None)
+    sides = (replace(NOTHING, tasks=tuple(tasks)) for tasks in (old, new))
+    plan = plan_host(*sides, own=facts(), now=NOON, rules=HostRules(policy, lambda _: 1000) if "rules" in changes else None)
     return list(plan_lines(Report(**({"plan": plan, "base": NOTHING, "head": NOTHING, "now": NOON} | changes)), coloured=coloured))
 
 

@@ -1,22 +1,21 @@
 import pytest
 
-from tests.builders import NOON, REVISION, TREE, facts, generation, task
+from tests.builders import HOUR, NOON, REVISION, TREE, facts, generation, task
 from torchsync.core.generation import succeed, tasks_of, with_baselines, without_new_baselines
-from torchsync.core.model import CronTiming, Fingerprint, Instant, Revision, Task, TaskName
+from torchsync.core.model import CronTiming, Fingerprint, Instant, Millis, Revision, Task, TaskName
 from torchsync.core.syncdoc import SyncAnswer, Verdict
 
 LATER = Instant(NOON + 1_000)
 NEXT = Revision("b" * 40)
 
 
-def answer(*tasks: Task, kept: tuple[str, ...] = ()) -> SyncAnswer:
-    return SyncAnswer(
-        verdict=Verdict.ACCEPTED, revision=NEXT, tree=TREE, tasks=tasks, kept=tuple(TaskName(name) for name in kept), not_selected=4
-    )
+def answer(*tasks: Task, kept: tuple[str, ...] = (), **changes) -> SyncAnswer:
+    names = tuple(TaskName(name) for name in kept)
+    return SyncAnswer(verdict=Verdict.ACCEPTED, revision=NEXT, tree=TREE, tasks=tasks, kept=names, not_selected=4, **changes)
 
 
 def follow(old, said: SyncAnswer, **changes):
-    arguments = {"facts": facts(), "origin": "here main .", "now": LATER} | changes
+    arguments = {"observed": facts(), "origin": "here main .", "now": LATER} | changes
     return succeed(old, said, tasks_of(old, said), **arguments)
 
 
@@ -45,9 +44,29 @@ def test_only_a_new_schedule_moves_the_baseline_of_a_changed_task() -> None:
 
 def test_a_host_that_moves_to_another_zone_counts_its_local_tasks_anew() -> None:
     old = generation(task("local", timing=CronTiming(schedule="0 3 * * *", zone="local")), task("utc"))
-    new, found = follow(old, answer(kept=("local", "utc")), facts=facts(zone="Asia/Tokyo"))
+    new, found = follow(old, answer(kept=("local", "utc")), observed=facts(zone="Asia/Tokyo"))
     assert new.baselines == {"local": LATER, "utc": NOON}
-    assert found.is_empty
+    assert found.moved == ("local",)
+    assert (new.facts.zone, new.observed) == ("Asia/Tokyo", facts(zone="Asia/Tokyo"))
+
+
+def test_the_inventory_of_the_revision_completes_what_the_host_says_of_itself() -> None:
+    said = answer(task("a"), facts=facts(labels={"role": "db", "site": "eu"}))
+    new, _ = follow(None, said)
+    assert new.facts.labels == {"role": "db", "site": "eu"}
+    assert new.observed == facts()
+
+
+def test_another_name_moves_the_tasks_that_go_by_it() -> None:
+    timings = {
+        "h": CronTiming(schedule="H 3 * * *"),
+        "late": CronTiming(schedule="0 3 * * *", jitter=Millis(HOUR)),
+        "plain": CronTiming(schedule="0 3 * * *"),
+    }
+    old = generation(*(task(name, timing=timing) for name, timing in timings.items()))
+    new, found = follow(old, answer(kept=tuple(timings)), observed=facts(name="db-2"))
+    assert found.moved == ("h", "late")
+    assert new.baselines == {"h": LATER, "late": LATER, "plain": NOON}
 
 
 def test_an_answer_that_keeps_what_is_not_in_force_is_not_believed() -> None:

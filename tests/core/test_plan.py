@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.builders import MINUTE, NOON, REVISION, SECOND, TREE, daemon, facts, task
+from tests.builders import HOUR, MINUTE, NOON, REVISION, SECOND, TREE, daemon, facts, task
 from tests.core.world import World
 from torchsync.core.durations import format_duration
 from torchsync.core.generation import succeed, tasks_of
+from torchsync.core.inventory import HostEntry, Inventory
 from torchsync.core.model import (
     CronTiming,
     DaemonTiming,
@@ -23,17 +25,22 @@ from torchsync.core.model import (
     Task,
     TaskName,
 )
-from torchsync.core.plan import FIRES_SHOWN, HostPlan, Running, plan_host
+from torchsync.core.plan import FIRES_SHOWN, HostPlan, Running, Side, plan_host
 from torchsync.core.policy import HostPolicy, HostRules, judge_host
 from torchsync.core.selector import selects
 from torchsync.core.syncdoc import SyncAnswer, Verdict
 
 HERE = facts()
+NOTHING_KNOWN = Inventory()
 POLICY = HostPolicy(agent_user="root", is_root=True, users={"deploy": ("tasks/web/**",)})
 
 
-def planned(old: list[Task], new: list[Task], **changes) -> HostPlan:
-    return plan_host(old, new, **({"facts": HERE, "now": NOON} | changes))
+def side(tasks: Iterable[Task], inventory: Inventory = NOTHING_KNOWN) -> Side:
+    return Side(words="", revision=None, tasks=tuple(tasks), inventory=inventory)
+
+
+def planned(old: Iterable[Task], new: Iterable[Task], **changes) -> HostPlan:
+    return plan_host(side(old), side(new), **({"own": HERE, "now": NOON} | changes))
 
 
 def changed(one: Task, **changes) -> Task:
@@ -84,7 +91,7 @@ def answered(tasks: list[Task], in_force) -> SyncAnswer:
 
 def swapped(tasks: list[Task], in_force, now: Instant):
     answer = answered(tasks, in_force)
-    return succeed(in_force, answer, tasks_of(in_force, answer), facts=HERE, origin="o", now=now)
+    return succeed(in_force, answer, tasks_of(in_force, answer), observed=HERE, origin="o", now=now)
 
 
 def names(steps) -> tuple[str, ...]:
@@ -194,7 +201,7 @@ def test_an_instant_at_the_moment_of_the_plan_is_not_to_come():
 
 def test_local_time_is_that_of_the_host():
     tasks = [task(timing=CronTiming(schedule="0 21 * * *", zone="local"))]
-    (step,) = planned([], tasks, facts=facts(zone="Asia/Tokyo"), now=Instant(NOON - 1)).added
+    (step,) = planned([], tasks, own=facts(zone="Asia/Tokyo"), now=Instant(NOON - 1)).added
     assert step.next_fires[0] == NOON
 
 
@@ -287,3 +294,48 @@ def test_every_length_of_time_is_told_with_its_unit(kind):
 def test_steps_of_every_kind_are_told_by_name():
     plan = planned([task("b"), task("c")], [task("a"), changed(task("b"), owner="x"), task("d")])
     assert names(plan.steps) == ("a", "b", "c", "d")
+
+
+# The inventory of each side
+
+
+LOCAL = CronTiming(schedule="0 3 * * *", zone="local")
+
+
+def test_a_label_that_only_the_inventory_of_the_change_gives_brings_the_task() -> None:
+    own, tasks = replace(HERE, labels={}), [task("a", hosts=("site=eu",)), task("b", hosts=("@eu",))]
+    before = Inventory(hosts={"db-1": HostEntry()}, groups={"eu": ("site=eu",)})
+    after = Inventory(hosts={"db-1": HostEntry(labels={"site": "eu"})}, groups={"eu": ("site=eu",)})
+    plan = plan_host(side(tasks, before), side(tasks, after), own=own, now=NOON)
+    assert [(step.name, step.why) for step in plan.added] == [
+        ("a", "new on this host: `site=eu` matches the labels site=eu"),
+        ("b", "new on this host: `@eu` matches db-1, which is in that group"),
+    ]
+    assert plan.facts.labels == {"site": "eu"}
+    back = plan_host(side(tasks, after), side(tasks, before), own=own, now=NOON)
+    assert [step.why for step in back.removed] == [
+        "for other hosts from now on: nothing matches db-1: `site=eu`",
+        "for other hosts from now on: nothing matches db-1: `@eu`",
+    ]
+
+
+def test_another_zone_of_the_host_moves_its_local_tasks_and_no_others() -> None:
+    tasks = [task("local", timing=LOCAL), task("utc")]
+    after = Inventory(hosts={"db-1": HostEntry(zone="Asia/Tokyo")})
+    plan = plan_host(side(tasks), side(tasks, after), own=HERE, now=NOON)
+    (step,) = plan.changed
+    assert (step.name, [(field.field, field.old, field.new) for field in step.fields]) == (
+        "local",
+        [("host.timezone", "UTC", "Asia/Tokyo")],
+    )
+    assert step.reschedules
+    assert step.next_fires[0] == Instant(NOON + 6 * HOUR)
+    assert plan.unchanged == 1
+    assert not plan.is_empty
+
+
+def test_jitter_and_inputs_are_told_as_they_are_written() -> None:
+    old = task("a", timing=CronTiming(schedule="0 3 * * *", jitter=Millis(600_000)), inputs=("x/**",))
+    step = the_change(old, changed(old, timing=CronTiming(schedule="0 3 * * *"), inputs=("x/**", "y")))
+    assert [(field.field, field.old, field.new) for field in step.fields] == [("inputs", ["x/**"], ["x/**", "y"]), ("jitter", "10m", None)]
+    assert step.reschedules

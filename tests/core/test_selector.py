@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torchsync.core.model import HostFacts
-from torchsync.core.selector import SelectorFault, check_selector, selects, why
+from torchsync.core.selector import SelectorFault, check_selector, group_of, selects, why
 
 HOST = HostFacts(name="db-1.eu.example.org", addresses=("10.2.0.7", "2001:db8::7"), labels={"role": "db", "site": "eu", "rack": "R 7"})
 
@@ -91,11 +91,54 @@ def test_a_selector_that_is_none_says_what_to_write(text, remedy):
     assert remedy in fault.message
 
 
-@pytest.mark.parametrize("text", ["@eu", "!@eu"])
-def test_a_group_is_said_to_be_of_a_later_version(text):
+GROUPS = {
+    "eu": ["site=eu", "@west"],
+    "west": ["10.3.0.0/16", "paris-*"],
+    "tested": ["*-test-*"],
+    "not-web": ["!web-*"],
+    "prod": ["!@tested"],
+}
+
+
+@pytest.mark.parametrize(
+    ("selectors", "expected"),
+    [
+        pytest.param(["@eu"], True, id="a group"),
+        pytest.param(["!@eu"], False, id="all but a group"),
+        pytest.param(["@west"], False, id="another group"),
+        pytest.param(["@west", "db-*"], True, id="a group or a name"),
+        pytest.param(["@eu", "!role=db"], False, id="an exclusion wins over a group"),
+        pytest.param(["@not-web"], True, id="a group of exclusions is every other host"),
+        pytest.param(["!@not-web"], False, id="not in a group of exclusions"),
+        pytest.param(["@prod"], True, id="a group within a group"),
+    ],
+)
+def test_a_group_is_the_hosts_that_its_selectors_select(selectors, expected):
+    assert selects(selectors, HOST, GROUPS) is expected
+
+
+def test_the_reason_names_the_group():
+    assert why(["@eu"], HOST, GROUPS) == "`@eu` matches db-1.eu.example.org, which is in that group"
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"), [("@", "write `@` and the name"), ("@EU", "write `@eu`"), ("@eu&role=db", "write `@` and"), ("!@a/b", "write `@`")]
+)
+def test_what_is_not_the_name_of_a_group_says_what_to_write(text, remedy):
     fault = check_selector(text)
     assert fault is not None
-    assert fault.code == "TS113"
+    assert fault.code == "TS131"
+    assert remedy in fault.message
+
+
+def test_a_group_that_is_not_there_selects_nothing_silently():
+    with pytest.raises(ValueError, match="no group 'us'"):
+        selects(["@us"], HOST, GROUPS)
+
+
+@pytest.mark.parametrize(("selector", "name"), [("@eu", "eu"), ("!@eu", "eu"), ("eu", None), ("role=eu", None)])
+def test_a_selector_tells_the_group_it_names(selector, name):
+    assert group_of(selector) == name
 
 
 def test_a_broken_selector_selects_nothing_silently():
@@ -146,6 +189,6 @@ def test_a_task_goes_to_a_host_as_the_rule_says(selectors):
 def test_any_text_is_either_a_selector_or_explained(text):
     fault = check_selector(text)
     if fault is None:
-        selects([text], HOST)
+        selects([text], HOST, {group_of(text) or "none": []})
     else:
         assert len(fault.message) > len(text)

@@ -6,13 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from torchsync.adapters.schemas import read_schema
-from torchsync.core.model import Position, Task
-from torchsync.core.taskfile import TaskFileReader
-from torchsync.core.taskset import MAX_PROBLEMS, Rejection, TaskSet, TreeEntry, fingerprint, judge, link_files, task_files
-from torchsync.errors import Problem
+from torchsync.adapters.schemas import repository_formats
+from torchsync.core.model import CronTiming, Position, Task
+from torchsync.core.taskset import MAX_PROBLEMS, Rejection, TaskSet, TreeEntry, common_files, fingerprint, judge, link_files, task_files
+from torchsync.errors import Problem, Reason
 
-READER = TaskFileReader(read_schema("task"))
+READER = repository_formats()
 FILE, PROGRAM, LINK, SUBMODULE = "100644", "100755", "120000", "160000"
 
 
@@ -84,10 +83,99 @@ def test_a_commit_without_task_files_is_said_to_be_one() -> None:
     assert problem.code == "TS150"
 
 
+# torchsync.yaml and hosts.yaml
+
+
+def test_the_defaults_of_the_repository_come_below_those_of_a_file_and_those_below_the_tasks_own() -> None:
+    files = {
+        "torchsync.yaml": b"defaults: {owner: all, user: all, timezone: Asia/Tokyo, env: {A: all, B: all, C: all}}\n",
+        "tasks/a.yaml": b"version: 1\ndefaults: {owner: file, timezone: null, env: {B: file, C: null}}\ntasks:\n"
+        b"  a: {schedule: '@daily', command: x, owner: own, env: {D: own}}\n  b: {schedule: '@daily', command: x}\n",
+    }
+    tasks = tasks_of(files)
+    assert (tasks["a"].owner, tasks["a"].user, tasks["a"].env) == ("own", "all", {"A": "all", "B": "file", "D": "own"})
+    assert (tasks["b"].owner, tasks["b"].timing) == ("file", CronTiming(schedule="@daily", zone="UTC"))
+
+
+def test_a_default_of_the_repository_is_part_of_the_fingerprint() -> None:
+    assert tasks_of({**GOOD, "torchsync.yaml": b"defaults: {timeout: 1h}\n"})["a"].fingerprint != tasks_of(GOOD)["a"].fingerprint
+    assert tasks_of({**GOOD, "torchsync.yaml": b"pools: {db: 1}\n"})["a"].fingerprint == tasks_of(GOOD)["a"].fingerprint
+
+
+def test_a_wrong_default_of_the_repository_is_told_once_and_where_it_stands() -> None:
+    files = {
+        "torchsync.yaml": b"defaults:\n  timeout: 0s\n  schedule: '61 * * * *'\n",
+        "tasks/a.yaml": file_of("a", "b"),
+        "tasks/c.yaml": file_of("c"),
+    }
+    found = problems_of(files)
+    assert [(problem.code, problem.path, problem.line, problem.column, problem.task) for problem in found] == [
+        ("TS111", "torchsync.yaml", 2, 12, ""),
+        ("TS120", "torchsync.yaml", 3, 14, ""),
+    ]
+
+
+def test_a_default_of_the_repository_that_a_task_cannot_have_is_told_at_the_task() -> None:
+    files = {"torchsync.yaml": b"defaults: {max_running: 0}\n", "tasks/a.yaml": b"version: 1\ntasks:\n  a: {type: daemon, command: x}\n"}
+    (problem,) = problems_of(files)
+    assert (problem.code, problem.path, problem.line, problem.task) == ("TS114", "tasks/a.yaml", 3, "a")
+    assert "by the defaults in torchsync.yaml" in problem.message
+
+
+def test_defaults_that_cannot_be_read_make_no_task_wrong() -> None:
+    files = {"torchsync.yaml": b"defaults: 5\n", "tasks/a.yaml": b"version: 1\ntasks: {a: {command: x}}\n"}
+    assert [problem.path for problem in problems_of(files)] == ["torchsync.yaml"]
+
+
+def test_an_agent_that_is_too_old_says_so_and_nothing_else() -> None:
+    files = {"torchsync.yaml": b"requires: '>=99.1'\nnonsense: 1\n", "tasks/a.yaml": b"future: [\n", "hosts.yaml": b"x: y\n"}
+    (problem,) = problems_of(files, entry("x/.git"))
+    assert (problem.code, problem.path, problem.line, problem.column) == ("TS151", "torchsync.yaml", 1, 11)
+    assert "99.1" in problem.message
+
+
+def test_a_task_that_fires_more_often_than_the_repository_wants_is_refused() -> None:
+    files = {
+        "torchsync.yaml": b"guards: {min_interval: 1m}\n",
+        "tasks/a.yaml": b"version: 1\ntasks:\n  a: {schedule: '*/30 * * * * *', command: x}\n",
+    }
+    (problem,) = problems_of(files)
+    assert (problem.code, problem.reason, problem.line, problem.column) == ("TS123", Reason.GUARD, 3, 17)
+    assert tasks_of({**files, "torchsync.yaml": b"guards: {min_interval: 30s}\n"})
+
+
+def test_what_the_two_files_say_comes_with_the_tasks() -> None:
+    verdict = verdict_on({**GOOD, "torchsync.yaml": b"pools: {db: 2}\n", "hosts.yaml": b"hosts: {web-1: {}}\ngroups: {web: ['web-*']}\n"})
+    assert isinstance(verdict, TaskSet)
+    assert verdict.settings.pools == {"db": 2}
+    assert (list(verdict.inventory.hosts), verdict.inventory.groups) == (["web-1"], {"web": ("web-*",)})
+
+
+def test_a_group_that_a_task_names_is_in_the_inventory() -> None:
+    files = {"tasks/a.yaml": b"version: 1\ntasks:\n  a:\n    schedule: '@daily'\n    command: x\n    hosts: [db-1, '!@us', '@eu']\n"}
+    (problem,) = problems_of({**files, "hosts.yaml": b"groups: {eu: ['*-eu'], ap: ['*-ap']}\n"})
+    assert (problem.code, problem.path, problem.line, problem.column, problem.task) == ("TS133", "tasks/a.yaml", 6, 19, "a")
+    assert "no group `us`" in problem.message
+    assert "`@ap`, `@eu`" in problem.hint
+    assert tasks_of({**files, "hosts.yaml": b"groups: {eu: ['*-eu'], us: ['*-us']}\n"})
+    assert len(problems_of(files)) == 2
+
+
 @pytest.mark.parametrize("name", ["torchsync.yaml", "hosts.yaml"])
-def test_files_of_a_later_version_are_named_as_such(name: str) -> None:
-    (problem,) = problems_of(GOOD, entry(name))
-    assert (problem.code, problem.path) == ("TS113", name)
+def test_a_link_in_the_place_of_either_file_is_refused(name: str) -> None:
+    (problem,) = problems_of(GOOD, links={name: b"tasks/a.yaml"})
+    assert (problem.code, problem.path) == ("TS140", name)
+
+
+@pytest.mark.parametrize(("name", "most"), [("torchsync.yaml", 65_536), ("hosts.yaml", 1 << 20)])
+def test_either_file_is_refused_by_its_size_alone(name: str, most: int) -> None:
+    (problem,) = problems_of(GOOD, entry(name, size=most + 1))
+    assert (problem.code, problem.path) == ("TS141", name)
+    assert common_files([entry(name, size=most)]) == (name,)
+    assert common_files([entry(name, size=most + 1)]) == ()
+
+
+# Paths
 
 
 @pytest.mark.parametrize(
@@ -328,6 +416,40 @@ def test_a_program_reached_through_a_link_is_an_input() -> None:
 def test_fingerprints_are_the_same_for_ever() -> None:
     """An upgrade must not change every fingerprint: daemons would be started again everywhere."""
     assert prints(BASE, SCRIPT) == "65e4396ff62a27979605219674fe7d65b86c15be923b853e7f6f0758c949a3de"
+
+
+def with_inputs(*patterns: str) -> dict[str, bytes]:
+    return with_command("./x.sh", inputs="[" + ", ".join(f"'{pattern}'" for pattern in patterns) + "]")
+
+
+@pytest.mark.parametrize(
+    ("patterns", "changed", "counts"),
+    [
+        pytest.param(["lib/**"], "lib/deep/b.py", True, id="below a folder"),
+        pytest.param(["lib/*"], "lib/deep/b.py", False, id="a star stays within its folder"),
+        pytest.param(["./lib/a.py"], "lib/a.py", True, id="a path with a dot"),
+        pytest.param(["**/*.py"], "lib/a.py", True, id="anywhere"),
+        pytest.param(["lib/a.py"], "lib/deep/b.py", False, id="another file"),
+        pytest.param(["lib/a.py"], "x.sh", False, id="the program counts only by default"),
+        pytest.param(["lib/a.py", "*.sh"], "x.sh", True, id="the program named too"),
+        pytest.param(["current"], "lib/a.py", True, id="where a link leads"),
+    ],
+)
+def test_a_fingerprint_changes_with_the_inputs_that_the_task_names(patterns: list[str], changed: str, counts: bool) -> None:
+    others, links = [entry("lib/a.py"), entry("lib/deep/b.py"), SCRIPT], {"current": b"lib/a.py"}
+    after = [replace(one, object_id="c" * 40) if one.path == changed else one for one in others]
+    one, other = (prints(with_inputs(*patterns), *entries, links=links) for entries in (others, after))
+    assert (one != other) is counts
+
+
+@pytest.mark.parametrize(
+    ("pattern", "remedy"), [("lib/*.pl", "correct the pattern"), ("lib", "write `lib/**`"), ("lib/", "write `lib/**`"), ("../x", "add the")]
+)
+def test_an_input_that_is_no_file_of_the_commit_is_told(pattern: str, remedy: str) -> None:
+    (problem,) = problems_of(with_inputs("x.sh", pattern), entry("lib/a.py"), SCRIPT)
+    assert (problem.code, problem.task, problem.line) == ("TS132", "a", 3)
+    assert f"`{pattern}`" in problem.message
+    assert remedy in problem.hint
 
 
 def test_inputs_count_in_any_order() -> None:

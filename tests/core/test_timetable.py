@@ -1,5 +1,11 @@
-from torchsync.core.model import CronTiming, HostFacts, Instant, TaskName
-from torchsync.core.timetable import Fire, Timetable
+from dataclasses import replace
+
+import pytest
+
+from tests.builders import daemon, task
+from torchsync.core.model import CronTiming, HostFacts, Instant, Millis, TaskName
+from torchsync.core.spread import Spread
+from torchsync.core.timetable import Fire, Timetable, is_moved
 
 FACTS = HostFacts(name="h", zone="Europe/Berlin")
 A, B = TaskName("a"), TaskName("b")
@@ -66,3 +72,55 @@ def test_local_means_the_zone_of_the_host() -> None:
     table.put(A, CronTiming(schedule="0 6 * * *", zone="local"), FACTS, summer)
     table.put(B, CronTiming(schedule="0 6 * * *"), FACTS, summer)
     assert (table.next_of(B) or 0) - (table.next_of(A) or 0) == 2 * 3_600_000
+
+
+# Jitter and H
+
+
+def test_a_fire_is_due_by_the_delay_of_its_task_on_the_host_after_its_instant() -> None:
+    table = Timetable()
+    delay = Spread("h", "a").pick("jitter", 600_000)
+    table.put(A, CronTiming(schedule="@hourly", jitter=Millis(600_000)), FACTS, Instant(0))
+    assert table.next_of(A) == 3_600_000 + delay
+    assert table.take(Instant(3_600_000 + delay - 1), 10) == []
+    assert table.take(Instant(3_600_000 + delay), 10) == [Fire(A, Instant(3_600_000), Instant(3_600_000 + delay))]
+    assert table.next_of(A) == 7_200_000 + delay
+
+
+def test_a_fire_whose_instant_is_later_may_be_due_earlier() -> None:
+    table = Timetable()
+    table.put(A, CronTiming(schedule="@hourly", jitter=Millis(3_500_000)), FACTS, Instant(0))
+    table.put(B, CronTiming(schedule="0 1 1 * * *"), FACTS, Instant(0))
+    assert [fire.task for fire in table.take(Instant(7_200_000), 10)] == [B, A]
+
+
+def test_hosts_fire_at_other_minutes_of_an_hour_and_each_always_at_the_same() -> None:
+    minutes = {}
+    for host in ("web-1", "web-2", "web-3", "web-4"):
+        table = Timetable()
+        table.put(A, CronTiming(schedule="H * * * *"), HostFacts(name=host), Instant(0))
+        found = {fire.instant // 60_000 % 60 for fire in table.take(Instant(86_400_000), 30)}
+        assert len(found) == 1
+        minutes[host] = found.pop()
+    assert minutes == {host: Spread(host, "a").pick("minute", 60) for host in minutes}
+    assert len(set(minutes.values())) > 1
+
+
+@pytest.mark.parametrize(
+    ("timing", "moved"),
+    [
+        (CronTiming(schedule="0 3 * * *"), False),
+        (CronTiming(schedule="0 3 * * *", zone="local"), False),
+        (CronTiming(schedule="H 3 * * *"), True),
+        (CronTiming(schedule="0 3 * * *", jitter=Millis(60_000)), True),
+    ],
+)
+def test_another_name_moves_what_is_spread_over_hosts(timing: CronTiming, moved: bool) -> None:
+    assert is_moved(task("a", timing=timing), FACTS, replace(FACTS, name="other")) is moved
+
+
+def test_another_zone_moves_what_is_in_local_time() -> None:
+    tokyo = replace(FACTS, zone="Asia/Tokyo")
+    assert is_moved(task("a", timing=CronTiming(schedule="0 3 * * *", zone="local")), FACTS, tokyo)
+    assert not is_moved(task("a", timing=CronTiming(schedule="0 3 * * *", zone="UTC")), FACTS, tokyo)
+    assert not is_moved(daemon("a"), FACTS, tokyo)

@@ -11,14 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from torchsync.adapters.schemas import read_schema
+from torchsync.adapters.schemas import repository_formats
 from torchsync.core.definition import defined_task, definition, outline
 from torchsync.core.model import Fingerprint, Position, Task
-from torchsync.core.taskfile import TaskFileReader
 from torchsync.core.taskset import Rejection, TaskSet, TreeEntry, judge, link_files, task_files
 from torchsync.core.verdictcache import MAX_FILE_BYTES, Rules, VerdictCache, stored_verdicts
 
-READER = TaskFileReader(read_schema("task"))
+READER = repository_formats()
 RULES = Rules(schema="5" * 64, versions={"torchsync": "1.0", "croniter": "7.0.0", "tzdata": "2026.6"})
 FILE, PROGRAM, LINK = "100644", "100755", "120000"
 
@@ -61,7 +60,7 @@ def entries_of(files: Files, programs: Files, links: Files) -> list[TreeEntry]:
 
 def judged(entries: list[TreeEntry], files: Files, cache: VerdictCache | None = None) -> TaskSet | Rejection:
     """With a cache the content of what it knows cannot be had."""
-    known = {entry.path for entry in entries if cache and cache.knows(entry)} & set(task_files(entries))
+    known = set(cache.known(entries) if cache else ()) & set(task_files(entries))
     return judge(entries, {path: content for path, content in files.items() if path not in known}, READER, cache)
 
 
@@ -81,11 +80,15 @@ def filled(files: Files) -> VerdictCache:
 
 GOOD = {"tasks/a.yaml": b"version: 1\ntasks:\n  a: {schedule: '@daily', command: 'true', labels: {k: v}}\n"}
 
+SETTINGS = [{}, {"torchsync.yaml": b"defaults: {owner: x, hosts: ['@eu']}\n"}, {"torchsync.yaml": b"defaults: {timeout: 0s}\n"}]
+HOSTS = [{}, {"hosts.yaml": b"groups: {eu: ['*']}\n"}]
+
 commits = st.lists(
     st.tuples(
         st.dictionaries(st.sampled_from(PATHS), st.sampled_from(CONTENTS), max_size=5),
         st.sampled_from([{}, {"scripts/x": b"one"}, {"scripts/x": b"two"}, {"scripts/x": b"two", "gone": b"back"}]),
         st.sampled_from([{}, {"link": b"scripts"}, {"link": b"/etc"}]),
+        st.tuples(st.sampled_from(SETTINGS), st.sampled_from(HOSTS)),
     ),
     min_size=2,
     max_size=6,
@@ -94,9 +97,10 @@ commits = st.lists(
 
 @settings(max_examples=150, deadline=None)
 @given(commits)
-def test_the_verdict_is_the_same_with_and_without_the_cache(history: list[tuple[Files, Files, Files]]) -> None:
+def test_the_verdict_is_the_same_with_and_without_the_cache(history: list[tuple[Files, Files, Files, tuple[Files, Files]]]) -> None:
     cache = VerdictCache(RULES)
-    for files, programs, links in history:
+    for tasks, programs, links, (rules, hosts) in history:
+        files = {**tasks, **rules, **hosts}
         entries = entries_of(files, programs, links)
         contents = {**files, **links}
         assert told(judged(entries, contents, cache)) == told(judged(entries, contents))
@@ -104,7 +108,7 @@ def test_the_verdict_is_the_same_with_and_without_the_cache(history: list[tuple[
 
 
 def test_a_task_made_from_its_definition_is_the_task() -> None:
-    drafts, problems = READER.read("tasks/a.yaml", EVERYTHING)
+    drafts, problems = READER.tasks.read("tasks/a.yaml", EVERYTHING)
     assert problems == ()
     assert len(drafts) == 2
     for draft in drafts:
@@ -115,8 +119,8 @@ def test_a_task_made_from_its_definition_is_the_task() -> None:
 
 
 def test_a_definition_does_not_say_where_the_task_stands() -> None:
-    (here,), _ = READER.read("tasks/a.yaml", CONTENTS[0])
-    (there,), _ = READER.read("tasks/b.yaml", CONTENTS[1])
+    (here,), _ = READER.tasks.read("tasks/a.yaml", CONTENTS[0])
+    (there,), _ = READER.tasks.read("tasks/b.yaml", CONTENTS[1])
     assert here.definition == there.definition == definition(here.task)
 
 
@@ -124,19 +128,30 @@ def test_only_the_changed_file_is_read() -> None:
     files = {"tasks/a.yaml": CONTENTS[0], "tasks/b.yml": CONTENTS[2]}
     cache = restarted(filled(files))
     changed = files | {"tasks/b.yml": b"#\n" + CONTENTS[2]}
-    assert [entry.path for entry in entries_of(changed, {}, {}) if not cache.knows(entry)] == ["tasks/b.yml"]
+    entries = entries_of(changed, {}, {})
+    assert {entry.path for entry in entries} - cache.known(entries) == {"tasks/b.yml"}
+
+
+def test_every_file_is_read_again_under_another_torchsync_yaml_and_none_under_another_hosts_yaml() -> None:
+    cache = restarted(filled(GOOD))
+    assert cache.known(entries_of(GOOD | {"hosts.yaml": b"hosts: {a: {}}\n"}, {}, {})) == {"tasks/a.yaml"}
+    settings = GOOD | {"torchsync.yaml": b"defaults: {owner: x}\n"}
+    assert not cache.known(entries_of(settings, {}, {}))
+    kept = restarted(filled(settings))
+    assert kept.known(entries_of(settings, {}, {})) == {"tasks/a.yaml"}
+    assert not kept.known(entries_of(GOOD, {}, {}))
 
 
 def test_a_moved_file_is_read_again_since_its_tasks_stand_elsewhere() -> None:
     cache = restarted(filled(GOOD))
     moved = {"tasks/b.yaml": GOOD["tasks/a.yaml"]}
-    assert not any(map(cache.knows, entries_of(moved, {}, {})))
+    assert not cache.known(entries_of(moved, {}, {}))
 
 
 def test_a_file_with_problems_is_read_each_time_and_the_others_are_not() -> None:
     files = GOOD | {"tasks/bad.yaml": b"]["}
     cache = restarted(filled(files))
-    assert {entry.path: cache.knows(entry) for entry in entries_of(files, {}, {})} == {"tasks/a.yaml": True, "tasks/bad.yaml": False}
+    assert cache.known(entries_of(files, {}, {})) == {"tasks/a.yaml"}
 
 
 def test_what_the_newest_commit_does_not_have_is_dropped() -> None:
@@ -144,7 +159,7 @@ def test_what_the_newest_commit_does_not_have_is_dropped() -> None:
     cache = restarted(filled(more))
     judged(entries_of(GOOD, {}, {}), GOOD, cache)
     assert cache.is_outdated()
-    assert [restarted(cache).knows(entry) for entry in entries_of(more, {}, {})] == [True, False]
+    assert restarted(cache).known(entries_of(more, {}, {})) == {"tasks/a.yaml"}
 
 
 def test_nothing_is_to_be_stored_when_nothing_changed() -> None:
@@ -166,7 +181,7 @@ def test_a_cache_that_would_be_too_large_keeps_what_came_first() -> None:
     files = GOOD | {f"tasks/{name}.yaml": GOOD["tasks/a.yaml"].replace(b"a:", b"%s:" % name.encode(), 1) for name in "bcd"}
     cache = VerdictCache(RULES, room=150)
     judged(entries_of(files, {}, {}), files, cache)
-    assert sum(map(restarted(cache).knows, entries_of(files, {}, {}))) == 1
+    assert len(restarted(cache).known(entries_of(files, {}, {}))) == 1
 
 
 # What is odd.
@@ -198,8 +213,11 @@ STORED = filled(GOOD).content()
         pytest.param(b"{}", id="another document"),
         pytest.param(STORED + b" " * MAX_FILE_BYTES, id="too large"),
         pytest.param(changed("kind", "generation"), id="another kind"),
-        pytest.param(changed("schema_version", 2), id="a newer form"),
+        pytest.param(changed("schema_version", 3), id="a newer form"),
+        pytest.param(changed("schema_version", 1), id="an older form"),
         pytest.param(changed("body", []), id="body"),
+        pytest.param(changed("body.settings", None), id="settings"),
+        pytest.param(changed("body.settings", "5" * 40), id="another torchsync.yaml"),
         pytest.param(changed("body.rules", None), id="rules"),
         pytest.param(changed("body.rules.schema", "6" * 64), id="another schema"),
         pytest.param(changed("body.rules.versions.croniter", "7.0.1"), id="another version"),
@@ -209,8 +227,10 @@ STORED = filled(GOOD).content()
         pytest.param(changed("body.files.0.path", 1), id="path"),
         pytest.param(changed("body.files.0.blob", None), id="blob"),
         pytest.param(changed("body.files.0.tasks", 0), id="tasks"),
-        pytest.param(changed("body.files.0.tasks.0.at", [1, 2, 3, 4, 5]), id="too few places"),
-        pytest.param(changed("body.files.0.tasks.0.at", [1, 2, 3, 4, 5, "6"]), id="places of another type"),
+        pytest.param(changed("body.files.0.tasks.0.at", [1]), id="too few places"),
+        pytest.param(changed("body.files.0.tasks.0.at", [1, "2"]), id="places of another type"),
+        pytest.param(changed("body.files.0.tasks.0.places", [1, 2]), id="places of no file"),
+        pytest.param(changed("body.files.0.tasks.0.places", {"": {"command": [1]}}), id="half a place"),
         pytest.param(changed("body.files.0.tasks.0.definition", {}), id="definition of another type"),
         pytest.param(changed("body.files.0.tasks.0.definition", "["), id="definition that is not JSON"),
         pytest.param(changed("body.files.0.tasks.0.definition", "[]"), id="definition that is a list"),
@@ -222,7 +242,7 @@ STORED = filled(GOOD).content()
 def test_a_cache_that_is_odd_in_any_way_is_empty(data: bytes | None) -> None:
     cache = stored_verdicts(data, RULES)
     entries = entries_of(GOOD, {}, {})
-    assert not any(map(cache.knows, entries))
+    assert not cache.known(entries)
     assert told(judged(entries, GOOD, cache)) == told(judged(entries, GOOD))
 
 

@@ -262,7 +262,7 @@ def test_a_hostile_file_is_over_in_a_moment(content: bytes) -> None:
 
 def test_an_installation_without_libyaml_is_an_error_and_not_a_slow_success() -> None:
     with pytest.raises(TorchsyncError, match="libyaml") as caught:
-        load(b"a: 1\n", None)
+        load(b"a: 1\n", parser=None)
     assert caught.value.code == "TS320"
 
 
@@ -276,4 +276,4 @@ def test_any_error_of_the_parser_becomes_a_fault() -> None:
 
     for error in (yaml.YAMLError("x"), ValueError("x"), OverflowError("x"), RecursionError("x")):
         Failing.error = error
-        assert [fault.code for fault in load(b"a: 1\n", Failing).faults] == ["TS101"]
+        assert [fault.code for fault in load(b"a: 1\n", parser=Failing).faults] == ["TS101"]

@@ -139,7 +139,7 @@ class World:
         from torchsync.core.syncdoc import SyncAnswer, Verdict
 
         answer = SyncAnswer(verdict=Verdict.ACCEPTED, revision=generation().revision, tree=generation().tree, tasks=tasks)
-        self.saved, found = succeed(old, answer, new, facts=generation().facts, origin="o", now=Instant(self.now))
+        self.saved, found = succeed(old, answer, new, observed=generation().facts, origin="o", now=Instant(self.now))
         self.engine.apply(self.saved, found, Instant(self.now), Millis(self.mono))
         self.turn()
 

@@ -8,7 +8,7 @@ Damage shows by reading only: git's own exit status after a fetch says nothing a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +17,7 @@ from torchsync.adapters.git import Ended, GitRunner
 from torchsync.adapters.gitcommand import OBJECT_ID, TIP, GitCall, GitHome, find_repository, local, tree_path
 from torchsync.adapters.gitproblem import shown
 from torchsync.core.model import Revision, TreeId
-from torchsync.core.taskset import TreeEntry, link_files, task_files
+from torchsync.core.taskset import TreeEntry, common_files, link_files, task_files
 from torchsync.errors import CommitInvalid, NotFound, Problem, Unavailable
 
 MAX_ENTRIES = 200_000
@@ -75,15 +75,14 @@ class Repository:
             return self._run("rev-list", "--objects", "--quiet", TIP).status == 0
         return self._run("rev-parse", "--git-dir").status == 0
 
-    def read(self, revision: Revision, path: str, is_known: Callable[[TreeEntry], bool] = lambda _: False) -> CommitContent:
-        """What the verdict on `revision` needs, of the folder `path` of its tree. Task files that are known are not read.
+    def read(self, revision: Revision, path: str, known: Callable[[Sequence[TreeEntry]], Collection[str]] = lambda _: ()) -> CommitContent:
+        """What the verdict on `revision` needs, of the folder `path` of its tree. Task files that are `known` by path are not read.
 
         Raises CommitInvalid when the tree has no such folder.
         """
         tree = self.tree_id(revision, path)
         entries = tuple(self.entries(tree))
-        named = set(task_files(entries))
-        wanted = {entry.path for entry in entries if entry.path in named and not is_known(entry)} | set(link_files(entries))
+        wanted = (set(task_files(entries)) - set(known(entries))) | {*common_files(entries), *link_files(entries)}
         contents = {entry.path: content for entry, content in self.blobs([entry for entry in entries if entry.path in wanted])}
         return CommitContent(tree=tree, entries=entries, contents=contents)
 

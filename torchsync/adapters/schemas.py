@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
-NAMES = ("agent", "problems", "task")
+from torchsync.core.formats import Formats
+
+NAMES = ("agent", "hosts", "problems", "task", "torchsync")
+_FORMATS = ("task", "torchsync", "hosts")
 
 
 @cache
@@ -15,6 +19,17 @@ def read_schema(name: str) -> dict[str, Any]:
     """The schema of that name, one of `NAMES`. It is shared: do not change it. Raises FileNotFoundError for any other name."""
     schema: dict[str, Any] = json.loads(read_schema_text(name))
     return schema
+
+
+@cache
+def repository_formats() -> Formats:
+    """The readers of the files of a task repository, as this version of torchsync reads them."""
+    return Formats({name: read_schema(name) for name in _FORMATS}, version("torchsync"))
+
+
+def format_texts() -> str:
+    """The texts of the schemas that the verdict on a commit depends on."""
+    return "".join(map(read_schema_text, _FORMATS))
 
 
 def read_schema_text(name: str) -> str:

@@ -226,7 +226,7 @@ class Loop:
         prepared = prepare(
             self._engine.generation,
             candidate.answer,
-            facts=self._settings.facts,
+            observed=self._settings.facts,
             origin=self._syncs.origin,
             rules=HostRules(self._engine.policy, self._parts.uid_of),
             now=now,

@@ -63,6 +63,6 @@ def host_judge(
     """The verdict of this host, as `sync_once` wants it."""
 
     def judge(generation: Generation | None, candidate: Candidate) -> Prepared | HostRefuses | AnswerInvalid:
-        return prepare(generation, candidate.answer, facts=facts, origin=syncs.origin, rules=rules, now=clock.now())
+        return prepare(generation, candidate.answer, observed=facts, origin=syncs.origin, rules=rules, now=clock.now())
 
     return judge

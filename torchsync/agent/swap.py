@@ -39,12 +39,12 @@ def prepare(
     old: Generation | None,
     answer: SyncAnswer,
     *,
-    facts: HostFacts,
+    observed: HostFacts,
     origin: str,
     rules: HostRules,
     now: Instant,
 ) -> Prepared | HostRefuses | AnswerInvalid:
-    """What becomes of the answer on this host; nothing is changed yet."""
+    """What becomes of the answer on this host, which says `observed` of itself; nothing is changed yet."""
     try:
         tasks = tasks_of(old, answer)
     except ValueError as error:
@@ -52,7 +52,7 @@ def prepare(
     problems = judge_host(tasks.values(), rules.policy, rules.uid_of)
     if problems:
         return HostRefuses(problems)
-    generation, found = succeed(old, answer, tasks, facts=facts, origin=origin, now=now)
+    generation, found = succeed(old, answer, tasks, observed=observed, origin=origin, now=now)
     return Prepared(generation, found)
 
 

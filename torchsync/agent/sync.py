@@ -235,7 +235,7 @@ class Syncs:
         return (
             generation is not None
             and generation.revision == revision
-            and generation.facts == self._settings.facts
+            and generation.observed == self._settings.facts
             and generation.origin == self.origin
             and self.tree_is_whole(generation.tree)
         )

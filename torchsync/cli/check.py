@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TextIO
 
 from torchsync.adapters.folder import list_folder, read_files
-from torchsync.adapters.schemas import read_schema
+from torchsync.adapters.schemas import repository_formats
 from torchsync.cli.report import print_problems, problems_document
+from torchsync.core.inventory import Inventory
 from torchsync.core.model import Task
-from torchsync.core.taskfile import TaskFileReader
-from torchsync.core.taskset import Rejection, judge, link_files, task_files
+from torchsync.core.taskset import Rejection, common_files, judge, link_files, task_files
 from torchsync.errors import CommitInvalid, NotFound, Problem
 
 FORMATS = ("text", "json")
@@ -28,6 +28,7 @@ class Checked:
     """
 
     tasks: tuple[Task, ...] = ()
+    inventory: Inventory = Inventory()
     files: int = 0
     problems: tuple[Problem, ...] = ()
     found: int = 0
@@ -60,20 +61,20 @@ def read_folder(path: str) -> Checked:
     """The verdict on a folder, as if all of it were committed. Raises NotFound when it cannot be read."""
     root = Path(path)
     entries = list_folder(root)
-    contents = read_files(root, (*task_files(entries), *link_files(entries)))
-    verdict = judge(entries, contents, TaskFileReader(read_schema("task")))
+    contents = read_files(root, (*task_files(entries), *common_files(entries), *link_files(entries)))
+    verdict = judge(entries, contents, repository_formats())
     if isinstance(verdict, Rejection):
         sources = {str(root / name): content for name, content in contents.items()}
         problems = tuple(replace(problem, path=str(root / problem.path)) for problem in verdict.problems)
         return Checked(problems=problems, found=verdict.found, sources=sources, files=len(task_files(entries)))
-    return Checked(tasks=verdict.tasks, files=verdict.files)
+    return Checked(tasks=verdict.tasks, inventory=verdict.inventory, files=verdict.files)
 
 
 def read_file(path: str) -> Checked:
     """The verdict on one task file for itself: what it names in the tree is not looked for. Raises NotFound when it cannot be read."""
     place = Path(path)
     content = read_files(place.parent, (place.name,))[place.name]
-    drafts, problems = TaskFileReader(read_schema("task")).read(path, content)
+    drafts, problems = repository_formats().tasks.read(path, content)
     return Checked(tasks=tuple(draft.task for draft in drafts), files=1, problems=problems, found=len(problems), sources={path: content})
 
 

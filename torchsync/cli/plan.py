@@ -21,6 +21,7 @@ from torchsync.cli.sides import Sides, read_sides
 from torchsync.cli.terminal import is_coloured
 from torchsync.core.cron import check_zone
 from torchsync.core.instants import parse_rfc3339
+from torchsync.core.inventory import Inventory
 from torchsync.core.jsontext import parse_json
 from torchsync.core.model import CronTiming, HostFacts, Instant, Task
 from torchsync.core.plan import HostPlan, plan_host
@@ -51,16 +52,16 @@ def execute(args: argparse.Namespace) -> int:
     """0: nothing changes; 10: something does; 77: the host refuses."""
     now = _after(args.after)
     config = _config(args)
-    facts = _facts(args, config)
     sides = read_sides(args.path, args.base, args.head)
-    plan = plan_host(sides.base.tasks, sides.head.tasks, facts=facts, now=now, rules=_rules(config))
+    own = _facts(args, config, sides.head.inventory)
+    plan = plan_host(sides.base, sides.head, own=own, now=now, rules=_rules(config))
     report = Report(
         plan=_from_here(plan, args.path),
         base=sides.base,
         head=sides.head,
         now=now,
         rules=f"the policy of this host, for an agent that runs as {config.account.user}" if config else "",
-        notices=(*sides.notices, *(_unknown_facts(sides, facts) if args.host else ())),
+        notices=(*sides.notices, *(_unknown_facts(sides, own) if args.host else sides.head.inventory.notices(own))),
     )
     _print(report, as_json=args.format == "json")
     if plan.refused:
@@ -113,11 +114,13 @@ def _rules(config: AgentConfig | None) -> HostRules | None:
     return HostRules(config.host_policy, Accounts().uid) if config else None
 
 
-def _facts(args: argparse.Namespace, config: AgentConfig | None) -> HostFacts:
+def _facts(args: argparse.Namespace, config: AgentConfig | None, inventory: Inventory) -> HostFacts:
+    """What the host says of itself, as far as it can be told here: of a host that only has a name here, hosts.yaml knows the addresses."""
     if args.facts is not None:
         return _facts_from_file(args.facts)
     if args.host is not None:
-        return _checked(HostFacts(name=args.host.lower()), "--host")
+        named = inventory.named(args.host.lower())
+        return _checked(replace(named, labels={}, zone="UTC"), "--host")
     if config is None:
         return read_host_facts()
     return configured_facts(config)
@@ -158,7 +161,12 @@ def _unusable(where: str, why: str) -> UsageError:
 
 
 def _unknown_facts(sides: Sides, facts: HostFacts) -> Iterable[str]:
-    """What a name alone cannot tell, when there are tasks that ask."""
+    """What a name alone cannot tell, when there are tasks that ask and the inventory does not answer."""
+    if facts.name in sides.head.inventory.hosts:
+        if not sides.head.inventory.hosts[facts.name].zone and any(_is_in_local_time(task) for task in sides.head.tasks):
+            yield f"hosts.yaml does not give the time zone of {facts.name}: `timezone: local` is shown as {facts.zone}"
+        return
+    yield from sides.head.inventory.notices(facts)
     tasks = (*sides.base.tasks, *sides.head.tasks)
     if any(not _is_by_name(selector) for task in tasks for selector in task.hosts):
         yield f"only the name {facts.name} is known: selectors by address or label match nothing; give --facts FILE"

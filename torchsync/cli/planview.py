@@ -12,21 +12,12 @@ from torchsync.core.durations import format_duration
 from torchsync.core.instants import rfc3339_short
 from torchsync.core.jsontext import Json
 from torchsync.core.model import CronTiming, Instant, Task
-from torchsync.core.plan import FieldChange, HostPlan, Running, Step
+from torchsync.core.plan import FieldChange, HostPlan, Running, Side, Step
 
 _LONGEST_VALUE = 80
 _SHOWN_BEFORE = 20
 _NOT_GIVEN = "(none)"
 _ADDED, _REMOVED, _CHANGED = ("+", Tone.GOOD), ("-", Tone.BAD), ("~", Tone.HEAD)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
-    """One of the two sets of tasks that are compared. `revision` is None for a folder as it is, and for nothing at all."""
-
-    words: str
-    revision: str | None
-    tasks: tuple[Task, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +165,7 @@ def _timing_words(task: Task) -> str:
 
 def _field_pairs(change: FieldChange) -> Iterator[tuple[str, str]]:
     """A mapping is told key by key."""
-    if change.field == "inputs":
+    if change.field == "inputs" and change.old is None and change.new is None:
         yield "inputs", "the content of a file that the task depends on"
     elif isinstance(change.old, Mapping) or isinstance(change.new, Mapping):
         old, new = _mapping(change.old), _mapping(change.new)

@@ -10,8 +10,11 @@ from typing import Any
 
 from torchsync.adapters.schemas import read_schema
 
-PAGES = {"task.md": "task", "agent.md": "agent"}
+PAGES = {"task.md": "task", "torchsync.md": "torchsync", "hosts.md": "hosts", "agent.md": "agent"}
 """The pages, and the schemas they are made from."""
+
+_PARTS = {"fields": "Fields of a task", "host": "Fields of a host"}
+_BORROWS = "Repository settings"
 
 MADE = "<!-- Made from the code by `make docs`; changes here are lost. -->"
 
@@ -20,10 +23,12 @@ def render_schema_page(schema: Mapping[str, Any]) -> str:
     """The page of one schema: every field with its meaning, what it may be, its default and an example."""
     lines = [f"# {schema['title']}", "", MADE, "", schema["description"], ""]
     lines += [*_example(schema["examples"][0]), ""]
-    fields = schema.get("$defs", {}).get("fields")
     lines += _section("Fields", schema["properties"], schema)
-    if fields:
-        lines += _section("Fields of a task", fields["properties"], schema)
+    for name, title in _PARTS.items():
+        if name in schema.get("$defs", {}) and schema["title"] != _BORROWS:
+            lines += _section(title, schema["$defs"][name]["properties"], schema)
+    if schema["title"] == _BORROWS:
+        lines += ["The fields of `defaults` are [those of a task](task.md#fields-of-a-task)."]
     return "\n".join(lines).rstrip() + "\n"
 
 

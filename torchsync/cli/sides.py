@@ -12,13 +12,13 @@ from tempfile import TemporaryDirectory
 
 from torchsync.adapters.gitcommand import DEFAULT_SEARCH_PATH, GitHome, local
 from torchsync.cli.check import read_folder
-from torchsync.cli.planview import Side
 from torchsync.core.model import Revision
+from torchsync.core.plan import Side
 from torchsync.errors import CommitInvalid, NotFound, TorchsyncError
 
 _TIMEOUT = 60.0
 _SHA256_DIGITS = 64
-_NOTHING = Side(words="nothing", revision=None, tasks=())
+_NOTHING = Side(words="nothing", revision=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def _folder_side(path: str) -> Side:
     checked = read_folder(path)
     if checked.problems:
         raise CommitInvalid(checked.problems[0].code, f"{path} is not valid", checked.problems)
-    return Side(words="the folder as it is", revision=None, tasks=checked.tasks)
+    return Side(words="the folder as it is", revision=None, tasks=checked.tasks, inventory=checked.inventory)
 
 
 def _in_folder(path: str, checkout: _Checkout, name: str) -> Side:
@@ -78,7 +78,7 @@ def _with_base(checkout: _Checkout, name: str | None, head: Side) -> Sides:
         revision = checkout.revision(base)
         first, more = error.problems[0], len(error.problems) - 1
         notice = f"{base} is not valid and is taken for empty: {first}{f' (and {more} more)' if more else ''}"
-        return Sides(Side(words=base, revision=revision, tasks=()), head, (notice,))
+        return Sides(Side(words=base, revision=revision), head, (notice,))
 
 
 def _with_warning(sides: Sides) -> Sides:
@@ -116,7 +116,8 @@ class _Checkout:
         except Damaged as error:
             message = f"{name} cannot be read: {error.message}; a partial clone lacks files, so clone it without --filter"
             raise NotFound("TS354", message) from error
-        return Side(words=name, revision=revision, tasks=valid_tasks(content).tasks)
+        found = valid_tasks(content)
+        return Side(words=name, revision=revision, tasks=found.tasks, inventory=found.inventory)
 
     def _advice(self) -> str:
         ended = self._runner.run(local(self._home, self._repository.folder, "rev-parse", "--is-shallow-repository"), _TIMEOUT)

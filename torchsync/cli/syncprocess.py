@@ -33,7 +33,7 @@ from torchsync.adapters.git import GitRunner
 from torchsync.adapters.gitcommand import DEFAULT_SEARCH_PATH, GitHome
 from torchsync.adapters.gitobjects import CommitContent, Damaged, Repository
 from torchsync.adapters.mirror import Mirror, mirror_lock
-from torchsync.adapters.schemas import read_schema, read_schema_text
+from torchsync.adapters.schemas import format_texts, repository_formats
 from torchsync.adapters.statefile import replace_file
 from torchsync.adapters.tree import Trees
 from torchsync.core.jsontext import canonical, parse_json
@@ -41,7 +41,6 @@ from torchsync.core.model import Task
 from torchsync.core.selector import selects
 from torchsync.core.syncdoc import Phase, SyncAnswer, SyncRequest, Verdict, stamp
 from torchsync.core.taskdoc import answer_document, request_from_document
-from torchsync.core.taskfile import TaskFileReader
 from torchsync.core.taskset import FoundTask, Rejection, TaskSet, judge
 from torchsync.core.verdictcache import MAX_FILE_BYTES, Rules, VerdictCache, stored_verdicts
 from torchsync.errors import CommitInvalid, Problem, Refused, StateUnwritable, TorchsyncError, Unavailable
@@ -116,11 +115,12 @@ class Sync:
         with self._phase(Phase.VERIFY):
             self._check_floor(repository)
         with self._phase(Phase.READ):
-            content = repository.read(request.revision, request.remote.path, self._verdicts.knows)
+            content = repository.read(request.revision, request.remote.path, self._verdicts.known)
         with self._phase(Phase.VALIDATE):
             found = valid_tasks(content, self._verdicts)
         with self._phase(Phase.SELECT):
-            selected = [task for task in found.found if selects(task.hosts, request.facts)]
+            facts = found.inventory.facts_of(request.facts)
+            selected = [task for task in found.found if selects(task.hosts, facts, found.inventory.groups)]
             kept = {task.name for task in selected if request.known.get(task.name) == stamp(task)}
             tasks = _whole(task for task in selected if task.name not in kept)
         with self._phase(Phase.SWAP):
@@ -130,6 +130,8 @@ class Sync:
                 verdict=Verdict.ACCEPTED,
                 revision=request.revision,
                 tree=content.tree,
+                facts=facts,
+                notices=tuple(found.inventory.notices(request.facts)),
                 tasks=tasks,
                 kept=tuple(sorted(kept)),
                 not_selected=len(found.found) - len(selected),
@@ -171,7 +173,7 @@ class Sync:
 
 def valid_tasks(content: CommitContent, cache: VerdictCache | None = None) -> TaskSet:
     """The tasks of the commit, for all hosts. Raises CommitInvalid with everything that is wrong with it."""
-    verdict = judge(content.entries, content.contents, TaskFileReader(read_schema("task")), cache)
+    verdict = judge(content.entries, content.contents, repository_formats(), cache)
     if isinstance(verdict, Rejection):
         raise CommitInvalid(verdict.problems[0].code, f"the commit breaks {verdict.found} rules", verdict.problems)
     return verdict
@@ -190,7 +192,7 @@ def _whole(found: Iterable[FoundTask]) -> tuple[Task, ...]:
 
 def _rules() -> Rules:
     """What makes a verdict of another version of torchsync, or of what it stands on, worthless."""
-    schema = hashlib.sha256(read_schema_text("task").encode()).hexdigest()
+    schema = hashlib.sha256(format_texts().encode()).hexdigest()
     return Rules(schema=schema, versions={name: version(name) for name in _JUDGES})
 
 

@@ -25,6 +25,7 @@ class Outline:
     command: Command
     source: Position
     hosts: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
     working_dir: str = ""
 
 
@@ -46,7 +47,7 @@ def defined_task(text: str, source: Position, fingerprint: Fingerprint) -> Task:
 
 def fingerprint_of(text: str, inputs: Iterable[tuple[str, str, str]]) -> Fingerprint:
     """SHA-256 over the definition `text` and (path, mode, blob id) of the inputs."""
-    listed: list[Json] = [list(entry) for entry in sorted(inputs)]
+    listed: list[Json] = [list(entry) for entry in sorted(set(inputs))]
     return Fingerprint(sha256(f"[{text},{canonical(listed)}]".encode()).hexdigest())
 
 

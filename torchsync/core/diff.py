@@ -12,7 +12,7 @@ from torchsync.core.model import CronTiming, DaemonTiming, ShellCommand, Task, T
 class Change:
     """A task whose fingerprint differs.
 
-    `fields` names what differs in the words of a task file, sorted; `inputs` stands for files that the task depends on.
+    `fields` names what differs in the words of a task file, sorted; `inputs` alone may stand for the content of files that the task depends on.
     """
 
     name: TaskName
@@ -23,16 +23,20 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diff:
-    """Every name of both sets, once; each tuple is sorted by name."""
+    """Every name of both sets, once in the first four tuples; each tuple is sorted by name.
+
+    `moved` are tasks of both sets whose instants are others because the facts of the host changed, whatever else became of them.
+    """
 
     added: tuple[TaskName, ...] = ()
     removed: tuple[TaskName, ...] = ()
     changed: tuple[Change, ...] = ()
     unchanged: tuple[TaskName, ...] = ()
+    moved: tuple[TaskName, ...] = ()
 
     @property
     def is_empty(self) -> bool:
-        return not (self.added or self.removed or self.changed)
+        return not (self.added or self.removed or self.changed or self.moved)
 
 
 def diff(old: Mapping[TaskName, Task], new: Mapping[TaskName, Task]) -> Diff:
@@ -47,14 +51,18 @@ def diff(old: Mapping[TaskName, Task], new: Mapping[TaskName, Task]) -> Diff:
 
 
 def reschedules(old: Task, new: Task) -> bool:
-    """Whether the instants of the task are others from now on, so that it counts only those to come: its schedule or zone changed, or it
-    was disabled or a daemon before.
+    """Whether the instants of the task are others from now on, so that it counts only those to come: its schedule, zone or jitter changed, or
+    it was disabled or a daemon before.
     """
     if not isinstance(new.timing, CronTiming) or not new.enabled:
         return False
     if not isinstance(old.timing, CronTiming) or not old.enabled:
         return True
-    return (old.timing.schedule, old.timing.zone) != (new.timing.schedule, new.timing.zone)
+    return _instants(old.timing) != _instants(new.timing)
+
+
+def _instants(timing: CronTiming) -> tuple[str, str, int]:
+    return timing.schedule, timing.zone, timing.jitter
 
 
 _WORDS = {"severity": "alert.severity", "output_max": "output.max_size", "zone": "timezone"}

@@ -130,7 +130,7 @@ class Engine:
             self._daemons.forget(change.name)
             self._stop_daemons(change.name, StopCause.CHANGED, now, mono)
         new = [*found.added, *(change.name for change in found.changed)]
-        for name in new:
+        for name in sorted({*new, *found.moved}):
             self._install(generation.tasks[name], now)
             self._touch(name, is_changed=True)
         self._tend_daemons(new, now)

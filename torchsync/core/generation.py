@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from torchsync.core.diff import Diff, diff, reschedules
-from torchsync.core.model import CronTiming, Generation, HostFacts, Instant, Task, TaskName
+from torchsync.core.model import Generation, HostFacts, Instant, Task, TaskName
 from torchsync.core.syncdoc import SyncAnswer
-from torchsync.core.timetable import check_timing
+from torchsync.core.timetable import check_timing, is_moved
 
 
 def tasks_of(old: Generation | None, answer: SyncAnswer) -> dict[TaskName, Task]:
@@ -28,21 +28,27 @@ def tasks_of(old: Generation | None, answer: SyncAnswer) -> dict[TaskName, Task]
 
 
 def succeed(
-    old: Generation | None, answer: SyncAnswer, tasks: Mapping[TaskName, Task], *, facts: HostFacts, origin: str, now: Instant
+    old: Generation | None, answer: SyncAnswer, tasks: Mapping[TaskName, Task], *, observed: HostFacts, origin: str, now: Instant
 ) -> tuple[Generation, Diff]:
-    """The generation that follows `old` at `now`, and what is different in it. A task that is new here or scheduled anew counts from `now`."""
+    """The generation that follows `old` at `now`, and what is different in it. A task that is new here or scheduled anew counts from `now`.
+
+    `observed` is what the host says of itself.
+    """
+    facts = answer.facts or observed
     found = diff(old.tasks if old else {}, tasks)
+    found = replace(found, moved=_moved(old, tasks, facts) if old else ())
     generation = Generation(
         number=old.number + 1 if old else 1,
         revision=answer.revision,
         tree=answer.tree,
         facts=facts,
         tasks=tasks,
-        baselines=_baselines(old, found, facts, now),
+        baselines=_baselines(old, found, now),
         applied_at=now,
         not_selected=answer.not_selected,
         origin=origin,
         floor=answer.revision,
+        observed=observed,
     )
     return generation, found
 
@@ -59,10 +65,15 @@ def with_baselines(generation: Generation, now: Instant) -> Generation:
     return replace(generation, baselines={**generation.baselines, **missing}) if missing else generation
 
 
-def _baselines(old: Generation | None, found: Diff, facts: HostFacts, now: Instant) -> dict[TaskName, Instant]:
-    moved = {*found.added, *(change.name for change in found.changed if reschedules(change.old, change.new))}
-    if old is not None and old.facts.zone != facts.zone:
-        moved |= {task.name for task in old.tasks.values() if isinstance(task.timing, CronTiming) and task.timing.zone == "local"}
+def _moved(old: Generation, tasks: Mapping[TaskName, Task], facts: HostFacts) -> tuple[TaskName, ...]:
+    if (old.facts.name, old.facts.zone) == (facts.name, facts.zone):
+        return ()
+    common = sorted(old.tasks.keys() & tasks.keys())
+    return tuple(name for name in common if is_moved(tasks[name], old.facts, facts))
+
+
+def _baselines(old: Generation | None, found: Diff, now: Instant) -> dict[TaskName, Instant]:
+    moved = {*found.added, *found.moved, *(change.name for change in found.changed if reschedules(change.old, change.new))}
     carried = dict(old.baselines) if old else {}
     for name in found.removed:
         carried.pop(name, None)

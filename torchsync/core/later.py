@@ -15,7 +15,7 @@ def _words(text: str) -> list[str]:
 
 
 _TASK_FIELDS = _words("""
-    inputs group umask env_file credentials queue_limit pool jitter misfire_limit retry on_change on_remove limits notify
+    group umask env_file credentials queue_limit pool misfire_limit retry on_change on_remove limits notify
     alert.max_age alert.max_duration alert.failures run_on rollout coordination
 """)
 
@@ -33,9 +33,6 @@ _VALUES: Mapping[str, frozenset[str]] = {
     "executor": frozenset({"systemd"}),
     "log.format": frozenset({"journald"}),
 }
-
-REPOSITORY_FILES = frozenset({"torchsync.yaml", "hosts.yaml"})
-"""Files of a task repository that mean something, but not yet."""
 
 
 def is_later_field(route: Route) -> bool:

@@ -64,11 +64,13 @@ Command = ShellCommand | ProgramCommand
 class CronTiming:
     """A task that runs at the instants of a schedule.
 
-    `zone` is an IANA name, or `local` for the host's own. A fire not decided within `starting_deadline` of due is missed. `timeout` 0 is none.
+    `zone` is an IANA name, or `local` for the host's own. A fire is due after its instant by a delay below `jitter`, which is fixed for the task
+    and the host. A fire not decided within `starting_deadline` of due is missed. `timeout` 0 is none.
     """
 
     schedule: str
     zone: str = "UTC"
+    jitter: Millis = Millis(0)
     starting_deadline: Millis = Millis(60_000)
     timeout: Millis = Millis(0)
 
@@ -105,6 +107,8 @@ class Task:
     enabled: bool = True
     hosts: tuple[str, ...] = ()
     """Selectors; none means every host."""
+    inputs: tuple[str, ...] = ()
+    """Patterns over the paths of the tree; none means the program that the command names first."""
     max_running: int = 1
     """Copies of a cron task at once, 0 for no limit; copies of a daemon to keep alive."""
     user: str = ""
@@ -146,12 +150,15 @@ class Generation:
     revision: Revision
     tree: TreeId
     facts: HostFacts
+    """With the inventory of the revision applied."""
     tasks: Mapping[TaskName, Task]
     baselines: Mapping[TaskName, Instant]
     applied_at: Instant
     not_selected: int = 0
     origin: str = ""
     floor: str = ""
+    observed: HostFacts | None = None
+    """What the host said of itself; None when an older version made the generation."""
 
 
 class Trigger(Enum):

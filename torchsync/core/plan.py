@@ -1,31 +1,43 @@
 """What a change of the repository would do to one host. Pure.
 
-Theory of operation. The questions are those of a sync, and the same functions answer them: `selects` picks the tasks of this host, `diff`
-compares them, `reschedules` says whose instants count anew, the timetable tells the instants, `judge_host` speaks for the host. Only what
-happens to running copies is told here and done by the engine; a test holds the two against each other.
+Theory of operation. The questions are those of a sync, and the same functions answer them: the inventory of each side completes what the host
+says of itself, `selects` picks the tasks of this host, `diff` compares them, `reschedules` says whose instants count anew, the timetable tells
+the instants, `judge_host` speaks for the host. Only what happens to running copies is told here and done by the engine; a test holds the two
+against each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
 
 from torchsync.core.diff import Change, described, diff, reschedules
 from torchsync.core.durations import format_duration, format_size
+from torchsync.core.inventory import Inventory
 from torchsync.core.jsontext import Json
 from torchsync.core.model import CronTiming, DaemonTiming, HostFacts, Instant, Millis, ProgramCommand, Task, TaskName
 from torchsync.core.policy import HostRules, judge_host
-from torchsync.core.selector import selects, why
-from torchsync.core.timetable import Timetable
+from torchsync.core.selector import Groups, selects, why
+from torchsync.core.timetable import Timetable, is_moved
 from torchsync.errors import Problem
 
 FIRES_SHOWN = 3
 
-_DURATIONS = frozenset({"timeout", "starting_deadline", "stop_grace", "delay", "max_delay", "reset_after"})
+_DURATIONS = frozenset({"timeout", "jitter", "starting_deadline", "stop_grace", "delay", "max_delay", "reset_after"})
 _SIZES = frozenset({"output.max_size"})
-_NONE_AT_ZERO = frozenset({"timeout"})
+_NONE_AT_ZERO = frozenset({"timeout", "jitter"})
 _FOREVER = Instant(1 << 53)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One of the two sets that are compared, for all hosts. `revision` is None for a folder as it is, and for nothing at all."""
+
+    words: str
+    revision: str | None
+    tasks: tuple[Task, ...] = ()
+    inventory: Inventory = Inventory()
 
 
 class Running(Enum):
@@ -41,7 +53,7 @@ class Running(Enum):
 class FieldChange:
     """A field in the words of a task file, with values as one would write them there; None for a field that is not given.
 
-    The field `inputs` stands for files that the task depends on, and has no values.
+    The field `inputs` without values stands for the content of files that the task depends on, `host.timezone` for the zone of the host.
     """
 
     field: str
@@ -85,7 +97,7 @@ class Step:
 class HostPlan:
     """What a change does to the host; each tuple is sorted by name.
 
-    `not_selected` counts the tasks for other hosts. `refused` is None where the policy of the host is not known.
+    `facts` are those after the change. `not_selected` counts the tasks for other hosts. `refused` is None where the policy of the host is not known.
     """
 
     facts: HostFacts
@@ -106,47 +118,72 @@ class HostPlan:
         return tuple(sorted((*self.added, *self.removed, *self.changed), key=lambda step: step.name))
 
 
-def plan_host(base: Iterable[Task], head: Iterable[Task], *, facts: HostFacts, now: Instant, rules: HostRules | None = None) -> HostPlan:
-    """What leads the host from the valid set `base` to the valid set `head`, when that is applied at `now`."""
-    before, after = _by_name(base), _by_name(head)
-    old, new = _selected(before, facts), _selected(after, facts)
+@dataclass(frozen=True, slots=True)
+class _HostSide:
+    """One side as the host sees it."""
+
+    facts: HostFacts
+    groups: Groups
+    all: Mapping[TaskName, Task]
+    selected: Mapping[TaskName, Task]
+
+    def why(self, task: Task) -> str:
+        return why(task.hosts, self.facts, self.groups)
+
+
+def plan_host(base: Side, head: Side, *, own: HostFacts, now: Instant, rules: HostRules | None = None) -> HostPlan:
+    """What leads the host, which says `own` of itself, from the valid set `base` to the valid set `head`, when that is applied at `now`."""
+    before, after = _seen_by(base, own), _seen_by(head, own)
+    old, new = before.selected, after.selected
     found = diff(old, new)
+    moved = [
+        _moved(new[name], before.facts, after.facts, now) for name in found.unchanged if is_moved(new[name], before.facts, after.facts)
+    ]
     return HostPlan(
-        facts=facts,
-        added=tuple(_addition(new[name], before.get(name), facts, now) for name in found.added),
-        removed=tuple(_removal(old[name], after.get(name), facts) for name in found.removed),
-        changed=tuple(_changed(change, facts, now) for change in found.changed),
-        unchanged=len(found.unchanged),
-        not_selected=len(after) - len(new),
+        facts=after.facts,
+        added=tuple(_addition(new[name], before.all.get(name), after, now) for name in found.added),
+        removed=tuple(_removal(old[name], after) for name in found.removed),
+        changed=(*(_changed(change, before.facts, after.facts, now) for change in found.changed), *moved),
+        unchanged=len(found.unchanged) - len(moved),
+        not_selected=len(after.all) - len(new),
         refused=judge_host(new.values(), rules.policy, rules.uid_of) if rules else None,
     )
 
 
-def _by_name(tasks: Iterable[Task]) -> dict[TaskName, Task]:
-    return {task.name: task for task in tasks}
+def _seen_by(side: Side, own: HostFacts) -> _HostSide:
+    facts, groups = side.inventory.facts_of(own), side.inventory.groups
+    tasks = {task.name: task for task in side.tasks}
+    return _HostSide(facts, groups, tasks, {name: task for name, task in tasks.items() if selects(task.hosts, facts, groups)})
 
 
-def _selected(tasks: Mapping[TaskName, Task], facts: HostFacts) -> dict[TaskName, Task]:
-    return {name: task for name, task in tasks.items() if selects(task.hosts, facts)}
+def _addition(task: Task, earlier: Task | None, after: _HostSide, now: Instant) -> Step:
+    reason = f"new on this host: {after.why(task)}" if earlier else after.why(task)
+    return Step(name=task.name, new=task, why=reason, reschedules=True, next_fires=_next_fires(task, after.facts, now))
 
 
-def _addition(task: Task, earlier: Task | None, facts: HostFacts, now: Instant) -> Step:
-    reason = f"new on this host: {why(task.hosts, facts)}" if earlier else why(task.hosts, facts)
-    return Step(name=task.name, new=task, why=reason, reschedules=True, next_fires=_next_fires(task, facts, now))
-
-
-def _removal(task: Task, later: Task | None, facts: HostFacts) -> Step:
-    reason = f"for other hosts from now on: {why(later.hosts, facts)}" if later else "no longer in the repository"
+def _removal(task: Task, after: _HostSide) -> Step:
+    later = after.all.get(task.name)
+    reason = f"for other hosts from now on: {after.why(later)}" if later else "no longer in the repository"
     return Step(name=task.name, old=task, why=reason)
 
 
-def _changed(change: Change, facts: HostFacts, now: Instant) -> Step:
-    counts_anew = reschedules(change.old, change.new)
+def _moved(task: Task, before: HostFacts, facts: HostFacts, now: Instant) -> Step:
+    fires = _next_fires(task, facts, now)
+    return Step(name=task.name, old=task, new=task, fields=(_zone_change(before, facts),), reschedules=True, next_fires=fires)
+
+
+def _zone_change(before: HostFacts, facts: HostFacts) -> FieldChange:
+    return FieldChange(field="host.timezone", old=before.zone, new=facts.zone)
+
+
+def _changed(change: Change, before: HostFacts, facts: HostFacts, now: Instant) -> Step:
+    is_elsewhere = is_moved(change.new, before, facts)
+    counts_anew = reschedules(change.old, change.new) or is_elsewhere
     return Step(
         name=change.name,
         old=change.old,
         new=change.new,
-        fields=_field_changes(change),
+        fields=(*_field_changes(change), *([_zone_change(before, facts)] if is_elsewhere else [])),
         reschedules=counts_anew,
         next_fires=_next_fires(change.new, facts, now) if counts_anew else (),
     )
@@ -163,9 +200,13 @@ def _next_fires(task: Task, facts: HostFacts, after: Instant) -> tuple[Instant, 
 
 def _field_changes(change: Change) -> tuple[FieldChange, ...]:
     before, after = described(change.old), described(change.new)
-    return tuple(
-        FieldChange(field=field, old=_written(field, before.get(field)), new=_written(field, after.get(field))) for field in change.fields
-    )
+    return tuple(_field_change(field, before.get(field), after.get(field)) for field in change.fields)
+
+
+def _field_change(field: str, old: object, new: object) -> FieldChange:
+    if old == new:
+        return FieldChange(field=field, old=None, new=None)
+    return FieldChange(field=field, old=_written(field, old), new=_written(field, new))
 
 
 def _written(field: str, value: object) -> Json:

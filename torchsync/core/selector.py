@@ -1,7 +1,8 @@
 """Which hosts a task is for: the entries of `hosts`, checked, and matched against what a host is. Pure.
 
-A selector is a host name pattern, an address, a network, or `label=pattern` terms joined by `&`; a `!` before any of these excludes. A host is
-selected when no `!` selector matches it and at least one of the others does, or when there are no others. The order never matters.
+A selector is a host name pattern, an address, a network, `label=pattern` terms joined by `&`, or `@group`; a `!` before any of these excludes. A
+host is selected when no `!` selector matches it and at least one of the others does, or when there are no others. The order never matters. A
+group of hosts.yaml is a list of selectors itself, and its hosts are those that the list selects.
 
 Patterns know `*`, `?` and `[...]`. A host name pattern is held against the full name and against its first label.
 """
@@ -9,17 +10,25 @@ Patterns know `*`, `?` and `[...]`. A host name pattern is held against the full
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from types import MappingProxyType
 
 from torchsync.core.model import HostFacts
 
 _HOST_PATTERN = re.compile(r"[a-z0-9._*?\[\]!-]+")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?")
+GROUP_NAME = r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?"
+_GROUP = re.compile(f"@(?P<name>{GROUP_NAME})")
 _LOOKS_LIKE_ADDRESS = re.compile(r"(?=.*[0-9])[0-9*?]+(\.[0-9*?]+)+|.*[:/].*")
+
+
+Groups = Mapping[str, Sequence[str]]
+"""The selectors of each group by its name."""
+_NO_GROUPS: Groups = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +59,49 @@ class LabelPatterns:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """The hosts of a group of hosts.yaml."""
+
+    name: str
+
+
+Test = NamePattern | Network | LabelPatterns | Group
+
+
+@dataclass(frozen=True, slots=True)
 class Selector:
     """One entry of `hosts`, understood."""
 
     text: str
-    test: NamePattern | Network | LabelPatterns
+    test: Test
     excludes: bool
 
 
 def check_selector(text: str) -> SelectorFault | None:
-    """None when `text` is a selector, else what is wrong with it: TS131, or TS113 for what this version does not have yet."""
+    """None when `text` is a selector, else what is wrong with it (TS131)."""
     found = parse_selector(text)
     return found if isinstance(found, SelectorFault) else None
 
 
-def selects(selectors: Sequence[str], facts: HostFacts) -> bool:
-    """Whether a task with these selectors is for the host. Raises ValueError for a selector or an address that is none."""
-    return _judge(selectors, facts)[0]
+def selects(selectors: Sequence[str], facts: HostFacts, groups: Groups = _NO_GROUPS) -> bool:
+    """Whether a task with these selectors is for the host. Raises ValueError for a selector, an address or a group that is none."""
+    return _judge(selectors, facts, groups)[0]
 
 
-def why(selectors: Sequence[str], facts: HostFacts) -> str:
+def why(selectors: Sequence[str], facts: HostFacts, groups: Groups = _NO_GROUPS) -> str:
     """The reason of `selects`, in one sentence without a full stop."""
-    return _judge(selectors, facts)[1]
+    return _judge(selectors, facts, groups)[1]
+
+
+def matches(selector: str, facts: HostFacts, groups: Groups = _NO_GROUPS) -> bool:
+    """Whether the selector, its `!` aside, matches the host. Raises as `selects`."""
+    return _matches(_understood(selector).test, facts, groups)
+
+
+def group_of(selector: str) -> str | None:
+    """The group that the selector names, if it names one."""
+    found = _GROUP.fullmatch(selector.removeprefix("!"))
+    return found["name"] if found else None
 
 
 @lru_cache(maxsize=4096)
@@ -85,16 +115,16 @@ def parse_selector(text: str) -> Selector | SelectorFault:
     return test if isinstance(test, SelectorFault) else Selector(text, test, excludes)
 
 
-def _judge(selectors: Sequence[str], facts: HostFacts) -> tuple[bool, str]:
+def _judge(selectors: Sequence[str], facts: HostFacts, groups: Groups) -> tuple[bool, str]:
     understood = [_understood(text) for text in selectors]
     for selector in understood:
-        if selector.excludes and _matches(selector.test, facts):
+        if selector.excludes and _matches(selector.test, facts, groups):
             return False, f"`{selector.text}` excludes {_described(selector.test, facts)}"
     positive = [selector for selector in understood if not selector.excludes]
     if not positive:
         return True, "no selector excludes the host, and there are no others" if understood else "a task without `hosts` is for every host"
     for selector in positive:
-        if _matches(selector.test, facts):
+        if _matches(selector.test, facts, groups):
             return True, f"`{selector.text}` matches {_described(selector.test, facts)}"
     return False, f"nothing matches {facts.name}: {', '.join(f'`{selector.text}`' for selector in positive)}"
 
@@ -106,7 +136,7 @@ def _understood(text: str) -> Selector:
     raise ValueError(found.message)
 
 
-def _matches(test: NamePattern | Network | LabelPatterns, facts: HostFacts) -> bool:
+def _matches(test: Test, facts: HostFacts, groups: Groups) -> bool:
     match test:
         case NamePattern(pattern):
             return fnmatchcase(facts.name, pattern) or fnmatchcase(facts.name.partition(".")[0], pattern)
@@ -114,9 +144,13 @@ def _matches(test: NamePattern | Network | LabelPatterns, facts: HostFacts) -> b
             return _address_in(test, facts) is not None
         case LabelPatterns(patterns):
             return all(name in facts.labels and fnmatchcase(facts.labels[name], pattern) for name, pattern in patterns)
+        case Group(name):
+            if name not in groups:
+                raise ValueError(f"there is no group {name!r}")
+            return _judge(groups[name], facts, groups)[0]
 
 
-def _described(test: NamePattern | Network | LabelPatterns, facts: HostFacts) -> str:
+def _described(test: Test, facts: HostFacts) -> str:
     match test:
         case NamePattern():
             return f"the name {facts.name}"
@@ -124,6 +158,8 @@ def _described(test: NamePattern | Network | LabelPatterns, facts: HostFacts) ->
             return f"the address {_address_in(test, facts)}"
         case LabelPatterns(patterns):
             return "the labels " + ", ".join(f"{name}={facts.labels[name]}" for name, _ in patterns)
+        case Group():
+            return f"{facts.name}, which is in that group"
 
 
 def _address_in(test: Network, facts: HostFacts) -> str | None:
@@ -135,21 +171,19 @@ def _address_in(test: Network, facts: HostFacts) -> str | None:
 
 def _fault_of_shape(text: str, body: str) -> SelectorFault | None:
     if not body:
-        return _fault(text, "is empty", "write a host name pattern, an address or network, or label=pattern")
+        return _fault(text, "is empty", "write a host name pattern, an address or network, label=pattern, or @group")
     if any(character.isspace() or not character.isprintable() for character in body):
         return _fault(text, "contains a space or a control character", "write it without; one list entry for each selector")
     if body.startswith("!"):
         return _fault(text, "has two `!`", "write one, or none")
-    if body.startswith("@"):
-        return SelectorFault(
-            "TS113", f"`{text}` names a group of hosts.yaml, which this version does not have yet; write out its selectors"
-        )
     if body.count("[") and not _brackets_close(body):
         return _fault(text, "has a `[` without its `]`", "close it, as in `db-[12]`")
     return None
 
 
-def _parse_test(body: str) -> NamePattern | Network | LabelPatterns | SelectorFault:
+def _parse_test(body: str) -> Test | SelectorFault:
+    if body.startswith("@"):
+        return _parse_group(body)
     if "=" in body or "&" in body:
         return _parse_labels(body)
     if _LOOKS_LIKE_ADDRESS.fullmatch(body):
@@ -159,6 +193,15 @@ def _parse_test(body: str) -> NamePattern | Network | LabelPatterns | SelectorFa
     if not _HOST_PATTERN.fullmatch(body):
         return _fault(body, "is not a host name pattern", "use letters, digits, `-`, `.`, `_` and the wildcards `*`, `?`, `[...]`")
     return NamePattern(body)
+
+
+def _parse_group(body: str) -> Group | SelectorFault:
+    found = _GROUP.fullmatch(body)
+    if found:
+        return Group(found["name"])
+    if lower := _GROUP.fullmatch(body.lower()):
+        return _fault(body, "has capital letters, but names of groups are in lower case", f"write `@{lower['name']}`")
+    return _fault(body, "is not the name of a group", "write `@` and the name: lower-case letters, digits and `._-`, at most 63")
 
 
 def _parse_labels(body: str) -> LabelPatterns | SelectorFault:

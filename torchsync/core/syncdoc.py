@@ -71,8 +71,9 @@ class RemoteSpec:
 class SyncRequest:
     """What the sync process is to do: fetch, judge `revision` and write its tree.
 
-    `state` is the state directory. `floor` is the newest revision ever accepted here, or empty. `known` maps the tasks of the generation in
-    force to their `stamp`: a task that is the same, in the same place, is named in the answer, not sent again.
+    `state` is the state directory. `facts` are what the host says of itself. `floor` is the newest revision ever accepted here, or empty. `known`
+    maps the tasks of the generation in force to their `stamp`: a task that is the same, in the same place, is named in the answer, not sent
+    again.
     """
 
     remote: RemoteSpec
@@ -115,13 +116,16 @@ class Verdict(Enum):
 class SyncAnswer:
     """What the sync process did.
 
-    With `ACCEPTED` the tree `tree` is complete under `worktrees/`, `tasks` holds the tasks for this host that are new or differ from `known`,
-    and `kept` names those that are in `known` with the same stamp. Otherwise `problems` is not empty.
+    With `ACCEPTED` the tree `tree` is complete under `worktrees/`, `facts` are those of the request with the inventory of the revision applied,
+    `tasks` holds the tasks for this host that are new or differ from `known`, and `kept` names those that are in `known` with the same stamp.
+    `notices` are sentences for the operator of the host. Otherwise `problems` is not empty.
     """
 
     verdict: Verdict
     revision: Revision
     tree: TreeId = TreeId("")
+    facts: HostFacts | None = None
+    notices: tuple[str, ...] = ()
     tasks: tuple[Task, ...] = ()
     kept: tuple[TaskName, ...] = ()
     not_selected: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,40 +13,75 @@ from torchsync.core.yamltext import MERGE_KEY, Document, Place, Route
 from torchsync.errors import Problem
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """A place in the file; one in its defaults belongs to no single task."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """Fields of tasks that stand together in a file: those of a task itself, the defaults of its file, or those of the repository.
 
+    `root` leads to them; what is at or above a `bad` route is not what it should be.
+    """
+
+    path: str
+    document: Document
+    root: Route
+    bad: Collection[Route]
+
+    @property
+    def raw(self) -> dict[str, Json]:
+        """The fields as they stand there."""
+        found = self.document.value_at(self.root)
+        return found if isinstance(found, dict) and not self.is_unreadable else {}
+
+    @property
+    def is_unreadable(self) -> bool:
+        return any(self.root[:length] in self.bad for length in range(len(self.root) + 1))
+
+    @property
+    def bad_keys(self) -> frozenset[str]:
+        depth = len(self.root)
+        return frozenset(str(route[depth]) for route in self.bad if len(route) > depth and route[:depth] == self.root)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """A place in a file, within the value of the field `key`; one in defaults belongs to no single task."""
+
+    path: str
     place: Place
+    key: str
     is_shared: bool
 
 
 class TaskFields:
-    """What the task `name` of a document says, its defaults merged in. Collects what is wrong with it in `problems`.
+    """What the task `name` says. The first of the `layers` is the task itself, those after it are defaults, the nearest first.
 
-    Fields at or above a `bad` route are left out, and `is_unsure` of them: they are there, but nobody can tell what they say.
+    Collects what is wrong in `problems`, and in `faulty` the keys of the fields that are. Fields at or above a bad route of their layer are left
+    out, and `is_unsure` of them: they are there, but nobody can tell what they say. The defaults of another file are told once, where that file is
+    read; a problem that only this task has with them stands at the task.
     """
 
-    def __init__(self, path: str, document: Document, name: str, bad: Collection[Route]) -> None:
+    def __init__(self, name: str, layers: Sequence[Layer]) -> None:
         self.problems: list[Problem] = []
-        self._path = path
-        self._document = document
-        self._bad = bad
+        self.faulty: set[str] = set()
         self.name = name
-        root: Any = document.value
-        own = root["tasks"][name]
-        bad_own = {route[2] for route in bad if len(route) > 2 and route[:2] == ("tasks", name)}
-        bad_defaults = {route[1] for route in bad if len(route) > 1 and route[0] == "defaults"}
-        defaults = {key: value for key, value in root.get("defaults", {}).items() if key not in bad_defaults}
-        self._own_keys = frozenset(key for key, value in own.items() if value is not None)
-        self._unsure = bad_own | (bad_defaults - own.keys())
-        self._values = {key: value for key, value in merge(defaults, own).items() if key not in bad_own}
+        self._layers = tuple(layers)
+        self._values: dict[str, Json] = {}
+        self._unsure: frozenset[str] = frozenset()
+        self._is_all_unsure = any(layer.is_unreadable for layer in layers)
+        for layer in reversed(self._layers):
+            self._put_over(layer)
+        self._own_keys = frozenset(key for key, value in self._layers[0].raw.items() if value is not None)
+
+    def _put_over(self, layer: Layer) -> None:
+        bad, raw = layer.bad_keys, layer.raw
+        self._unsure = (self._unsure - raw.keys()) | bad
+        merged = merge(self._values, {key: value for key, value in raw.items() if key not in bad})
+        self._values = {key: value for key, value in merged.items() if key not in bad}
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
 
     def is_unsure(self, key: str) -> bool:
-        return key in self._unsure or MERGE_KEY in self._unsure
+        return self._is_all_unsure or key in self._unsure or MERGE_KEY in self._unsure
 
     def is_own(self, key: str) -> bool:
         """The task itself has the field, not only its defaults."""
@@ -68,11 +103,10 @@ class TaskFields:
 
     def entries(self, key: str) -> Iterator[tuple[int, str]]:
         """Index and text of the entries of a list of texts, also of one in which other entries are wrong."""
-        root: Any = self._document.value
-        raw = root["tasks"][self.name].get(key, root.get("defaults", {}).get(key))
+        layer, route = self._found(key)
+        raw = layer.document.value_at(route)
         if isinstance(raw, list):
-            routes = {self._route(key, index): (index, text) for index, text in enumerate(raw)}
-            yield from (entry for route, entry in routes.items() if route not in self._bad)
+            yield from ((index, str(text)) for index, text in enumerate(raw) if (*route, index) not in layer.bad)
 
     def texts(self, key: str) -> dict[str, str]:
         return dict(self.value(key) or {})
@@ -98,33 +132,42 @@ class TaskFields:
 
     def spot(self, *steps: str | int) -> Spot:
         """Where the value at these keys stands: in the task, else in the defaults."""
-        route = self._route(*steps)
-        return Spot(self._document.place_of(route), route[0] == "defaults")
+        layer, route = self._found(*steps)
+        return self._spot(layer, layer.document.place_of(route), steps[0])
 
     def key_spot(self, *steps: str | int) -> Spot:
         """Where the last of these keys stands; without keys, where the name of the task does."""
-        route = self._route(*steps)
-        return Spot(self._document.key_place_of(route), route[0] == "defaults")
+        layer, route = self._found(*steps)
+        return self._spot(layer, layer.document.key_place_of(route), steps[0] if steps else "")
 
     def spot_inside(self, key: str, text: str, column: int) -> Spot:
         """Where the character at `column` (from 1) of the text of the field stands."""
-        route = self._route(key)
-        return Spot(self._document.place_inside(route, text, column), route[0] == "defaults")
+        layer, route = self._found(key)
+        return self._spot(layer, layer.document.place_inside(route, text, column), key)
 
     def position(self, *steps: str | int) -> Position:
         """The place of the value at these keys; without keys, of the name of the task."""
-        place = (self.spot(*steps) if steps else self.key_spot()).place
-        return Position(self._path, place.line, place.column)
+        spot = self.spot(*steps) if steps else self.key_spot()
+        return Position(spot.path, *spot.place)
 
     def complain(self, code: str, message: str, spot: Spot, hint: str = "") -> None:
+        self.faulty.add(spot.key)
+        if spot.path != self._layers[0].path:
+            message, spot = f"{message}, by the defaults in {spot.path}", self.key_spot()
         line, column = spot.place
         task = "" if spot.is_shared else self.name
-        self.problems.append(Problem(code=code, message=message, path=self._path, line=line, column=column, task=task, hint=hint))
+        self.problems.append(Problem(code=code, message=message, path=spot.path, line=line, column=column, task=task, hint=hint))
 
-    def _route(self, *steps: str | int) -> Route:
-        own: Route = ("tasks", self.name, *steps)
-        shared: Route = ("defaults", *steps)
-        return shared if own not in self._document.values and shared in self._document.values else own
+    def _found(self, *steps: str | int) -> tuple[Layer, Route]:
+        """The nearest layer that has the value, and the route to it there; the task itself where none has."""
+        for layer in self._layers:
+            route = (*layer.root, *steps)
+            if route in layer.document.values:
+                return layer, route
+        return self._layers[0], (*self._layers[0].root, *steps)
+
+    def _spot(self, layer: Layer, place: Place, key: str | int) -> Spot:
+        return Spot(path=layer.path, place=place, key=str(key), is_shared=layer is not self._layers[0])
 
 
 def merge(defaults: dict[str, Json], own: dict[str, Json]) -> dict[str, Json]:

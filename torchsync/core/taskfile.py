@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from torchsync.core.cron import ScheduleRefusal, check_zone, parse_schedule
+from torchsync.core.crongap import shortest_gap
 from torchsync.core.definition import definition
+from torchsync.core.durations import format_duration
 from torchsync.core.model import (
     Command,
     CronTiming,
@@ -29,25 +31,35 @@ from torchsync.core.model import (
 )
 from torchsync.core.schema import Schema, bad_routes, task_of
 from torchsync.core.selector import check_selector
-from torchsync.core.taskfields import TaskFields
+from torchsync.core.taskfields import Layer, TaskFields
 from torchsync.core.yamlfault import Fault
 from torchsync.core.yamltext import Document, Route, load
 from torchsync.errors import Problem
 
-_NOT_FOR_A_DAEMON = ("schedule", "timezone", "overlap", "misfire", "starting_deadline", "timeout")
+_NOT_FOR_A_DAEMON = ("schedule", "timezone", "overlap", "misfire", "starting_deadline", "jitter", "timeout")
 _NOT_FOR_CRON = ("restart",)
+_OF_WHOLE_TASKS = frozenset({"TS112", "TS114"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskDraft:
     """A task that has everything but its fingerprint, which depends on the tree of the commit. Tasks of a file with problems have no
     definition: there will be no fingerprint.
+
+    `places` tells where the task says what other files have a part in: `command`, `working_dir`, `schedule`, `hosts.0`, `inputs.0`.
     """
 
     task: Task
-    command_at: Position
-    working_dir_at: Position
+    places: Mapping[str, Position]
     definition: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommonRules:
+    """What torchsync.yaml says to every task file. `defaults` is None where there are none; `min_interval` is in milliseconds."""
+
+    defaults: Layer | None = None
+    min_interval: Millis = Millis(1_000)
 
 
 class TaskFileReader:
@@ -56,7 +68,7 @@ class TaskFileReader:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._schema = Schema(schema)
 
-    def read(self, path: str, content: bytes) -> tuple[tuple[TaskDraft, ...], tuple[Problem, ...]]:
+    def read(self, path: str, content: bytes, rules: CommonRules = CommonRules()) -> tuple[tuple[TaskDraft, ...], tuple[Problem, ...]]:
         """The tasks of the file, and what is wrong with it, in the order of its lines. With problems the tasks serve further checks only."""
         loaded = load(content)
         problems = [_problem(path, fault) for fault in loaded.faults]
@@ -64,8 +76,8 @@ class TaskFileReader:
         if loaded.document is not None:
             violations = self._schema.check(loaded.document)
             problems += [_problem(path, violation.fault, task_of(violation.route)) for violation in violations]
-            for fields in _tasks(path, loaded.document, bad_routes(loaded.document, violations)):
-                drafts.append(_draft(fields))
+            for fields in _tasks(path, loaded.document, bad_routes(loaded.document, violations), rules):
+                drafts.append(_draft(fields, rules))
                 problems += fields.problems
         if problems:
             return tuple(drafts), _in_order(problems)
@@ -82,23 +94,55 @@ def _problem(path: str, fault: Fault, task: str = "") -> Problem:
     return Problem(code=fault.code, message=fault.message, path=path, line=fault.line, column=fault.column, task=task, hint=fault.hint)
 
 
-def _tasks(path: str, document: Document, bad: frozenset[Route]) -> Iterator[TaskFields]:
+def _tasks(path: str, document: Document, bad: frozenset[Route], rules: CommonRules) -> Iterator[TaskFields]:
     """The tasks that can be looked at, although parts of them may be wrong."""
     root: Any = document.value
     if bad & {(), ("tasks",), ("defaults",)}:
         return
+    shared = [Layer(path=path, document=document, root=("defaults",), bad=bad), *([rules.defaults] if rules.defaults else [])]
     for name in root.get("tasks", {}):
         if ("tasks", name) not in bad:
-            yield TaskFields(path, document, name, bad)
+            yield TaskFields(name, (Layer(path=path, document=document, root=("tasks", name), bad=bad), *shared))
 
 
-def _draft(fields: TaskFields) -> TaskDraft:
+def checked_defaults(defaults: Layer) -> tuple[Layer, tuple[Problem, ...]]:
+    """The defaults with what is wrong in them marked, and those problems, whatever task they come to.
+
+    What only excludes other fields is no mistake here; it shows in the tasks.
+    """
+    problems: list[Problem] = []
+    faulty: set[str] = set()
+    for is_daemon in (False, True):
+        fields = TaskFields("", (defaults,))
+        _task(fields, _daemon_timing(fields) if is_daemon else _cron_timing(fields, CommonRules()))
+        found = [problem for problem in fields.problems if problem.code not in _OF_WHOLE_TASKS]
+        problems += found
+        faulty |= fields.faulty if found else set()
+    bad = frozenset((*defaults.bad, *((*defaults.root, key) for key in faulty)))
+    return replace(defaults, bad=bad), _in_order(problems)
+
+
+def _draft(fields: TaskFields, rules: CommonRules) -> TaskDraft:
     is_daemon = fields.value("type") == "daemon"
     if not fields.is_unsure("type"):
         _drop_inapplicable(fields, is_daemon)
-    task = Task(
+    task = _task(fields, _daemon_timing(fields) if is_daemon else _cron_timing(fields, rules))
+    return TaskDraft(task=task, places=dict(_places(fields, task)))
+
+
+def _places(fields: TaskFields, task: Task) -> Iterator[tuple[str, Position]]:
+    for key in ("command", "working_dir", "schedule"):
+        if key in fields:
+            yield key, fields.position(key)
+    for key, texts in (("hosts", task.hosts), ("inputs", task.inputs)):
+        for index in range(len(texts)):
+            yield f"{key}.{index}", fields.position(key, index)
+
+
+def _task(fields: TaskFields, timing: Timing) -> Task:
+    return Task(
         name=TaskName(fields.name),
-        timing=_daemon_timing(fields) if is_daemon else _cron_timing(fields),
+        timing=timing,
         command=_command(fields),
         fingerprint=Fingerprint(""),
         source=fields.position(),
@@ -109,7 +153,8 @@ def _draft(fields: TaskFields) -> TaskDraft:
         labels=fields.texts("labels"),
         enabled=fields.value("enabled") is not False,
         hosts=_hosts(fields),
-        max_running=_max_running(fields, is_daemon),
+        inputs=tuple(text for _, text in fields.entries("inputs")),
+        max_running=_max_running(fields, isinstance(timing, DaemonTiming)),
         user=fields.text("user"),
         working_dir=fields.text("working_dir"),
         env=fields.texts("env"),
@@ -118,7 +163,6 @@ def _draft(fields: TaskFields) -> TaskDraft:
         stop_grace=fields.duration("stop_grace", default="10s", least=Millis(0)),
         output_max=fields.size("output", "max_size", default="10MiB", least="64KiB", most="1TiB"),
     )
-    return TaskDraft(task=task, command_at=fields.position("command"), working_dir_at=fields.position("working_dir"))
 
 
 def _drop_inapplicable(fields: TaskFields, is_daemon: bool) -> None:
@@ -143,22 +187,42 @@ def _daemon_timing(fields: TaskFields) -> Timing:
     return timing
 
 
-def _cron_timing(fields: TaskFields) -> Timing:
+def _cron_timing(fields: TaskFields, rules: CommonRules) -> Timing:
+    jitter = fields.duration("jitter", default="0s", least=Millis(0))
     return CronTiming(
-        schedule=_schedule(fields),
+        schedule=_schedule(fields, jitter, rules.min_interval),
         zone=_zone(fields),
+        jitter=jitter,
         starting_deadline=fields.duration("starting_deadline", default="60s", least=Millis(1)),
         timeout=fields.duration("timeout", default="0s", least=Millis(1)) if "timeout" in fields else Millis(0),
     )
 
 
-def _schedule(fields: TaskFields) -> str:
+def _schedule(fields: TaskFields, jitter: Millis, min_interval: Millis) -> str:
     text = fields.text("schedule")
     if "schedule" in fields:
-        _complain_of(fields, "schedule", parse_schedule(text))
+        found = parse_schedule(text)
+        _complain_of(fields, "schedule", found)
+        if not isinstance(found, ScheduleRefusal):
+            _check_gap(fields, shortest_gap(found), jitter, min_interval)
     elif not fields.is_unsure("schedule") and not fields.is_unsure("type"):
         fields.complain("TS112", f"the task `{fields.name}` lacks `schedule`", fields.key_spot(), "add it, or `type: daemon`")
     return text
+
+
+def _check_gap(fields: TaskFields, gap: Millis | None, jitter: Millis, min_interval: Millis) -> None:
+    if gap is None:
+        return
+    if gap < min_interval:
+        message = (
+            f"the schedule has instants {format_duration(gap)} apart, and the repository wants at least {format_duration(min_interval)}"
+        )
+        fields.complain(
+            "TS123", message, fields.spot("schedule"), "let it fire less often, or lower `guards.min_interval` in torchsync.yaml"
+        )
+    if jitter >= gap:
+        message = f"`jitter` must be shorter than the shortest gap of the schedule, which is {format_duration(gap)}, found {fields.text('jitter')}"
+        fields.complain("TS114", message, fields.spot("jitter"), "shorten it, or let the schedule fire less often")
 
 
 def _zone(fields: TaskFields) -> str:

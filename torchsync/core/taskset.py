@@ -12,28 +12,53 @@ from dataclasses import dataclass, replace
 from posixpath import join, normpath
 from typing import Protocol
 
+from torchsync.core import hostsfile, repositoryfile
 from torchsync.core.definition import Outline, defined_task, definition, fingerprint_of
-from torchsync.core.later import REPOSITORY_FILES
+from torchsync.core.hostsfile import known_groups
+from torchsync.core.inventory import Inventory
 from torchsync.core.model import Fingerprint, Position, ProgramCommand, Task, TaskName
-from torchsync.core.taskfile import TaskDraft
+from torchsync.core.repositoryfile import RepositorySettings, TooOld
+from torchsync.core.selector import group_of
+from torchsync.core.taskfile import CommonRules, TaskDraft
 from torchsync.core.treepaths import LINK, SUBMODULE, Folder, Nowhere, Tree, TreeEntry, path_problems, printable
 from torchsync.core.verdictcache import Draft, KeptDraft, VerdictCache
 from torchsync.core.yamltext import MAX_BYTES
 from torchsync.errors import Problem
 
-__all__ = ["FoundTask", "Rejection", "TaskSet", "TreeEntry", "fingerprint", "judge", "link_files", "task_files"]
+__all__ = ["FoundTask", "Rejection", "TaskSet", "TreeEntry", "common_files", "fingerprint", "judge", "link_files", "task_files"]
 
 MAX_TASK_FILES = 20_000
 MAX_TOTAL_BYTES = 64 * 1024 * 1024
 MAX_PROBLEMS = 1_000
 """Problems kept of one verdict; all are counted."""
 
+_COMMON = {repositoryfile.PATH: MAX_BYTES, hostsfile.PATH: hostsfile.LIMITS.size}
+"""The files that hold for all tasks, and how large they may be."""
 _EXTENSIONS = (".yaml", ".yml", ".json")
 _PLAIN_WORD = re.compile(r"\s*(?P<word>[^\s;&|<>()$`\"'\\*?\[\]{}~#=!]+)(?=[\s;&|<>()]|$)")
 
 
-class Reader(Protocol):
-    def read(self, path: str, content: bytes) -> tuple[tuple[TaskDraft, ...], tuple[Problem, ...]]: ...
+class TaskReader(Protocol):
+    def read(self, path: str, content: bytes, rules: CommonRules) -> tuple[tuple[TaskDraft, ...], tuple[Problem, ...]]: ...
+
+
+class InventoryReader(Protocol):
+    def read(self, content: bytes) -> tuple[Inventory, tuple[Problem, ...]]: ...
+
+
+class SettingsReader(Protocol):
+    def read(self, content: bytes) -> tuple[RepositorySettings, tuple[Problem, ...]] | TooOld: ...
+
+
+class Readers(Protocol):
+    """One reader for each kind of file of a repository."""
+
+    @property
+    def tasks(self) -> TaskReader: ...
+    @property
+    def inventory(self) -> InventoryReader: ...
+    @property
+    def settings(self) -> SettingsReader: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +91,12 @@ class FoundTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSet:
-    """What a valid commit holds, by name, and the number of files it came from."""
+    """What a valid commit holds: its tasks by name, the number of task files they came from, and what the other two files say."""
 
     found: tuple[FoundTask, ...]
     files: int
+    settings: RepositorySettings = RepositorySettings()
+    inventory: Inventory = Inventory()
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -92,47 +119,78 @@ def task_files(entries: Sequence[TreeEntry]) -> tuple[str, ...]:
     return tuple(sorted(entry.path for entry in entries if _is_task_file(entry) and entry.size <= MAX_BYTES))
 
 
+def common_files(entries: Sequence[TreeEntry]) -> tuple[str, ...]:
+    """Which of torchsync.yaml and hosts.yaml are to be read too: not one that is too large, nor a link. None when the commit is too large."""
+    if any(_limit_problems(entries)):
+        return ()
+    return tuple(entry.path for entry in entries if entry.path in _COMMON and _is_plain(entry) and entry.size <= _COMMON[entry.path])
+
+
 def link_files(entries: Sequence[TreeEntry]) -> tuple[str, ...]:
     """The paths of the symbolic links, in order: their targets are to be read too. None when the commit is too large as a whole."""
     return () if any(_limit_problems(entries)) else tuple(sorted(entry.path for entry in entries if entry.mode == LINK))
 
 
 def judge(
-    entries: Sequence[TreeEntry], contents: Mapping[str, bytes], reader: Reader, cache: VerdictCache | None = None
+    entries: Sequence[TreeEntry], contents: Mapping[str, bytes], readers: Readers, cache: VerdictCache | None = None
 ) -> TaskSet | Rejection:
-    """The verdict on the tree with these entries. `contents` holds what `task_files` and `link_files` name, but for what the cache knows.
+    """The verdict on the tree with these entries. `contents` holds what `task_files`, `common_files` and `link_files` name, but for the task
+    files that the cache knows.
 
     The verdict is the same with and without a cache.
     """
     over = tuple(_limit_problems(entries))
     if over:
         return Rejection(problems=over, found=len(over))
-    findings = _Findings()
+    settings, findings, common = RepositorySettings(), _Findings(), common_files(entries)
+    if repositoryfile.PATH in common:
+        read = readers.settings.read(contents[repositoryfile.PATH])
+        if isinstance(read, TooOld):
+            return Rejection(problems=(read.problem,), found=1)
+        settings, problems = read
+        findings.add(problems)
+    inventory, problems = readers.inventory.read(contents[hostsfile.PATH]) if hostsfile.PATH in common else (Inventory(), ())
+    findings.add(problems)
     findings.add(path_problems(entries, contents))
     findings.add(_file_problems(entries))
-    drafts: list[Draft] = []
-    paths = task_files(entries)
-    by_path = {entry.path: entry for entry in entries}
-    for path in paths:
-        read, problems = _read(by_path[path], contents, reader, cache)
-        drafts += read
-        findings.add(problems)
+    drafts = _drafts(entries, contents, _Reading(readers.tasks, settings.rules, cache), findings)
     tree = Tree(entries, contents)
     findings.add(_duplicates(drafts))
-    findings.add(problem for draft in drafts for problem in _references(draft, tree))
+    findings.add(problem for draft in drafts for problem in (*_references(draft, tree), *_group_references(draft, inventory)))
     if findings.found:
         return Rejection(problems=findings.first(), found=findings.found)
     found = (FoundTask(draft, fingerprint_of(draft.definition, _inputs(draft.task, tree))) for draft in drafts)
-    return TaskSet(found=tuple(sorted(found, key=lambda task: task.name)), files=len(paths))
+    ordered = tuple(sorted(found, key=lambda task: task.name))
+    return TaskSet(found=ordered, files=len(task_files(entries)), settings=settings, inventory=inventory)
 
 
-def _read(
-    entry: TreeEntry, contents: Mapping[str, bytes], reader: Reader, cache: VerdictCache | None
-) -> tuple[Sequence[Draft], tuple[Problem, ...]]:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What a task file is read with."""
+
+    reader: TaskReader
+    rules: CommonRules
+    cache: VerdictCache | None
+
+
+def _drafts(entries: Sequence[TreeEntry], contents: Mapping[str, bytes], reading: _Reading, findings: _Findings) -> list[Draft]:
+    if reading.cache:
+        reading.cache.settle(entries)
+    drafts: list[Draft] = []
+    by_path = {entry.path: entry for entry in entries}
+    for path in task_files(entries):
+        read, problems = _read(by_path[path], contents, reading)
+        drafts += read
+        findings.add(problems)
+    return drafts
+
+
+def _read(entry: TreeEntry, contents: Mapping[str, bytes], reading: _Reading) -> tuple[Sequence[Draft], tuple[Problem, ...]]:
+    cache = reading.cache
     kept = cache.recall(entry) if cache else None
     if kept is not None:
         return kept, ()
-    drafts, problems = reader.read(printable(entry.path), contents[entry.path])
+    drafts, problems = reading.reader.read(printable(entry.path), contents[entry.path], reading.rules)
     if cache and not problems:
         cache.keep(entry, drafts)
     return drafts, problems
@@ -144,14 +202,23 @@ def fingerprint(task: Task, inputs: Iterable[tuple[str, str, str]]) -> Fingerpri
 
 
 class _Findings:
-    """Counts every problem and keeps the first ones by place: a hostile commit has millions."""
+    """Counts every problem and keeps the first ones by place: a hostile commit has millions.
+
+    What thousands of tasks have from one line of torchsync.yaml is one problem.
+    """
 
     def __init__(self) -> None:
         self.found = 0
         self._kept: list[Problem] = []
+        self._of_all: set[tuple[object, ...]] = set()
 
     def add(self, problems: Iterable[Problem]) -> None:
         for problem in problems:
+            if problem.path == repositoryfile.PATH:
+                key = (problem.line, problem.column, problem.code, problem.message)
+                if key in self._of_all:
+                    continue
+                self._of_all.add(key)
             self.found += 1
             self._kept.append(problem)
             if len(self._kept) >= 4 * MAX_PROBLEMS:
@@ -162,10 +229,13 @@ class _Findings:
         return tuple(ordered[:MAX_PROBLEMS])
 
 
+def _is_plain(entry: TreeEntry) -> bool:
+    return entry.mode not in (LINK, SUBMODULE)
+
+
 def _is_task_file(entry: TreeEntry) -> bool:
     path = entry.path
-    is_file = entry.mode not in (LINK, SUBMODULE)
-    return is_file and path.startswith("tasks/") and path.endswith(_EXTENSIONS) and "/." not in path
+    return _is_plain(entry) and path.startswith("tasks/") and path.endswith(_EXTENSIONS) and "/." not in path
 
 
 def _limit_problems(entries: Sequence[TreeEntry]) -> Iterator[Problem]:
@@ -183,8 +253,11 @@ def _file_problems(entries: Sequence[TreeEntry]) -> Iterator[Problem]:
         if entry.size > MAX_BYTES and _is_task_file(entry):
             message = f"the file has {entry.size:,} bytes, at most {MAX_BYTES:,} are allowed"
             yield Problem(code="TS141", message=message, path=printable(entry.path), line=1, column=1, hint="split it")
-        if entry.path in REPOSITORY_FILES:
-            yield Problem(code="TS113", message=f"the file {entry.path} is not in this version", path=entry.path, line=1, column=1)
+        if entry.path in _COMMON and not _is_plain(entry):
+            yield Problem(code="TS140", message=f"{entry.path} must be a file", path=entry.path, hint="commit the file itself")
+        elif entry.size > _COMMON.get(entry.path, entry.size):
+            message = f"the file has {entry.size:,} bytes, at most {_COMMON[entry.path]:,} are allowed"
+            yield Problem(code="TS141", message=message, path=entry.path, line=1, column=1)
     if not any(map(_is_task_file, entries)):
         hint = "add tasks/NAME.yaml, or set repository.path when tasks/ is in a subfolder"
         yield Problem(code="TS150", message="the folder tasks/ holds no task file", hint=hint)
@@ -207,14 +280,48 @@ def _references(draft: Draft, tree: Tree) -> Iterator[Problem]:
     if isinstance(folder, Nowhere):
         what = "is no folder of the commit" if folder is Nowhere.MISSING else folder.value
         message = f"the working directory `{draft.task.working_dir}` {what}"
-        yield _problem("TS132", draft, draft.working_dir_at, message, "add it to the commit, or write an absolute path")
+        yield _problem("TS132", draft, _place(draft, "working_dir"), message, "add it to the commit, or write an absolute path")
+    yield from _missing_inputs(draft, tree)
     program = _named_program(draft.task)
     if program is None or not isinstance(folder, Folder) or not _must_be_there(draft.task, program):
         return
     found = tree.resolve(program, folder.path)
     if not isinstance(found, TreeEntry):
         what = "is a folder" if isinstance(found, Folder) else "is not in the commit" if found is Nowhere.MISSING else found.value
-        yield _problem("TS132", draft, draft.command_at, f"the program `{program}` {what}", "add it to the commit, or correct the path")
+        yield _problem(
+            "TS132", draft, _place(draft, "command"), f"the program `{program}` {what}", "add it to the commit, or correct the path"
+        )
+
+
+def _missing_inputs(draft: Draft, tree: Tree) -> Iterator[Problem]:
+    for index, pattern in enumerate(draft.task.inputs):
+        if not any(_matching(tree, pattern)):
+            is_folder = isinstance(tree.resolve(pattern), Folder)
+            hint = (
+                f"write `{pattern.rstrip('/')}/**` for all that is in the folder" if is_folder else "add the file, or correct the pattern"
+            )
+            message = f"the input `{pattern}` is no file of the commit"
+            yield _problem("TS132", draft, _place(draft, f"inputs.{index}"), message, hint)
+
+
+def _group_references(draft: Draft, inventory: Inventory) -> Iterator[Problem]:
+    for index, selector in enumerate(draft.task.hosts):
+        name = group_of(selector)
+        if name is not None and name not in inventory.groups:
+            place = _place(draft, f"hosts.{index}")
+            yield _problem("TS133", draft, place, f"there is no group `{name}`", known_groups(inventory.groups))
+
+
+def _place(draft: Draft, key: str) -> Position:
+    return draft.places.get(key, draft.task.source)
+
+
+def _matching(tree: Tree, pattern: str) -> Iterator[tuple[str, str, str]]:
+    """Path, mode and blob id of the files that fit the pattern; of a link those of the file it leads to, where it leads to one."""
+    for entry in tree.matching(pattern.removeprefix("./")):
+        found = tree.resolve(entry.path) if entry.mode == LINK else entry
+        meant = found if isinstance(found, TreeEntry) else entry
+        yield entry.path, meant.mode, meant.object_id
 
 
 def _start_folder(task: Task | Outline, tree: Tree) -> Folder | Nowhere | None:
@@ -241,7 +348,11 @@ def _must_be_there(task: Task | Outline, program: str) -> bool:
 
 
 def _inputs(task: Task | Outline, tree: Tree) -> Iterator[tuple[str, str, str]]:
-    """Path, mode and blob id of the program the command names first, when the commit has it."""
+    """Path, mode and blob id of the files that the task depends on: its inputs, else the program the command names first, when it is there."""
+    if task.inputs:
+        for pattern in task.inputs:
+            yield from _matching(tree, pattern)
+        return
     folder, program = _start_folder(task, tree), _named_program(task)
     if program and isinstance(folder, Folder):
         found = tree.resolve(program, folder.path)

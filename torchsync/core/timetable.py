@@ -4,6 +4,9 @@ Theory of operation. Every task with instants has exactly one entry in a heap: i
 pops entries, and each pop puts the task's following instant back. So a task is looked at only when it is due, the cost of a tick is
 proportional to what is due, and due always means `due <= now`, never "does now match": a loop that was away sees every instant it missed.
 
+An instant is due later by the delay that `jitter` gives the task on this host. The delay is the same for every instant of the task, so the order of
+a task's instants is that of their dues.
+
 An instant counts from a mark on: the later of the task's baseline (the swap that added or rescheduled it) and the newest instant already
 decided. A swap touches only the tasks it names; everybody else keeps his entry. Entries of dropped tasks stay in the heap until they
 surface and are recognised by their ticket.
@@ -16,7 +19,8 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from torchsync.core.cron import Schedule, ScheduleRefusal, instants, parse_schedule, zone_named
-from torchsync.core.model import CronTiming, HostFacts, Instant, Task, TaskName
+from torchsync.core.model import CronTiming, HostFacts, Instant, Millis, Task, TaskName
+from torchsync.core.spread import Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,29 @@ class Fire:
     due: Instant
 
 
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """When a task fires on a host: at the instants of the schedule in the zone, each later by `delay`."""
+
+    schedule: Schedule
+    zone: str
+    delay: Millis
+
+    def following(self, after: Instant) -> Iterator[Instant]:
+        """The instants later than `after`."""
+        return instants(self.schedule, zone_named(self.zone), after)
+
+
 @dataclass(slots=True)
 class _Entry:
     ticket: int
     instant: Instant
+    delay: Millis
     following: Iterator[Instant]
+
+    @property
+    def due(self) -> Instant:
+        return Instant(self.instant + self.delay)
 
 
 class Timetable:
@@ -45,9 +67,9 @@ class Timetable:
 
     def put(self, name: TaskName, timing: CronTiming, facts: HostFacts, after: Instant) -> None:
         """The task's next instant is the first of its schedule that is later than `after`; an earlier entry of the task is gone."""
-        following = instants(_schedule(timing), zone_named(facts.zone if timing.zone == "local" else timing.zone), after)
+        rhythm = rhythm_of(name, timing, facts)
         self._tickets += 1
-        self._arm(name, self._tickets, following)
+        self._arm(name, self._tickets, rhythm.delay, rhythm.following(after))
 
     def drop(self, name: TaskName) -> None:
         """The task has no instants any more."""
@@ -56,7 +78,7 @@ class Timetable:
     def next_of(self, name: TaskName) -> Instant | None:
         """When the task is due next; None when it is not."""
         entry = self._entries.get(name)
-        return entry.instant if entry else None
+        return entry.due if entry else None
 
     def next_due(self) -> Instant | None:
         """When anything is due next."""
@@ -74,30 +96,45 @@ class Timetable:
             due, ticket, name = heappop(self._heap)
             entry = self._entries[name]
             fires.append(Fire(name, entry.instant, due))
-            self._arm(name, ticket, entry.following)
+            self._arm(name, ticket, entry.delay, entry.following)
         return fires
 
     def _is_current(self, item: tuple[Instant, int, TaskName]) -> bool:
         entry = self._entries.get(item[2])
         return entry is not None and entry.ticket == item[1]
 
-    def _arm(self, name: TaskName, ticket: int, following: Iterator[Instant]) -> None:
+    def _arm(self, name: TaskName, ticket: int, delay: Millis, following: Iterator[Instant]) -> None:
         instant = next(following, None)
         if instant is None:
             self.drop(name)
             return
-        self._entries[name] = _Entry(ticket, instant, following)
-        heappush(self._heap, (instant, ticket, name))
+        entry = _Entry(ticket, instant, delay, following)
+        self._entries[name] = entry
+        heappush(self._heap, (entry.due, ticket, name))
+
+
+def rhythm_of(name: TaskName, timing: CronTiming, facts: HostFacts) -> Rhythm:
+    """When the task fires on the host. Raises ValueError when the schedule is none: another version may have known it."""
+    spread = Spread(facts.name, name)
+    delay = spread.pick("jitter", timing.jitter) if timing.jitter else 0
+    zone = facts.zone if timing.zone == "local" else timing.zone
+    return Rhythm(_schedule(timing, spread), zone, Millis(delay))
+
+
+def is_moved(task: Task, before: HostFacts, after: HostFacts) -> bool:
+    """Whether the task fires at other instants because the facts of the host changed."""
+    timing = task.timing
+    return isinstance(timing, CronTiming) and rhythm_of(task.name, timing, before) != rhythm_of(task.name, timing, after)
 
 
 def check_timing(task: Task) -> None:
     """Nothing happens when the task can be put into a timetable. Raises ValueError: another version may have known its schedule."""
     if isinstance(task.timing, CronTiming):
-        _schedule(task.timing)
+        _schedule(task.timing, None)
 
 
-def _schedule(timing: CronTiming) -> Schedule:
-    match parse_schedule(timing.schedule):
+def _schedule(timing: CronTiming, spread: Spread | None) -> Schedule:
+    match parse_schedule(timing.schedule, spread):
         case ScheduleRefusal(message=why):
             raise ValueError(f"the schedule {timing.schedule!r} is not known to this version: {why}")
         case schedule:

@@ -6,10 +6,12 @@ Links are followed as the kernel follows them (path_resolution(7)): step by step
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from torchsync.core.pathglob import literal_start, matches_path
 from torchsync.errors import Problem
 
 LINK = "120000"
@@ -57,9 +59,22 @@ class Tree:
         for entry in entries:
             self._folders.update(_parents(entry.path))
         self._targets = {entry.path: contents[entry.path] for entry in entries if entry.mode == LINK}
+        self._paths = sorted(self._entries)
+        self._matches: dict[str, tuple[TreeEntry, ...]] = {}
 
     def is_folder(self, path: str) -> bool:
         return path in self._folders
+
+    def matching(self, pattern: str) -> tuple[TreeEntry, ...]:
+        """The files and links whose paths fit the pattern, by path. A pattern is looked up once, and only below the folders that it names."""
+        if pattern not in self._matches:
+            self._matches[pattern] = tuple(self._entries[path] for path in self._below(pattern) if matches_path(pattern, path))
+        return self._matches[pattern]
+
+    def _below(self, pattern: str) -> Sequence[str]:
+        named = literal_start(pattern)
+        end = bisect_left(self._paths, f"{named}\U0010ffff")
+        return self._paths[bisect_left(self._paths, named) : end]
 
     def resolve(self, path: str, start: str = "") -> TreeEntry | Folder | Nowhere:
         """What `path`, taken from the folder `start`, leads to once every link is followed."""

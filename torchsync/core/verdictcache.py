@@ -1,9 +1,9 @@
 """The verdicts on task files that the newest commit left, so that the next one has only its changed files read and checked. Pure.
 
-Theory of operation. The verdict on a task file is a function of its path, its content and the rules: the schema and the versions of
-everything that takes part in judging. So a verdict is kept by path and blob id, and the whole cache belongs to one set of rules: under any
-other it is empty. Only files without problems are kept; the others are few, and their problems are told in full each time. What the newest
-commit did not use is dropped.
+Theory of operation. The verdict on a task file is a function of its path, its content and the rules: the schema, the versions of everything
+that takes part in judging, and torchsync.yaml with its defaults and guards. So a verdict is kept by path and blob id, and the whole cache
+belongs to one set of rules and one torchsync.yaml: under any other it is empty. Only files without problems are kept; the others are few, and
+their problems are told in full each time. What the newest commit did not use is dropped.
 
 A cache is a means to be quick, never a source of truth. Anything odd about its text means that there is none. What is taken from it at once
 goes through the codec, down to the fields that the rules of a commit look at. The rest of a definition stays text until the task is to be
@@ -24,6 +24,7 @@ from torchsync.core.codec import Codec
 from torchsync.core.definition import Outline, outline
 from torchsync.core.jsontext import Json
 from torchsync.core.model import Position
+from torchsync.core.repositoryfile import PATH as SETTINGS
 from torchsync.core.taskfile import TaskDraft
 from torchsync.core.treepaths import TreeEntry, printable
 from torchsync.core.versioned import Damaged, unwrap, wrap
@@ -33,7 +34,8 @@ MAX_FILE_BYTES = 64 << 20
 
 _KIND = "verdicts"
 _CODEC = Codec()
-_PLACES = 6
+_FILE = ""
+"""How a place of the file itself names its path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +44,7 @@ class KeptDraft:
 
     task: Outline
     definition: str
-    command_at: Position
-    working_dir_at: Position
+    places: Mapping[str, Position]
 
 
 Draft = TaskDraft | KeptDraft
@@ -61,10 +62,11 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _KeptTask:
-    """`at`: line and column of the task, of its command and of its working directory."""
+    """`at` is line and column of the task; `places` are those of its fields, by file and field."""
 
     definition: str
     at: tuple[int, ...]
+    places: Mapping[str, Mapping[str, tuple[int, ...]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,22 +79,36 @@ class _KeptFile:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kept:
     rules: Rules
+    settings: str
     files: tuple[_KeptFile, ...] = field(default_factory=tuple)
 
 
 class VerdictCache:
-    """The verdicts that are there, and those that are in use by the commit at hand. `room` is for characters of definitions."""
+    """The verdicts that are there, and those that are in use by the commit at hand. `settings` is the blob id of the torchsync.yaml they were
+    given under, empty for none. `room` is for characters of definitions.
+    """
 
-    def __init__(self, rules: Rules, kept: Mapping[_Key, tuple[KeptDraft, ...]] | None = None, room: int = MAX_FILE_BYTES // 3) -> None:
+    def __init__(
+        self, rules: Rules, kept: Mapping[_Key, tuple[KeptDraft, ...]] | None = None, *, settings: str = "", room: int = MAX_FILE_BYTES // 3
+    ) -> None:
         self._rules = rules
+        self._settings = settings
         self._kept = dict(kept or {})
         self._used: dict[_Key, tuple[Draft, ...]] = {}
         self._room = room  # quoting in JSON can double them
         self._is_new = False
 
-    def knows(self, entry: TreeEntry) -> bool:
-        """Whether the file need not be read."""
-        return _key(entry) in self._kept
+    def settle(self, entries: Sequence[TreeEntry]) -> None:
+        """The commit at hand is the one with these entries. Verdicts that were given under another torchsync.yaml are gone."""
+        settings = next((entry.object_id for entry in entries if entry.path == SETTINGS), "")
+        if settings != self._settings:
+            self._settings = settings
+            self._kept = {}
+
+    def known(self, entries: Sequence[TreeEntry]) -> frozenset[str]:
+        """The paths of the files that need not be read, of the commit with these entries."""
+        self.settle(entries)
+        return frozenset(entry.path for entry in entries if _key(entry) in self._kept)
 
     def recall(self, entry: TreeEntry) -> tuple[KeptDraft, ...] | None:
         """The tasks of the file, which has no problems; None when it is to be read."""
@@ -115,7 +131,7 @@ class VerdictCache:
             {"path": path, "blob": blob, "tasks": [_task_document(draft) for draft in drafts]}
             for (path, blob), drafts in self._used.items()
         ]
-        return wrap(_KIND, 1, {"rules": _CODEC.document(self._rules), "files": files})
+        return wrap(_KIND, 2, {"rules": _CODEC.document(self._rules), "settings": self._settings, "files": files})
 
     def _use(self, entry: TreeEntry, drafts: tuple[Draft, ...]) -> bool:
         self._room -= sum(len(draft.definition) for draft in drafts)
@@ -127,32 +143,49 @@ class VerdictCache:
 def stored_verdicts(data: bytes | None, rules: Rules) -> VerdictCache:
     """The cache that was stored, or an empty one when there is none, or none for these rules, or anything is odd about it."""
     try:
-        return VerdictCache(rules, dict(_verdicts(data, rules)) if data is not None and len(data) <= MAX_FILE_BYTES else None)
+        kept = _stored(data, rules) if data is not None and len(data) <= MAX_FILE_BYTES else None
+        return VerdictCache(rules, dict(_verdicts(kept.files)), settings=kept.settings) if kept else VerdictCache(rules)
     except ValueError:
         return VerdictCache(rules)
 
 
-def _verdicts(data: bytes, rules: Rules) -> Iterator[tuple[_Key, tuple[KeptDraft, ...]]]:
-    """Raises ValueError for what cannot be a cache."""
-    body = unwrap(data, _KIND)
+def _stored(data: bytes, rules: Rules) -> _Kept | None:
+    """Raises ValueError for what cannot be a cache. One of an earlier form is none."""
+    body = unwrap(data, _KIND, (_forgotten,))
     kept = None if isinstance(body, Damaged) else _CODEC.value(_Kept, body)
-    if kept is None or kept.rules != rules:
-        return
-    for file in kept.files:
+    return kept if kept is not None and kept.rules == rules else None
+
+
+def _forgotten(_: Json) -> Json:
+    raise ValueError("the verdicts of version 1 do not say under which torchsync.yaml they were given")
+
+
+def _verdicts(files: Sequence[_KeptFile]) -> Iterator[tuple[_Key, tuple[KeptDraft, ...]]]:
+    for file in files:
         yield (file.path, file.blob), tuple(_draft(file.path, task) for task in file.tasks)
 
 
 def _draft(path: str, task: _KeptTask) -> KeptDraft:
-    if len(task.at) != _PLACES:
-        raise ValueError(f"a task has {_PLACES} numbers for its places, found {len(task.at)}")
-    source, command, folder = (Position(path, *task.at[start : start + 2]) for start in range(0, _PLACES, 2))
-    return KeptDraft(task=outline(task.definition, source), definition=task.definition, command_at=command, working_dir_at=folder)
+    source = _position(path, task.at)
+    places = {key: _position(file or path, at) for file, fields in task.places.items() for key, at in fields.items()}
+    return KeptDraft(task=outline(task.definition, source), definition=task.definition, places=places)
+
+
+def _position(path: str, at: Sequence[int]) -> Position:
+    if len(at) != 2:
+        raise ValueError(f"a place is a line and a column, found {len(at)} numbers")
+    return Position(path, at[0], at[1])
 
 
 def _task_document(draft: Draft) -> Json:
     """As `_KeptTask` is read, written out here for speed."""
-    places = (draft.task.source, draft.command_at, draft.working_dir_at)
-    return {"definition": draft.definition, "at": [number for place in places for number in (place.line, place.column)]}
+    source = draft.task.source
+    places: dict[str, Json] = {}
+    for key, place in draft.places.items():
+        file = places.setdefault(_FILE if place.path == source.path else place.path, {})
+        if isinstance(file, dict):
+            file[key] = [place.line, place.column]
+    return {"definition": draft.definition, "at": [source.line, source.column], "places": places}
 
 
 def _key(entry: TreeEntry) -> _Key:

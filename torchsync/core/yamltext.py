@@ -41,6 +41,17 @@ MERGE_KEY = "<<"
 MAX_BYTES = 65_536
 MAX_DEPTH = 20
 MAX_NODES = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of a file is looked at."""
+
+    size: int = MAX_BYTES
+    nodes: int = MAX_NODES
+
+
+_USUAL = Limits()
 _MAX_DIGITS = 18
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]|\r(?!\n)")
@@ -79,6 +90,16 @@ class Document:
     """Routes of values that could not be read."""
     lines: tuple[str, ...]
 
+    def value_at(self, route: Route) -> Json:
+        """The value at this route; None when there is none."""
+        value: Any = self.value
+        for step in route:
+            if not isinstance(value, dict) or step not in value:
+                return None
+            value = value[step]
+        found: Json = value
+        return found
+
     def place_of(self, route: Route) -> Place:
         """Where the value stands; for one that is not there, where the nearest value around it stands."""
         while route and route not in self.values:
@@ -108,19 +129,19 @@ class Loaded:
     faults: tuple[Fault, ...] = ()
 
 
-def load(content: bytes, parser: Callable[[str], Any] | None = _C_PARSER) -> Loaded:
+def load(content: bytes, limits: Limits = _USUAL, parser: Callable[[str], Any] | None = _C_PARSER) -> Loaded:
     """The one document of a YAML or JSON file. Never raises for its content; raises TorchsyncError when PyYAML lacks its C parser."""
     if parser is None:
         raise TorchsyncError("TS320", "PyYAML was installed without libyaml: install the wheel, or python3-yaml of the distribution")
-    if len(content) > MAX_BYTES:
-        return Loaded(document=None, faults=(_fault("TS141", f"the file has {len(content):,} bytes, at most {MAX_BYTES:,} are allowed"),))
+    if len(content) > limits.size:
+        return Loaded(document=None, faults=(_fault("TS141", f"the file has {len(content):,} bytes, at most {limits.size:,} are allowed"),))
     try:
         text = content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         return Loaded(document=None, faults=(_not_utf8(content, error.start),))
     if found := _FORBIDDEN.search(text):
         return Loaded(document=None, faults=(_forbidden(text, found),))
-    return _Builder(text).build(parser)
+    return _Builder(text, limits.nodes).build(parser)
 
 
 class _LimitReached(Exception):
@@ -130,8 +151,9 @@ class _LimitReached(Exception):
 class _Builder:
     """Builds the document of one text from the events of libyaml."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, most_nodes: int) -> None:
         self._text = text
+        self._most_nodes = most_nodes
         self._lines = tuple(text.replace("\r\n", "\n").split("\n"))
         self._faults: list[Fault] = []
         self._values: dict[Route, Place] = {}
@@ -284,8 +306,8 @@ class _Builder:
         if depth > MAX_DEPTH:
             self._complain("TS141", f"nested more than {MAX_DEPTH} deep", event)
             raise _LimitReached
-        if self._nodes > MAX_NODES:
-            self._complain("TS141", f"more than {MAX_NODES:,} keys and values", event, "use several files")
+        if self._nodes > self._most_nodes:
+            self._complain("TS141", f"more than {self._most_nodes:,} keys and values", event, "use several files")
             raise _LimitReached
 
     def _refuse(self, code: str, message: str, event: Any, route: Route, hint: str = "") -> Json:
