@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from torchsync.core.inventory import Inventory
 from torchsync.core.model import Revision, Task, TreeId
 from torchsync.core.selector import selects
 from torchsync.core.syncdoc import RemoteSpec, SyncAnswer, SyncRequest, Verdict, stamp
 from torchsync.errors import Problem
 from torchsync.ports import Resolved, ResolveFailed, SyncAnswered
+
+NO_INVENTORY = Inventory()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +22,7 @@ class FakeCommit:
     tree: TreeId
     tasks: tuple[Task, ...]
     problems: tuple[Problem, ...]
+    inventory: Inventory
 
 
 class FakeGitSource:
@@ -38,12 +42,14 @@ class FakeGitSource:
         self._under_way: object | None = None
         self._is_syncing = False
 
-    def push(self, *tasks: Task, problems: tuple[Problem, ...] = (), parent: str | None = None) -> Revision:
+    def push(
+        self, *tasks: Task, problems: tuple[Problem, ...] = (), parent: str | None = None, inventory: Inventory = NO_INVENTORY
+    ) -> Revision:
         """A new commit with these tasks is the tip; it follows the tip unless another `parent` is named."""
         number = len(self.commits) + 1
         revision, tree = Revision(f"{number:040x}"), TreeId(f"{number + 0x7000:040x}")
         above = self.tip if parent is None else parent
-        self.commits[revision] = FakeCommit(revision=revision, parent=above, tree=tree, tasks=tasks, problems=problems)
+        self.commits[revision] = FakeCommit(revision=revision, parent=above, tree=tree, tasks=tasks, problems=problems, inventory=inventory)
         self.tip = revision
         return revision
 
@@ -90,13 +96,16 @@ class FakeGitSource:
             return self._failed(request, Verdict.REFUSED, Problem(code="TS207", message="does not descend from the floor"))
         if commit.problems:
             return self._failed(request, Verdict.REJECTED, *commit.problems)
-        selected = [task for task in commit.tasks if selects(task.hosts, request.facts)]
+        facts = commit.inventory.facts_of(request.facts)
+        selected = [task for task in commit.tasks if selects(task.hosts, facts, commit.inventory.groups)]
         kept = {task.name for task in selected if request.known.get(task.name) == stamp(task)}
         self.trees.add(commit.tree)
         return SyncAnswer(
             verdict=Verdict.ACCEPTED,
             revision=commit.revision,
             tree=commit.tree,
+            facts=facts,
+            notices=tuple(commit.inventory.notices(request.facts)),
             tasks=tuple(task for task in selected if task.name not in kept),
             kept=tuple(sorted(kept)),
             not_selected=len(commit.tasks) - len(selected),

@@ -257,6 +257,12 @@ _TABLE = (
         Reason.COUNT,
     ),
     CodeInfo(
+        "TS314",
+        "host and inventory disagree",
+        "agent.yaml overrides a label of hosts.yaml, or hosts.yaml does not have this host. Tasks run all the same.",
+        "Correct the one that is wrong.",
+    ),
+    CodeInfo(
         "TS320", "program missing", "A program torchsync needs is not installed or too old.", "Install it; the message names the package."
     ),
     CodeInfo(

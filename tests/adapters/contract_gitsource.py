@@ -21,8 +21,10 @@ class World(Protocol):
     remote: RemoteSpec
     state: Path
 
-    def push(self, *names: str, hosts: str = "", is_valid: bool = True, follows: bool = True) -> Revision:
-        """A new tip with one task of each name. `hosts` is a selector for all of them; not `follows`: it has no parent."""
+    def push(self, *names: str, hosts: str = "", site: str = "", is_valid: bool = True, follows: bool = True) -> Revision:
+        """A new tip with one task of each name. `hosts` is a selector for all of them; not `follows`: it has no parent. With `site` there is an
+        inventory, in which db-1 has that label and is in a group of that name.
+        """
         ...
 
     def break_remote(self) -> None: ...
@@ -128,6 +130,19 @@ def test_tasks_that_are_known_and_unchanged_are_named_only(world: World) -> None
 def test_tasks_for_other_hosts_are_counted_only(world: World) -> None:
     answer = synced(world, world.push("one", "two", hosts="web-*"), host=facts(name="db-1"))
     assert (answer.verdict, answer.tasks, answer.not_selected) == (Verdict.ACCEPTED, (), 2)
+
+
+def test_the_inventory_of_the_commit_completes_the_facts_and_has_the_groups(world: World) -> None:
+    own = facts(name="db-1", labels={"role": "db"})
+    answer = synced(world, world.push("one", hosts="@eu", site="eu"), host=own)
+    assert [task.name for task in answer.tasks] == ["one"]
+    assert answer.facts == replace(own, labels={"role": "db", "site": "eu"})
+    assert answer.notices == ()
+
+
+def test_a_host_that_disagrees_with_the_inventory_is_told_so(world: World) -> None:
+    answer = synced(world, world.push("one", site="eu"), host=facts(name="db-1", labels={"site": "us"}))
+    assert answer.notices == ("the label site is 'us' by agent.yaml, over 'eu' by hosts.yaml",)
 
 
 def test_a_commit_that_breaks_a_rule_is_rejected_with_its_problems(world: World) -> None:

@@ -22,6 +22,7 @@ from torchsync.adapters.child import session_members
 from torchsync.adapters.clock import SystemClock
 from torchsync.adapters.remote import RemoteGit
 from torchsync.adapters.wakeups import SelectorWakeups
+from torchsync.core.inventory import HostEntry, Inventory
 from torchsync.core.model import Millis, Revision
 from torchsync.core.syncdoc import RecoveryAction, RemoteSpec, Verdict
 from torchsync.errors import Problem
@@ -37,10 +38,11 @@ class FakeWorld:
         self.remote = RemoteSpec(url="https://git.example.org/tasks.git", ref="main")
         self.state = tmp_path
 
-    def push(self, *names: str, hosts: str = "", is_valid: bool = True, follows: bool = True) -> Revision:
+    def push(self, *names: str, hosts: str = "", site: str = "", is_valid: bool = True, follows: bool = True) -> Revision:
         problems = () if is_valid else (Problem(code="TS111", message="wrong"),)
         tasks = [task(name, hosts=(hosts,) if hosts else ()) for name in names]
-        return self.source.push(*tasks, problems=problems, parent=None if follows else "")
+        inventory = Inventory(hosts={"db-1": HostEntry(labels={"site": site})}, groups={site: (f"site={site}",)}) if site else Inventory()
+        return self.source.push(*tasks, problems=problems, parent=None if follows else "", inventory=inventory)
 
     def break_remote(self) -> None:
         self.source.is_reachable = False
@@ -67,13 +69,15 @@ class RealWorld:
         self.source = RemoteGit(self.state, self.wakeups, SystemClock())
         self.remote = RemoteSpec(url=self.repo.url, ref="main")
 
-    def push(self, *names: str, hosts: str = "", is_valid: bool = True, follows: bool = True) -> Revision:
+    def push(self, *names: str, hosts: str = "", site: str = "", is_valid: bool = True, follows: bool = True) -> Revision:
         if not follows:
             self.repo.git("checkout", "--quiet", "--orphan", "other")
             self.repo.git("branch", "--quiet", "-D", "main")
             self.repo.git("branch", "--quiet", "-m", "main")
         fields = {"hosts": f'["{hosts}"]'} if hosts else {}
         files = {f"tasks/{name}.yaml": one_task(name, **fields) for name in names}
+        if site:
+            files["hosts.yaml"] = f"hosts: {{db-1: {{labels: {{site: {site}}}}}}}\ngroups: {{{site}: [site={site}]}}\n"
         return Revision(self.repo.commit(files if is_valid else files | {"tasks/bad.yaml": "version: 1\ntasks: 7\n"}))
 
     def break_remote(self) -> None:

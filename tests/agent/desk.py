@@ -22,7 +22,7 @@ from torchsync.core.control import Answer, Ask, Request
 from torchsync.core.engine import Engine
 from torchsync.core.entries import HistoryQuery
 from torchsync.core.logevents import LogEvent
-from torchsync.core.model import Instant, Millis, Outcome, Run, RunId, SkipReason
+from torchsync.core.model import HostFacts, Instant, Millis, Outcome, Run, RunId, SkipReason
 from torchsync.core.snapshot import Snapshot
 from torchsync.errors import Problem
 from torchsync.ports import ConfigRead, StopAgent
@@ -86,6 +86,8 @@ class Desk:
         self.logged: list[tuple[LogEvent, str]] = []
         self.snapshots = 0
         self.notices: tuple[Problem, ...] = ()
+        self.addresses: tuple[str, ...] = ("10.2.0.7",)
+        self.zone = "UTC"
         self._numbers = count(1)
         self.config: AgentConfig = config_from_document(document())
         self.start()
@@ -130,10 +132,13 @@ class Desk:
         self.loop.turn([StopAgent()])
 
     def settings_of(self, config: AgentConfig) -> Settings:
-        labels = dict(config.host.labels)
-        named = facts(name=config.host.name, labels=labels)
-        sync = SyncSettings(remote=config.remote, interval=config.repository.interval, jitter=0.0, facts=named)
+        seen = self.look_at_host(config)
+        sync = SyncSettings(remote=config.remote, interval=config.repository.interval, jitter=0.0, facts=seen)
         return Settings(config=config, sync=sync, policy=config.host_policy)
+
+    def look_at_host(self, config: AgentConfig) -> HostFacts:
+        addresses = config.host.addresses or self.addresses
+        return facts(name=config.host.name, labels=dict(config.host.labels), addresses=addresses, zone=self.zone)
 
     def log(self, event: LogEvent, message: str, /, **fields: object) -> None:
         self.logged.append((event, message))
@@ -181,6 +186,7 @@ class Desk:
             uid_of=UIDS.get,
             randomness=lambda: 0.5,
             settings_of=self.settings_of,
+            look_at_host=self.look_at_host,
             notices=lambda: self.notices,
             on_turn=self._count,
         )

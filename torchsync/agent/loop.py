@@ -21,8 +21,9 @@ from torchsync.agent.swap import Prepared, close_applied, prepare, turn_down
 from torchsync.agent.sync import Candidate, Syncs, SyncSettings
 from torchsync.core.control import Ask
 from torchsync.core.engine import Engine
+from torchsync.core.factswatch import FactsWatch, described_facts
 from torchsync.core.logevents import Log, LogEvent
-from torchsync.core.model import HostFacts, Instant, Millis
+from torchsync.core.model import Generation, HostFacts, Instant, Millis
 from torchsync.core.policy import HostPolicy, HostRules, UidOf
 from torchsync.core.snapshot import ClockDirection, Snapshot, TaskChange
 from torchsync.core.syncdoc import SyncOutcome, SyncResult
@@ -54,6 +55,8 @@ CLOCK_JUMP = 2_000
 HISTORY_KEPT = Millis(90 * 24 * 3600 * 1000)
 PRUNED_EVERY = Millis(10 * 60 * 1000)
 
+LOOKED_AT_HOST_EVERY = Millis(15 * 1000)
+
 _PROBLEMS_LOGGED = 50
 
 _SYNC_EVENTS = {
@@ -77,7 +80,11 @@ class Settings:
 
     @property
     def facts(self) -> HostFacts:
+        """What the host says of itself, as far as it counts."""
         return self.sync.facts
+
+    def with_facts(self, facts: HostFacts) -> Settings:
+        return replace(self, sync=replace(self.sync, facts=facts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +103,8 @@ class Parts:
     uid_of: UidOf
     randomness: Callable[[], float]
     settings_of: Callable[[AgentConfig], Settings]
+    look_at_host: Callable[[AgentConfig], HostFacts]
+    """What the host says of itself just now."""
     notices: Callable[[], tuple[Problem, ...]]
     """What is wrong with the surfaces just now."""
     on_turn: Callable[[Snapshot], None]
@@ -117,6 +126,9 @@ class Loop:
         self._sync_after_reload = False
         self._next_chores = Millis(0)
         self._next_pruning = Millis(0)
+        self._next_look = Millis(0)
+        self._seen = settings.facts
+        self._facts = FactsWatch(settings.facts)
         self._wall_ahead = self._clock.now() - self._clock.monotonic()
         self.snapshot = blank
 
@@ -131,6 +143,9 @@ class Loop:
         """The first turn. It knows what became of the runs of an earlier agent process, so that none of those that ended meanwhile keeps a
         fire from running.
         """
+        generation = self._engine.generation
+        self._facts = FactsWatch(self._seen, generation.observed if generation else None)
+        self._refit(self._facts.facts)
         self._parts.runner.perform(self._engine.flush())
         self.turn(self._parts.wakeups.wait(Millis(0)))
 
@@ -240,11 +255,19 @@ class Loop:
             self._parts.saved.save_generation(prepared.generation)
         except StateUnwritable as error:
             return self._syncs.close(SyncOutcome.FAILED, error.message, now, (Problem(code=error.code, message=error.message),))
+        self._tell_notices(prepared.generation)
         self._engine.apply(prepared.generation, prepared.found, now, mono)
         self._syncs.observe_swap((self._clock.monotonic() - mono) / 1000)
         result = close_applied(self._syncs, prepared, now)
         self._count_changes(result)
         return result
+
+    def _tell_notices(self, generation: Generation) -> None:
+        """What is new of what hosts.yaml and the host do not agree about; called before the generation is in force."""
+        before = self._engine.generation.notices if self._engine.generation else ()
+        for notice in generation.notices:
+            if notice not in before:
+                self._log(LogEvent.HOST_NOTICE, notice)
 
     def _close_sync(self, result: SyncResult, mono: Millis) -> None:
         self._syncs.schedule_next(mono, self._parts.randomness())
@@ -285,6 +308,8 @@ class Loop:
 
     def _reconfigure(self, config: AgentConfig) -> None:
         settings = self._parts.settings_of(config)
+        self._seen = settings.facts
+        settings = settings.with_facts(self._observed(config))
         is_same = settings == self._settings
         self._settings = settings
         if is_same:
@@ -292,6 +317,27 @@ class Loop:
         self._engine.policy = settings.policy
         self._syncs.reconfigure(settings.sync)
         self._syncs.request()
+
+    # The host.
+
+    def _look_at_host(self, mono: Millis) -> None:
+        """What the host says of itself now counts, once it has said so for long enough."""
+        if mono < self._next_look:
+            return
+        self._next_look = Millis(mono + LOOKED_AT_HOST_EVERY)
+        self._seen = self._parts.look_at_host(self._settings.config)
+        facts = self._observed(self._settings.config)
+        if facts != self._settings.facts:
+            self._log(LogEvent.HOST_FACTS_CHANGED, f"this host is {described_facts(facts)} now")
+            self._refit(facts)
+            self._syncs.request()
+
+    def _observed(self, config: AgentConfig) -> HostFacts:
+        return self._facts.observe(self._seen, self._clock.monotonic(), at_once=bool(config.host.addresses))
+
+    def _refit(self, facts: HostFacts) -> None:
+        self._settings = self._settings.with_facts(facts)
+        self._syncs.refit(facts)
 
     # The rest of a turn.
 
@@ -315,6 +361,7 @@ class Loop:
         if mono < self._next_chores:
             return
         self._next_chores = Millis(mono + LONGEST_WAIT)
+        self._look_at_host(mono)
         self._parts.runner.bound_outputs(list(self._engine.runs.values()))
         self._parts.runner.retry()
         if mono >= self._next_pruning:
@@ -322,12 +369,15 @@ class Loop:
             self._next_pruning = Millis(mono + (LONGEST_WAIT if has_more else PRUNED_EVERY))
 
     def _publish(self, now: Instant) -> None:
+        generation = self._engine.generation
+        disagreements = [Problem(code="TS314", message=notice) for notice in generation.notices] if generation else []
         self.snapshot = replace(
             self.snapshot,
             taken_at=now,
-            facts=self._settings.facts,
+            facts=generation.facts if generation else self._settings.facts,
+            facts_mismatch=generation is not None and generation.observed != self._seen,
             sync=self._syncs.status,
-            generation=self._engine.generation,
+            generation=generation,
             tasks=self._engine.statuses,
             runs=self._engine.runs,
             last_tick=now,
@@ -335,6 +385,6 @@ class Loop:
             runs_adopted=self._engine.runs_adopted,
             runs_lost=self._engine.runs_lost,
             state_degraded=self._parts.runner.is_degraded,
-            notices=self._parts.notices(),
+            notices=(*self._parts.notices(), *disagreements),
         )
         self._parts.on_turn(self.snapshot)

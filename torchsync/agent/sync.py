@@ -115,6 +115,10 @@ class Syncs:
         self.status = replace(self.status, interval=settings.interval)
         self.judged = None
 
+    def refit(self, facts: HostFacts) -> None:
+        """The next sync is for a host with these facts. A verdict under others stays known, and is theirs."""
+        self._settings = replace(self._settings, facts=facts)
+
     def remember(self, memory: SyncMemory) -> None:
         """What an earlier agent process knew of its syncs is known again."""
         self.judged = memory.judged

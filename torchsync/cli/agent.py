@@ -41,6 +41,7 @@ from torchsync.cli.place import add_config_argument, config_path
 from torchsync.cli.surfaces import Surfaces
 from torchsync.cli.tidier import Tidier
 from torchsync.core.engine import Engine
+from torchsync.core.factswatch import FactsWatch
 from torchsync.core.logevents import Level, LogEvent
 from torchsync.core.model import Instant, Millis, Run, RunId
 from torchsync.core.policy import HostRules
@@ -116,10 +117,13 @@ def _syncs(source: RemoteGit, settings: Settings, store: StateDirectory) -> Sync
 def _once(config: AgentConfig) -> int:
     clock, wakeups = SystemClock(), SelectorWakeups()
     store = StateDirectory(Path(config.paths.state), Path(config.paths.run))
+    saved = Saved(store)
+    before = saved.load_generation()
     settings = _settings(config)
+    settings = settings.with_facts(FactsWatch(settings.facts, before.observed if before else None).facts)
     syncs = _syncs(RemoteGit(store.path, wakeups, clock), settings, store)
     judge = host_judge(syncs, settings.facts, HostRules(settings.policy, hostfacts.Accounts().uid), clock)
-    result = sync_once(syncs, Saved(store), wakeups, clock, judge)
+    result = sync_once(syncs, saved, wakeups, clock, judge)
     for problem in result.problems:
         print(problem, file=sys.stderr)
     print(f"{result.outcome.value}: {result.sentence}", file=sys.stderr if result.problems else sys.stdout)
@@ -222,6 +226,7 @@ class _Agent:
             uid_of=hostfacts.Accounts().uid,
             randomness=random.random,
             settings_of=self._resettle,
+            look_at_host=configured_facts,
             notices=self._surfaces.notices,
             on_turn=self._on_turn,
         )

@@ -32,3 +32,9 @@ class FactsWatch:
         self.facts = seen if counts else replace(seen, addresses=self.facts.addresses)
         self.is_settled = self.facts == seen
         return self.facts
+
+
+def described_facts(facts: HostFacts) -> str:
+    """The facts in words, for a log and for people."""
+    labels = ", ".join(f"{name}={value}" for name, value in sorted(facts.labels.items()))
+    return f"{facts.name} with {', '.join(facts.addresses) or 'no address'}, {labels or 'no labels'}, zone {facts.zone}"

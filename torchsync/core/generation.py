@@ -49,6 +49,7 @@ def succeed(
         origin=origin,
         floor=answer.revision,
         observed=observed,
+        notices=answer.notices,
     )
     return generation, found
 

@@ -215,7 +215,7 @@ _SYNCS = (
         _values(Reason),
     ),
     _gauge("paused", "1 while operators hold this back.", _paused, ("scope",), _PAUSE_SCOPES),
-    _gauge("pinned", "1 while an operator pins a revision.", _one(lambda _: 0)),
+    _gauge("pinned", "1 while an operator pins a revision.", _one(lambda snapshot: int(snapshot.facts_mismatch))),
 )
 
 _SCHEDULER = (

@@ -159,6 +159,8 @@ class Generation:
     floor: str = ""
     observed: HostFacts | None = None
     """What the host said of itself; None when an older version made the generation."""
+    notices: tuple[str, ...] = ()
+    """What the inventory and the host do not agree about, in sentences."""
 
 
 class Trigger(Enum):

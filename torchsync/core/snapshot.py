@@ -91,6 +91,9 @@ class Snapshot:
     tzdata: str = ""
     """The version of the package that time zones are checked against."""
     facts: HostFacts
+    """Those in force."""
+    facts_mismatch: bool = False
+    """The host says something else of itself just now."""
     executor: str
     sync: SyncStatus
     generation: Generation | None = None
