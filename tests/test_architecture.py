@@ -71,6 +71,7 @@ core.cronmacro
 core.hostsfile
 core.cron
 core.web
+core.schedulehints
 core.taskfile
 core.timetable
 core.engine

@@ -40,6 +40,7 @@ __all__ = [
     "Spread",
     "StartupSchedule",
     "check_zone",
+    "fields_of",
     "has_hash",
     "instants",
     "next_instant",
@@ -62,7 +63,7 @@ def parse_schedule(text: str, spread: Spread | None = None) -> Schedule | Schedu
     misfit = _check_characters(text)
     if misfit:
         return misfit
-    tokens = [Token(match[0].lower(), match.start() + 1) for match in re.finditer(r"[^ \t]+", text)]
+    tokens = _tokens(text)
     if not tokens:
         return refusal(Token("", 1), "the schedule is empty", "write five fields such as `0 3 * * *`, or six with seconds first")
     if tokens[0].text.startswith("@"):
@@ -71,9 +72,21 @@ def parse_schedule(text: str, spread: Spread | None = None) -> Schedule | Schedu
     return fields if isinstance(fields, ScheduleRefusal) else _schedule_of(fields)
 
 
+def fields_of(text: str) -> tuple[Field, ...] | None:
+    """Second, minute, hour, day of month, month and day of week of an accepted schedule; None for one that is refused or has no fields."""
+    if text.lstrip().startswith("@") or isinstance(parse_schedule(text), ScheduleRefusal):
+        return None
+    fields = _read_fields(_tokens(text), None)
+    return None if isinstance(fields, ScheduleRefusal) else tuple(fields)
+
+
 def has_hash(text: str) -> bool:
     """Whether `H` stands in a schedule that is accepted, so that its instants go by host and task."""
     return re.search(r"(?:^|[ \t,])h", text, re.IGNORECASE) is not None
+
+
+def _tokens(text: str) -> list[Token]:
+    return [Token(match[0].lower(), match.start() + 1) for match in re.finditer(r"[^ \t]+", text)]
 
 
 def _check_characters(text: str) -> ScheduleRefusal | None:

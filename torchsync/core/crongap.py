@@ -42,13 +42,13 @@ def _gap_of(schedule: CronSchedule) -> Millis | None:
     span = times[-1] - times[0]
     if within and (len(times) == _INSTANTS or within <= DAY_SECONDS - span):
         return Millis(within * 1_000)
-    days = _closest_days(schedule.days, (_INSTANTS - 1) // len(times))
+    days = closest_days(schedule.days, (_INSTANTS - 1) // len(times))
     gaps = [*([within] if within else []), *([days * DAY_SECONDS - span] if days else [])]
     return Millis(min(gaps) * 1_000) if gaps else None
 
 
 @lru_cache(maxsize=4_096)
-def _closest_days(days: Days, pairs: int) -> int | None:
+def closest_days(days: Days, pairs: int) -> int | None:
     """The shortest distance between neighbours among the first `pairs` pairs of matching days; None when there is no pair."""
     if not days:
         return 1
