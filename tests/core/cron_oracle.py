@@ -1,12 +1,14 @@
 """A second, slow answer to which instants a schedule names: step through UTC, read the wall clock, look whether it matches.
 
-It shares nothing with torchsync: its own small parser (for valid texts only), its own calendar, no croniter. Clock changes need no arithmetic
-here: a wall-clock schedule fires when the highest wall time shown so far moves past a match, any other whenever the wall clock matches.
+It shares nothing with torchsync: its own small parser (for valid texts only), its own calendar, its own arithmetic for `H`, no croniter. Clock
+changes need no arithmetic here: a wall-clock schedule fires when the highest wall time shown so far moves past a match, any other whenever
+the wall clock matches.
 """
 
 from __future__ import annotations
 
 import calendar
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -21,6 +23,34 @@ def number(text: str) -> int:
     if text in MONTHS:
         return MONTHS.index(text) + 1
     return WEEKDAYS.index(text) if text in WEEKDAYS else int(text)
+
+
+def without_h(text: str, host: str, task: str) -> str:
+    """The fields with every `H` spelled out as a list of numbers."""
+    fields = text.lower().split()
+    words = ["second", "minute", "hour", "day", "month", "weekday"][-len(fields) :]
+    return " ".join(
+        ",".join(spelled(entry, word, host, task) for entry in field.split(",")) for field, word in zip(fields, words, strict=True)
+    )
+
+
+def spelled(entry: str, word: str, host: str, task: str) -> str:
+    """Walks the range of the entry and keeps every nth value from the picked one on; one value when there is no step."""
+    if not entry.startswith("h"):
+        return entry
+    low, high = {"second": (0, 59), "minute": (0, 59), "hour": (0, 23), "day": (1, 28), "month": (1, 12), "weekday": (0, 6)}[word]
+    span, _, step = entry.partition("/")
+    start, stop = (number(end) for end in span[2:-1].split("-")) if "(" in span else (low, high)
+    if word == "weekday":
+        start, stop = (0, 6) if (start, stop) == (0, 7) else (start % 7, stop % 7)
+    run = [start]
+    while run[-1] != stop:
+        run.append(low if run[-1] == high else run[-1] + 1)
+    size = int(step) if step else len(run)
+    digest = hashlib.sha256("\0".join([host, task, word]).encode()).digest()
+    picked = int.from_bytes(digest[:8], "big") % size
+    kept = run[picked::size] if step else [run[picked]]
+    return ",".join(map(str, kept))
 
 
 @cache
@@ -59,9 +89,14 @@ class Oracle:
     months: set[int]
     weekday_text: str
     is_wall_clock: bool
+    moment: datetime | None = None
+    """Of `@at`: the only wall time."""
 
     @classmethod
     def of(cls, text: str) -> Oracle:
+        if text.lower().startswith("@at "):
+            moment = datetime.fromisoformat(text[4:].upper())
+            return cls(set(), set(), set(), "*", set(), "*", is_wall_clock=True, moment=moment)
         fields = MACROS.get(text.lower(), text).lower().split()
         second, minute, hour, day, month, weekday = fields if len(fields) == 6 else ["0", *fields]
         clock = [(second, value_set(second, 0, 59), 60), (minute, value_set(minute, 0, 59), 60), (hour, value_set(hour, 0, 23), 24)]
@@ -107,6 +142,8 @@ class Oracle:
         return False
 
     def matches(self, wall: datetime) -> bool:
+        if self.moment:
+            return wall == self.moment
         return wall.second in self.seconds and wall.minute in self.minutes and wall.hour in self.hours and self.matches_day(wall.date())
 
     def fires(self, zone: ZoneInfo, start: int, end: int, step: int = 1) -> list[int]:

@@ -57,3 +57,31 @@ def five_fields(draw: st.DrawFn) -> str:
 @st.composite
 def six_fields(draw: st.DrawFn) -> str:
     return f"{draw(near(0, 59, '0', '0,30', '*/17', '59'))} {draw(five_fields())}"
+
+
+@st.composite
+def hashed_entry(draw: st.DrawFn, low: int, high: int, *extra: str) -> str:
+    """`H` in all its forms, in a field from `low` to `high`."""
+    size = high - low + 1
+    start, distance = draw(st.integers(low, high)), draw(st.integers(1, size - 1))
+    stop = low + (start - low + distance) % size
+    span = f"({start}-{stop})"
+    forms = ["H", f"H/{draw(st.integers(1, high - low))}", f"h{span}", f"H{span}/{draw(st.integers(1, distance))}", f"H({start}-{start})"]
+    return draw(st.sampled_from([*forms, *extra]))
+
+
+def hashed_field(low: int, high: int, *extra: str) -> st.SearchStrategy[str]:
+    return st.lists(hashed_entry(low, high, *extra), min_size=1, max_size=2).map(",".join)
+
+
+@st.composite
+def hashed_fields(draw: st.DrawFn, *, seconds: bool = False) -> str:
+    """Fields of which at least one has an `H`, often among plain entries."""
+    second = ["0", "H", "H(0-5)/2", "*/20"] if seconds else []
+    minute = st.one_of(hashed_field(0, 59), hashed_field(0, 59).map("7,{}".format), near(0, 59, "0", "30"))
+    hour = st.one_of(hashed_field(0, 23), st.sampled_from(["H(0-3)", "H(22-4)/2", "2", "*", "0-4", "H(1-2)"]))
+    day = st.one_of(st.just("*"), hashed_field(1, 28), st.sampled_from(["1-15,27-31", "H,L", "*/2,H"]))
+    month = st.one_of(st.just("*"), hashed_field(1, 12, "H(jan-mar)", "H(oct-feb)/2"))
+    weekday = st.one_of(st.just("*"), hashed_field(0, 6, "H(mon-fri)", "H(0-7)", "H(5-7)", "H(7-2)", "H(fri-1)/3"), st.just("sun"))
+    fields = [*([draw(st.sampled_from(second))] if seconds else []), *(draw(field) for field in (minute, hour, day, month, weekday))]
+    return " ".join(fields)

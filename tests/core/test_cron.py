@@ -168,6 +168,20 @@ def test_a_schedule_is_a_wall_clock_one_when_seconds_minute_and_hour_are_restric
         pytest.param(
             "30 2 * * *", "Europe/Berlin", "2021-10-31T01:10", "01T02:30+01:00 02T02:30+01:00", id="repeated-asked-the-second-time"
         ),
+        pytest.param(
+            "30 1 * * *",
+            "Antarctica/Casey",
+            "2010-03-04T17:00",
+            "06T01:30+08:00 07T01:30+08:00",
+            id="three-hours-repeated-asked-in-the-third",
+        ),
+        pytest.param(
+            "30 23 * * *",
+            "Antarctica/Vostok",
+            "1994-01-31T23:10",
+            "01T23:30+00:00 02T23:30+00:00",
+            id="seven-hours-repeated-asked-in-the-last",
+        ),
         pytest.param("30 * * * *", "Europe/Berlin", "2021-10-31T00:00", "31T02:30+02:00 31T02:30+01:00", id="others-fire-both-times"),
         pytest.param("0 0 * * *", "America/Santiago", "2021-09-04T12:00", "05T01:00-03:00 06T00:00-03:00", id="midnight-gap"),
         pytest.param("0 0 * * *", "Asia/Beirut", "2021-03-27T12:00", "28T01:00+03:00 29T00:00+03:00", id="midnight-gap-beirut"),
@@ -176,6 +190,10 @@ def test_a_schedule_is_a_wall_clock_one_when_seconds_minute_and_hour_are_restric
         pytest.param("0 12 30 12 *", "Pacific/Apia", "2011-12-01T00:00", "31T00:00+14:00 30T12:00+14:00", id="missing-day"),
         pytest.param("0 0 * * *", "Pacific/Apia", "2011-12-29T11:00", "31T00:00+14:00 01T00:00+14:00", id="missing-day-merged"),
         pytest.param("30 2 * * *", "Antarctica/Troll", "2021-03-27T12:00", "28T03:00+02:00 29T02:30+02:00", id="two-hour-gap"),
+        pytest.param("@at 2021-03-28T02:30", "Europe/Berlin", "2021-01-01T00:00", "28T03:00+02:00", id="at-skipped"),
+        pytest.param("@at 2021-10-31T02:30:00", "Europe/Berlin", "2021-01-01T00:00", "31T02:30+02:00", id="at-repeated"),
+        pytest.param("@at 2021-10-31T02:30", "Europe/Berlin", "2021-10-31T00:30", "", id="at-not-the-second-time"),
+        pytest.param("@at 2011-12-30T12:00", "Pacific/Apia", "2011-01-01T00:00", "31T00:00+14:00", id="at-on-the-missing-day"),
     ],
 )
 def test_clock_changes_follow_the_rule(text: str, zone: str, after: str, expected: str) -> None:

@@ -1,8 +1,9 @@
 """What the clocks of a time zone show, as stretches of UTC in which the offset stays the same. Pure, but for reading zone data.
 
 `zoneinfo` tells the offset at a moment, not when it changes, so the changes are searched: the offset is probed every few days, and where two
-neighbouring probes differ, halving finds the second of the change. No zone has changed its offset and changed it back within six days
-since 1970, so no change hides between two probes. What was found is kept by zone and block of days: most questions cost one look-up.
+neighbouring probes differ, halving finds the second of the change. Since 1970 the changes of a zone have been more than six days apart, and
+the rules for the future keep it so (tests read all of the tzdata package), so no change hides between two probes. What was found is kept by
+zone and block of days: most questions cost one look-up.
 
 Everything here counts whole seconds: of UTC, since 1970-01-01T00:00:00Z; and of the wall clock, which is UTC plus the offset.
 """

@@ -88,7 +88,7 @@ def instants(schedule: Schedule, zone: ZoneInfo, after: Instant) -> Iterator[Ins
 def _wall_instants(schedule: CronSchedule | AtSchedule, zone: ZoneInfo, first: int) -> Iterator[Instant]:
     """The instants from the second `first` on, by the rule at the top of this file.
 
-    Looking back a day for `passed` is enough: since 1970 no clock has been put back by more than some hours.
+    Looking back a day for `passed` is enough: since 1970 no clock has been put back by more than seven hours (Vostok in 1994).
     """
     is_wall_clock = isinstance(schedule, AtSchedule) or schedule.is_wall_clock
     passed = max(stretch.end + stretch.offset for stretch in stretches(zone, first - DAY_SECONDS, first))
