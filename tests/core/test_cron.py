@@ -9,8 +9,8 @@ from cronsim import CronSim
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from scripts.schedule_table import ACCEPTED, REFUSED
 from tests.core.cron_oracle import Oracle, utc
-from tests.core.schedule_table import ACCEPTED, REFUSED
 from tests.core.schedule_texts import DAYS, bounded, five_fields, plain_field, six_fields
 from torchsync.core.cron import (
     CronSchedule,

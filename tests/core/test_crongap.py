@@ -5,7 +5,7 @@ from itertools import islice, pairwise
 import pytest
 from hypothesis import assume, example, given
 
-from tests.core.schedule_table import ACCEPTED
+from scripts.schedule_table import ACCEPTED
 from tests.core.schedule_texts import DAYS, bounded, plain_field
 from torchsync.core.cron import Schedule, ScheduleRefusal, Spread, instants, parse_schedule, shortest_gap, zone_named
 from torchsync.core.model import Instant

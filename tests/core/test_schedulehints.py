@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core.schedule_table import ACCEPTED, REFUSED
+from scripts.schedule_table import ACCEPTED, REFUSED
 from tests.core.schedule_texts import DAYS, bounded, near
 from torchsync.core.cron import ScheduleRefusal, Spread, fields_of, instants, parse_schedule, zone_named
 from torchsync.core.model import Instant

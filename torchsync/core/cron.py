@@ -66,6 +66,8 @@ def parse_schedule(text: str, spread: Spread | None = None) -> Schedule | Schedu
     tokens = _tokens(text)
     if not tokens:
         return refusal(Token("", 1), "the schedule is empty", "write five fields such as `0 3 * * *`, or six with seconds first")
+    if tokens[0].text.startswith(("tz=", "cron_tz=")):
+        return refusal(tokens[0], "a zone before the schedule is not accepted", "write it as `timezone` of the task")
     if tokens[0].text.startswith("@"):
         return _read_macro(tokens)
     fields = _read_fields(tokens, spread)

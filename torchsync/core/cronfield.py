@@ -255,7 +255,7 @@ def _read_nth_weekday(entry: Token, match: re.Match[str]) -> Token | ScheduleRef
     nth = match["nth"].lstrip("0")
     if nth not in set("12345"):
         place = Token(match["nth"], entry.column + match.start("nth"))
-        return refusal(place, f"`#{match['nth']}`: expected 1 to 5", "write `5#1` for the first Friday, `L5` for the last")
+        return refusal(place, f"day of week: `#{match['nth']}` is not from 1 to 5", "write `5#1` for the first Friday, `L5` for the last")
     return Token(f"{day % 7}#{nth}", entry.column)
 
 

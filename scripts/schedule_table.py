@@ -1,4 +1,7 @@
-"""Which schedules are accepted, with their first instants, and which are refused, with code, column and a word of the hint."""
+"""Which schedules are accepted, with their first instants, and which are refused, with code, column and a word of the hint.
+
+The tests hold the code to it, and docs/reference/schedules.md shows it.
+"""
 
 from __future__ import annotations
 
@@ -89,6 +92,8 @@ REFUSED = (
     ("  * * * *", "TS120", 3, "found 4 fields"),
     ("0 0 1 1 * 2026 *", "TS120", 16, "no field for the year"),
     ("* * * * * * * *", "TS120", 13, "found 8 fields"),
+    ("CRON_TZ=Europe/Berlin 0 3 * * *", "TS120", 1, "write it as `timezone`"),
+    ("TZ=UTC 0 0 3 * * *", "TS120", 1, "write it as `timezone`"),
     ("60 * * * *", "TS120", 1, "write 0 to 59"),
     ("0 24 * * *", "TS120", 3, "write 0 to 23"),
     ("0 0 0 * *", "TS120", 5, "write 1 to 31"),
