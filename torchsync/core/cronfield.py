@@ -62,12 +62,29 @@ class FieldKind:
         return self.last if self.again is None else self.again
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hashed:
-    """An entry with `H`, and what it may stand for on one host or another: each choice is the values it has there."""
+    """An entry with `H`, and its range: from `low` up to `distance` later. Without a `step` it stands for one value of the range."""
 
+    kind: FieldKind
     token: Token
-    choices: tuple[frozenset[int], ...]
+    low: int
+    distance: int
+    step: int | None
+
+    @property
+    def size(self) -> int:
+        """How many choices there are."""
+        return self.step or self.distance + 1
+
+    def choice(self, number: int) -> frozenset[int]:
+        """What it stands for where the number `number`, from 0 until before `size`, is picked."""
+        return _run(self.kind, self.low + number, self.distance - number if self.step else 0, self.step or 1)
+
+    @property
+    def choices(self) -> list[frozenset[int]]:
+        """What it may stand for on one host or another."""
+        return [self.choice(number) for number in range(self.size)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +202,7 @@ def read_field(kind: FieldKind, token: Token, spread: Spread | None) -> Field | 
                 hashed.append(choice)
             case plain:
                 fixed |= plain
-    picked = (entry.choices[spread.pick(kind.word, len(entry.choices)) if spread else 0] for entry in hashed)
+    picked = (entry.choice(spread.pick(kind.word, entry.size) if spread else 0) for entry in hashed)
     values = tuple(sorted(fixed.union(*picked)))
     return Field(kind=kind, token=token, values=values, fixed=frozenset(fixed), hashed=tuple(hashed), specials=tuple(specials))
 
@@ -226,13 +243,11 @@ def _read_hashed(kind: FieldKind, entry: Token, match: re.Match[str]) -> Hashed 
             return end
         low, high = start, end
     distance = min(_distance(kind, low, high), kind.size - 1)
-    if not match["step"]:
-        return Hashed(entry, tuple(_run(kind, low + picked, 0, 1) for picked in range(distance + 1)))
-    step = int(match["step"])
-    if not 1 <= step <= distance:
+    step = int(match["step"]) if match["step"] else None
+    if step is not None and not 1 <= step <= distance:
         place = Token(match["step"], entry.column + match.start("step"))
         return _wrong_step(kind, place, entry.text.partition("/")[0].upper(), distance)
-    return Hashed(entry, tuple(_run(kind, low + picked, distance - picked, step) for picked in range(step)))
+    return Hashed(kind=kind, token=entry, low=low, distance=distance, step=step)
 
 
 def _read_special(kind: FieldKind, entry: Token) -> Token | ScheduleRefusal | None:
