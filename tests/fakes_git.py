@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torchsync.core.inventory import Inventory
-from torchsync.core.model import Revision, Task, TreeId
+from torchsync.core.model import Guards, Revision, Task, TreeId
 from torchsync.core.selector import selects
 from torchsync.core.syncdoc import RemoteSpec, SyncAnswer, SyncRequest, Verdict, stamp
 from torchsync.errors import Problem
 from torchsync.ports import Resolved, ResolveFailed, SyncAnswered
 
 NO_INVENTORY = Inventory()
+USUAL_GUARDS = Guards()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,8 @@ class FakeCommit:
     tasks: tuple[Task, ...]
     problems: tuple[Problem, ...]
     inventory: Inventory
+    guards: Guards
+    removal_allowed: bool
 
 
 class FakeGitSource:
@@ -43,13 +46,28 @@ class FakeGitSource:
         self._is_syncing = False
 
     def push(
-        self, *tasks: Task, problems: tuple[Problem, ...] = (), parent: str | None = None, inventory: Inventory = NO_INVENTORY
+        self,
+        *tasks: Task,
+        problems: tuple[Problem, ...] = (),
+        parent: str | None = None,
+        inventory: Inventory = NO_INVENTORY,
+        guards: Guards = USUAL_GUARDS,
+        removal_allowed: bool = False,
     ) -> Revision:
         """A new commit with these tasks is the tip; it follows the tip unless another `parent` is named."""
         number = len(self.commits) + 1
         revision, tree = Revision(f"{number:040x}"), TreeId(f"{number + 0x7000:040x}")
         above = self.tip if parent is None else parent
-        self.commits[revision] = FakeCommit(revision=revision, parent=above, tree=tree, tasks=tasks, problems=problems, inventory=inventory)
+        self.commits[revision] = FakeCommit(
+            revision=revision,
+            parent=above,
+            tree=tree,
+            tasks=tasks,
+            problems=problems,
+            inventory=inventory,
+            guards=guards,
+            removal_allowed=removal_allowed,
+        )
         self.tip = revision
         return revision
 
@@ -106,6 +124,8 @@ class FakeGitSource:
             tree=commit.tree,
             facts=facts,
             notices=tuple(commit.inventory.notices(request.facts)),
+            guards=commit.guards,
+            removal_allowed=commit.removal_allowed,
             tasks=tuple(task for task in selected if task.name not in kept),
             kept=tuple(sorted(kept)),
             not_selected=len(commit.tasks) - len(selected),

@@ -38,6 +38,7 @@ core.diff
 core.durations
 core.entries
 core.factswatch
+core.guard
 core.instants
 core.inventory
 core.lifecycle

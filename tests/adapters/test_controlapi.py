@@ -79,6 +79,7 @@ def served(tmp_path, agent, mode=0o600, **changes):
         pytest.param("/api/v1/run", {"task": "nightly-backup"}, RunTask(task="nightly-backup", actor="root (0)"), id="run"),
         pytest.param("/api/v1/stop", {"target": "nightly-backup"}, StopRuns(target="nightly-backup", actor="root (0)"), id="stop"),
         pytest.param("/api/v1/sync", {}, SyncNow(actor="root (0)"), id="sync"),
+        pytest.param("/api/v1/sync", {"allow_removal": "yes"}, SyncNow(actor="root (0)", allow_removal=True), id="sync that may remove"),
         pytest.param("/api/v1/reload", None, Reload(actor="root (0)"), id="reload"),
     ],
 )
@@ -107,6 +108,7 @@ def test_a_ticket_is_asked_for_in_the_loop(path, wish):
         ("/api/v1/run", b"[" * 60_000),
         ("/api/v1/stop", b'{"task": "a"}'),
         ("/api/v1/sync", b'{"force": "yes"}'),
+        ("/api/v1/sync", b'{"allow_removal": "no"}'),
     ],
 )
 def test_what_is_not_understood_never_reaches_the_loop(path, body):

@@ -445,3 +445,46 @@ def test_nothing_that_the_repository_configures_is_run(repo: Repo, plan, tmp_pat
         repo.git("config", name, str(trap))
     plan(repo.folder, "--base", "HEAD", "--head", "HEAD", *HERE, status=0)
     assert not mark.exists()
+
+
+# The inventory, and the guard against removal
+
+
+def test_hosts_yaml_tells_labels_zone_and_address_of_a_host_that_only_has_a_name_here(tmp_path: Path, plan) -> None:
+    files = {
+        "tasks/a.yaml": "version: 1\ntasks:\n  a: {schedule: '0 3 * * *', timezone: local, command: x, hosts: [10.2.0.0/16]}\n"
+        "  b: {schedule: '0 3 * * *', command: x, hosts: ['@eu']}\n",
+        "hosts.yaml": "hosts:\n  db-1: {addresses: [10.2.0.7], labels: {site: eu}, timezone: Asia/Tokyo}\ngroups: {eu: [site=eu]}\n",
+    }
+    repo = Repo(tmp_path / "r", files)
+    out = json.loads(plan(repo.folder, "--base", "HEAD", *HERE, "--json", status=0).out)
+    assert out["facts"] == {"name": "db-1", "addresses": ["10.2.0.7"], "labels": {"site": "eu"}, "zone": "Asia/Tokyo"}
+    assert (out["unchanged"], out["notices"]) == (2, [])
+    write(repo.folder, {"hosts.yaml": "hosts:\n  db-1: {addresses: [10.2.0.7], timezone: Europe/Berlin}\ngroups: {eu: [site=eu]}\n"})
+    out = json.loads(plan(repo.folder, *HERE, "--json", status=10).out)
+    assert [(step["task"], step["fields"]) for step in out["changed"]] == [
+        ("a", [{"field": "host.timezone", "old": "Asia/Tokyo", "new": "Europe/Berlin"}])
+    ]
+    assert out["changed"][0]["next"][0] == "2026-11-24T02:00:00Z"
+    assert [step["task"] for step in out["removed"]] == ["b"]
+
+
+def test_a_host_that_hosts_yaml_does_not_have_is_said(tmp_path: Path, plan) -> None:
+    repo = Repo(tmp_path / "r", BEFORE | {"hosts.yaml": "hosts: {web-1: {}}\n"})
+    assert "the host db-1 is not in hosts.yaml" in plan(repo.folder, *HERE, status=0).out
+
+
+def test_a_change_that_takes_most_tasks_away_is_refused_unless_a_commit_says_that_it_is_meant(tmp_path: Path, plan) -> None:
+    many = {f"tasks/{n}.yaml": one_task(f"t{n}") for n in range(12)}
+    repo = Repo(tmp_path / "r", many)
+    for n in range(8):
+        (repo.folder / f"tasks/{n}.yaml").unlink()
+    told = plan(repo.folder, *HERE, status=77)
+    assert "TS208 this host would keep 4 of 12 tasks" in told.err
+    assert "Refused by the guard against removal" in told.out
+    (problem,) = json.loads(plan(repo.folder, *HERE, "--json", status=77).out)["refused"]
+    assert problem["code"] == "TS208"
+    repo.git("add", "--all")
+    repo.git("commit", "--quiet", "-m", "drop\n\nTorchsync-Allow-Removal: yes")
+    plan(repo.folder, "--base", "HEAD~1", "--head", "HEAD", *HERE, status=10)
+    plan(repo.folder, "--base", "HEAD~1", *HERE, status=10)

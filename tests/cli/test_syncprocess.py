@@ -24,7 +24,7 @@ from torchsync.adapters.git import GitRunner
 from torchsync.adapters.mirror import mirror_lock
 from torchsync.cli.syncprocess import Sync
 from torchsync.core.jsontext import canonical, parse_json
-from torchsync.core.model import Revision
+from torchsync.core.model import Guards, Revision
 from torchsync.core.syncdoc import Phase, RecoveryAction, RemoteSpec, SyncAnswer, SyncRequest, Verdict, stamp
 from torchsync.core.taskdoc import answer_from_document, request_document
 
@@ -285,6 +285,48 @@ def test_a_rewind_is_followed_where_it_is_allowed(repo: Repo, state: Path) -> No
     newer = repo.commit({"more": "x"})
     repo.git("reset", "--quiet", "--hard", older)
     assert in_process(asked(repo, state, floor=newer, rewind_allowed=True)).verdict is Verdict.ACCEPTED
+
+
+# Guards
+
+
+def allowed(repo: Repo, state: Path, in_force: str) -> bool:
+    answer = in_process(asked(repo, state, in_force=in_force))
+    assert answer.verdict is Verdict.ACCEPTED
+    return answer.removal_allowed
+
+
+@pytest.mark.parametrize(
+    ("message", "may"),
+    [
+        ("tasks: drop\n\nTorchsync-Allow-Removal: yes", True),
+        ("tasks: drop\n\nReviewed-by: x\ntorchsync-allow-removal: TRUE\nSigned-off-by: y", True),
+        ("tasks: drop\n\nTorchsync-Allow-Removal: no", False),
+        ("tasks: drop\n\nTorchsync-Allow-Removal:", False),
+        ("Torchsync-Allow-Removal: yes\n\nIn the first line it is no trailer.", False),
+        ("tasks: drop\n\nTorchsync-Allow-Removal: yes\n\nNor in the middle.", False),
+        ("tasks: drop", False),
+    ],
+)
+def test_a_trailer_of_any_commit_since_the_one_in_force_allows_removal(repo: Repo, state: Path, message: str, may: bool) -> None:
+    in_force = repo.commit(GOOD)
+    marked = repo.commit({"more": "x"}, message=message)
+    last = repo.commit({"more": "y"})
+    assert allowed(repo, state, in_force) is may
+    assert not allowed(repo, state, marked)
+    assert not allowed(repo, state, last)
+
+
+def test_nothing_is_allowed_where_the_revision_in_force_is_not_known(repo: Repo, state: Path) -> None:
+    repo.commit(GOOD)
+    repo.commit({"more": "x"}, message="x\n\nTorchsync-Allow-Removal: yes")
+    assert not allowed(repo, state, "f" * 40)
+    assert not allowed(repo, state, "")
+
+
+def test_the_guards_of_the_repository_come_with_the_answer(repo: Repo, state: Path) -> None:
+    repo.commit(GOOD | {"torchsync.yaml": "guards: {max_removed_percent: 20, min_tasks: 3}\n"})
+    assert in_process(asked(repo, state)).guards == Guards(max_removed_percent=20, min_tasks=3)
 
 
 # Hostile trees. The marks: what must be said, and whether git itself refuses the objects already.

@@ -18,6 +18,7 @@ from torchsync.core.model import (
     CronTiming,
     DaemonTiming,
     Fingerprint,
+    Guards,
     Instant,
     Millis,
     ProgramCommand,
@@ -339,3 +340,15 @@ def test_jitter_and_inputs_are_told_as_they_are_written() -> None:
     step = the_change(old, changed(old, timing=CronTiming(schedule="0 3 * * *"), inputs=("x/**", "y")))
     assert [(field.field, field.old, field.new) for field in step.fields] == [("inputs", ["x/**"], ["x/**", "y"]), ("jitter", "10m", None)]
     assert step.reschedules
+
+
+# The guard against removal
+
+
+def test_a_change_that_the_guard_would_refuse_is_told_with_the_limits_of_the_base() -> None:
+    old, new = (side([task(f"t{n}") for n in range(number)]) for number in (20, 5))
+    (problem,) = plan_host(old, new, own=HERE, now=NOON).refusals
+    assert problem.code == "TS208"
+    assert plan_host(replace(old, guards=Guards(max_removed_percent=80)), new, own=HERE, now=NOON).refusals == ()
+    assert plan_host(old, replace(new, guards=Guards(max_removed_percent=80)), own=HERE, now=NOON).refusals == (problem,)
+    assert plan_host(old, replace(new, removal_allowed=True), own=HERE, now=NOON).refusals == ()

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from torchsync.adapters.schemas import read_schema
-from torchsync.core.model import Millis
-from torchsync.core.repositoryfile import Guards, RepositoryFileReader, RepositorySettings, TooOld, version_parts
+from torchsync.core.model import Guards, Millis
+from torchsync.core.repositoryfile import RepositoryFileReader, RepositorySettings, TooOld, version_parts
 from torchsync.errors import Problem
 
 READER = RepositoryFileReader(read_schema("torchsync"), "1.2.3")

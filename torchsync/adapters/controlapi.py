@@ -161,8 +161,7 @@ def _stop(fields: Fields, actor: str) -> Wish:
 
 
 def _sync(fields: Fields, actor: str) -> Wish:
-    _nothing(fields)
-    return SyncNow(actor=actor)
+    return SyncNow(actor=actor, allow_removal=_is_wished(fields, "allow_removal"))
 
 
 def _reload(fields: Fields, actor: str) -> Wish:
@@ -193,6 +192,13 @@ def _only(fields: Fields, name: str) -> str:
     if list(fields) != [name]:
         raise _BadRequest(f'the body is to be {{"{name}": "..."}}')
     return fields[name]
+
+
+def _is_wished(fields: Fields, name: str) -> bool:
+    """Whether the one field that may be there is; its value is `yes`."""
+    if set(fields.items()) - {(name, "yes")}:
+        raise _BadRequest(f'the body is to be empty, or {{"{name}": "yes"}}')
+    return bool(fields)
 
 
 def _nothing(fields: Fields) -> None:

@@ -69,6 +69,14 @@ class Repository:
             raise Damaged(ended.stderr)
         return older.encode() in ended.stdout.split()
 
+    def trailers(self, name: str, older: str, newer: str) -> tuple[str, ...]:
+        """The values of the trailer in the messages of the commits of `newer` that `older` does not have (git-interpret-trailers(1)); none when
+        `older` is not known here.
+        """
+        form = f"--format=%(trailers:key={name},valueonly=true)"
+        ended = self._run("log", form, "--end-of-options", newer, f"^{older}")
+        return tuple(filter(None, map(str.strip, ended.stdout.decode("utf-8", "replace").splitlines()))) if ended.status == 0 else ()
+
     def is_whole(self) -> bool:
         """Whether everything that was fetched is there. Content that is there but damaged shows only when it is read."""
         if self._run("rev-parse", "--verify", "--quiet", TIP).status == 0:

@@ -54,9 +54,10 @@ class Controls:
                 return self._run(task, actor, now)
             case StopRuns(target=target, actor=actor):
                 return self._stop(target, actor, now, mono)
-            case SyncNow(actor=actor):
-                self._log(LogEvent.CONTROL_REQUEST, f"sync asked for by {actor}", actor=actor)
-                return ticket_given(self._syncs.request())
+            case SyncNow(actor=actor, allow_removal=allow_removal):
+                may = ", which may remove tasks" if allow_removal else ""
+                self._log(LogEvent.CONTROL_REQUEST, f"sync{may} asked for by {actor}", actor=actor)
+                return ticket_given(self._syncs.request(allow_removal=allow_removal))
             case SyncProgress(ticket=ticket):
                 result = self._syncs.results.get(ticket)
                 return sync_done(ticket, result) if result else self._pending(ticket, self._syncs.newest_ticket)

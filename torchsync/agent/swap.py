@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torchsync.agent.sync import Syncs
 from torchsync.core.diff import Diff
 from torchsync.core.generation import succeed, tasks_of
+from torchsync.core.guard import judge_removal
 from torchsync.core.model import Generation, HostFacts, Instant
 from torchsync.core.policy import HostRules, judge_host
 from torchsync.core.syncdoc import SyncAnswer, SyncOutcome, SyncResult
@@ -49,11 +50,19 @@ def prepare(
         tasks = tasks_of(old, answer)
     except ValueError as error:
         return AnswerInvalid(str(error))
-    problems = judge_host(tasks.values(), rules.policy, rules.uid_of)
+    problems = (*_judge_removal(old, answer, len(tasks)), *judge_host(tasks.values(), rules.policy, rules.uid_of))
     if problems:
         return HostRefuses(problems)
     generation, found = succeed(old, answer, tasks, observed=observed, origin=origin, now=now)
     return Prepared(generation, found)
+
+
+def _judge_removal(old: Generation | None, answer: SyncAnswer, after: int) -> tuple[Problem, ...]:
+    """By the guards of the generation in force. The same commit again, for other facts of the host, is what the operator of the host wants."""
+    if old is None or answer.removal_allowed or old.revision == answer.revision:
+        return ()
+    problem = judge_removal(old.guards, len(old.tasks), after)
+    return (problem,) if problem else ()
 
 
 def turn_down(syncs: Syncs, verdict: HostRefuses | AnswerInvalid, now: Instant) -> SyncResult:

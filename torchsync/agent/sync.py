@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from torchsync.core.backoff import sync_delay
+from torchsync.core.guard import GUARD_OF_REMOVAL
 from torchsync.core.model import Generation, HostFacts, Instant, Millis, Revision
 from torchsync.core.snapshot import Histogram, SyncStatus
 from torchsync.core.syncdoc import Phase, RemoteSpec, SyncAnswer, SyncOutcome, SyncRequest, SyncResult, Verdict, stamp
@@ -53,6 +54,11 @@ class Judged:
     facts: HostFacts
     version: str
 
+    @property
+    def is_of_guard(self) -> bool:
+        """An operator may overrule it."""
+        return any(problem.code == GUARD_OF_REMOVAL for problem in self.problems)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncMemory:
@@ -74,6 +80,7 @@ class Candidate:
 class _UnderWay:
     ticket: int
     started_at: Instant
+    removal_allowed: bool
     revision: str = ""
     durations: dict[Phase, float] = field(default_factory=dict)
 
@@ -94,6 +101,7 @@ class Syncs:
         self._ticket = 0
         self._next_at: Millis | None = Millis(0)
         self._again = False
+        self._removal_allowed = False
 
     @property
     def origin(self) -> str:
@@ -129,8 +137,9 @@ class Syncs:
         """What a later agent process is to know."""
         return SyncMemory(last_success=self.status.last_success, last_apply=self.status.last_apply, judged=self.judged)
 
-    def request(self) -> int:
-        """A sync will be started at once, or right after the one under way; its ticket."""
+    def request(self, *, allow_removal: bool = False) -> int:
+        """A sync will be started at once, or right after the one under way; its ticket. With `allow_removal` that one may remove what it likes."""
+        self._removal_allowed = self._removal_allowed or allow_removal
         if self._under_way is None:
             self._next_at = Millis(0)
         else:
@@ -146,7 +155,8 @@ class Syncs:
         if self._under_way is None and self._next_at is not None and self._next_at <= mono:
             self._ticket += 1
             self._next_at = None
-            self._under_way = _UnderWay(self._ticket, now)
+            self._under_way = _UnderWay(self._ticket, now, self._removal_allowed)
+            self._removal_allowed = False
             self.status = replace(self.status, last_attempt=now)
             self._source.resolve(self._settings.remote)
 
@@ -160,7 +170,8 @@ class Syncs:
         self.status = replace(self.status, fetched=event.revision)
         if self._is_in_force(event.revision, generation):
             return self.close(SyncOutcome.UNCHANGED, f"{event.revision[:12]} is in force already", now)
-        if judged := self._verdict_on(event.revision):
+        judged = self._verdict_on(event.revision)
+        if judged and not (under_way.removal_allowed and judged.is_of_guard):
             return self.close(judged.outcome, f"{event.revision[:12]} was {judged.outcome.value} before", now, judged.problems)
         self._source.sync(self._request_for(event, generation))
         return None
@@ -183,7 +194,7 @@ class Syncs:
             recoveries[action] = recoveries.get(action, 0) + count
         self.status = replace(self.status, recoveries=recoveries, git_timeouts=self.status.git_timeouts + answer.git_timeouts)
         if answer.verdict is Verdict.ACCEPTED:
-            return Candidate(answer)
+            return Candidate(replace(answer, removal_allowed=answer.removal_allowed or self._under_way.removal_allowed))
         return self.close(_OUTCOMES[answer.verdict], _sentence(answer), now, answer.problems)
 
     def close(
@@ -259,6 +270,7 @@ class Syncs:
             floor=generation.floor if generation and is_same_origin else "",
             facts=self._settings.facts,
             state=self._state,
+            in_force=generation.revision if generation else "",
             known={name: stamp(task) for name, task in generation.tasks.items()} if generation else {},
         )
 

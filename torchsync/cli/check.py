@@ -13,7 +13,7 @@ from torchsync.adapters.folder import list_folder, read_files
 from torchsync.adapters.schemas import repository_formats
 from torchsync.cli.report import print_problems, problems_document
 from torchsync.core.inventory import Inventory
-from torchsync.core.model import Task
+from torchsync.core.model import Guards, Task
 from torchsync.core.taskset import Rejection, common_files, judge, link_files, task_files
 from torchsync.errors import CommitInvalid, NotFound, Problem
 
@@ -29,6 +29,7 @@ class Checked:
 
     tasks: tuple[Task, ...] = ()
     inventory: Inventory = Inventory()
+    guards: Guards = Guards()
     files: int = 0
     problems: tuple[Problem, ...] = ()
     found: int = 0
@@ -67,7 +68,7 @@ def read_folder(path: str) -> Checked:
         sources = {str(root / name): content for name, content in contents.items()}
         problems = tuple(replace(problem, path=str(root / problem.path)) for problem in verdict.problems)
         return Checked(problems=problems, found=verdict.found, sources=sources, files=len(task_files(entries)))
-    return Checked(tasks=verdict.tasks, inventory=verdict.inventory, files=verdict.files)
+    return Checked(tasks=verdict.tasks, inventory=verdict.inventory, guards=verdict.settings.guards, files=verdict.files)
 
 
 def read_file(path: str) -> Checked:

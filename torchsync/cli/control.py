@@ -50,10 +50,11 @@ def execute_stop(args: Namespace) -> int:
 def add_sync_arguments(parser: ArgumentParser) -> None:
     add_place_arguments(parser)
     parser.add_argument("--wait", action="store_true", help="until the sync is over; exit as `agent --once` does")
+    parser.add_argument("--allow-removal", action="store_true", help="this once the guard against removal does not hold")
 
 
 def execute_sync(args: Namespace) -> int:
-    return sync_now(_client(args), wait=args.wait)
+    return sync_now(_client(args), wait=args.wait, allow_removal=args.allow_removal)
 
 
 def add_reload_arguments(parser: ArgumentParser) -> None:
@@ -79,9 +80,9 @@ def stop_runs(client: ControlClient, target: str) -> int:
     return 0
 
 
-def sync_now(client: ControlClient, *, wait: bool, sleep: Sleep = time.sleep) -> int:
+def sync_now(client: ControlClient, *, wait: bool, allow_removal: bool = False, sleep: Sleep = time.sleep) -> int:
     """A sync was asked for; with `wait` it is over, its sentence is on stdout and what was wrong on stderr."""
-    ticket = client.post("/api/v1/sync")["ticket"]
+    ticket = client.post("/api/v1/sync", {"allow_removal": "yes"} if allow_removal else {})["ticket"]
     if not wait:
         return 0
     result = _await_ticket(client, f"/api/v1/syncs/{ticket}", sleep)

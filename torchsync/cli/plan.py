@@ -64,7 +64,7 @@ def execute(args: argparse.Namespace) -> int:
         notices=(*sides.notices, *(_unknown_facts(sides, own) if args.host else sides.head.inventory.notices(own))),
     )
     _print(report, as_json=args.format == "json")
-    if plan.refused:
+    if plan.refusals:
         return Refused.exit_status
     return 0 if plan.is_empty else CHANGES
 
@@ -76,7 +76,7 @@ def _print(report: Report, *, as_json: bool) -> None:
     for line in plan_lines(report, coloured=is_coloured()):
         print(line)
     sys.stdout.flush()  # problems come after the plan, also where both streams end in one file
-    print_problems(report.plan.refused or (), sys.stderr)
+    print_problems(report.plan.refusals, sys.stderr)
 
 
 def _after(text: str | None) -> Instant:

@@ -52,7 +52,7 @@ def plan_document(report: Report) -> dict[str, Json]:
         "unchanged": plan.unchanged,
         "not_selected": plan.not_selected,
         "policy_known": plan.refused is not None,
-        "refused": problems_document(plan.refused or ()),
+        "refused": problems_document(plan.refusals),
         "notices": list(report.notices),
     }
 
@@ -108,6 +108,8 @@ def plan_lines(report: Report, *, coloured: bool) -> Iterator[str]:
     yield ""
     if plan.unchanged and not plan.is_empty:
         yield f"{_number(plan.unchanged, 'unchanged task')}: not touched, nor are running copies."
+    if plan.removal:
+        yield paint("Refused by the guard against removal, whole; what is in force would stay.", Tone.BAD, coloured=coloured)
     yield paint(_policy_line(report), Tone.BAD if plan.refused else Tone.PLAIN, coloured=coloured)
 
 

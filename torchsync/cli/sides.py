@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from torchsync.adapters.gitcommand import DEFAULT_SEARCH_PATH, GitHome, local
 from torchsync.cli.check import read_folder
+from torchsync.core.guard import TRAILER, allows_removal
 from torchsync.core.model import Revision
 from torchsync.core.plan import Side
 from torchsync.errors import CommitInvalid, NotFound, TorchsyncError
@@ -56,7 +57,7 @@ def _folder_side(path: str) -> Side:
     checked = read_folder(path)
     if checked.problems:
         raise CommitInvalid(checked.problems[0].code, f"{path} is not valid", checked.problems)
-    return Side(words="the folder as it is", revision=None, tasks=checked.tasks, inventory=checked.inventory)
+    return Side(words="the folder as it is", revision=None, tasks=checked.tasks, inventory=checked.inventory, guards=checked.guards)
 
 
 def _in_folder(path: str, checkout: _Checkout, name: str) -> Side:
@@ -73,7 +74,11 @@ def _with_base(checkout: _Checkout, name: str | None, head: Side) -> Sides:
         return Sides(_NOTHING, head, ("the repository has no commit yet, so that there is nothing to compare with",))
     base = "HEAD" if name is None else name
     try:
-        return Sides(checkout.side(base), head)
+        base_side = checkout.side(base)
+        return Sides(
+            base_side,
+            replace(head, removal_allowed=checkout.allows_removal(base_side.revision, head.revision or checkout.revision("HEAD"))),
+        )
     except CommitInvalid as error:
         revision = checkout.revision(base)
         first, more = error.problems[0], len(error.problems) - 1
@@ -117,7 +122,11 @@ class _Checkout:
             message = f"{name} cannot be read: {error.message}; a partial clone lacks files, so clone it without --filter"
             raise NotFound("TS354", message) from error
         found = valid_tasks(content)
-        return Side(words=name, revision=revision, tasks=found.tasks, inventory=found.inventory)
+        return Side(words=name, revision=revision, tasks=found.tasks, inventory=found.inventory, guards=found.settings.guards)
+
+    def allows_removal(self, base: str | None, head: str | None) -> bool:
+        """Whether a commit between the two carries the trailer."""
+        return bool(base and head) and allows_removal(self._repository.trailers(TRAILER, base or "", head or ""))
 
     def _advice(self) -> str:
         ended = self._runner.run(local(self._home, self._repository.folder, "rev-parse", "--is-shallow-repository"), _TIMEOUT)

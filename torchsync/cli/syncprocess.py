@@ -36,6 +36,7 @@ from torchsync.adapters.mirror import Mirror, mirror_lock
 from torchsync.adapters.schemas import format_texts, repository_formats
 from torchsync.adapters.statefile import replace_file
 from torchsync.adapters.tree import Trees
+from torchsync.core.guard import TRAILER, allows_removal
 from torchsync.core.jsontext import canonical, parse_json
 from torchsync.core.model import Task
 from torchsync.core.selector import selects
@@ -132,6 +133,8 @@ class Sync:
                 tree=content.tree,
                 facts=facts,
                 notices=tuple(found.inventory.notices(request.facts)),
+                guards=found.settings.guards,
+                removal_allowed=self._is_removal_allowed(repository),
                 tasks=tasks,
                 kept=tuple(sorted(kept)),
                 not_selected=len(found.found) - len(selected),
@@ -146,6 +149,10 @@ class Sync:
         message = f"{request.revision[:12]} does not descend from {request.floor[:12]}, the newest commit accepted here"
         hint = "push a descendant of that commit, or set repository.rewind to allow"
         raise Refused("TS207", message, (Problem(code="TS207", message=message, hint=hint),))
+
+    def _is_removal_allowed(self, repository: Repository) -> bool:
+        in_force = self._request.in_force
+        return bool(in_force) and allows_removal(repository.trailers(TRAILER, in_force, self._request.revision))
 
     def _write_tree(self, repository: Repository, content: CommitContent) -> None:
         repaired = self._trees.store(content.tree, lambda: repository.blobs(content.entries))

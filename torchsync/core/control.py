@@ -37,9 +37,12 @@ class StopRuns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncNow:
-    """Sync now, or once more right after the sync under way. Answered by `ticket_given`."""
+    """Sync now, or once more right after the sync under way. Answered by `ticket_given`. With `allow_removal` the guard against removal does
+    not hold for that sync.
+    """
 
     actor: str
+    allow_removal: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

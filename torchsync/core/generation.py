@@ -50,6 +50,7 @@ def succeed(
         floor=answer.revision,
         observed=observed,
         notices=answer.notices,
+        guards=answer.guards,
     )
     return generation, found
 

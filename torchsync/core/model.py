@@ -138,6 +138,15 @@ class HostFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Guards:
+    """`guards` of torchsync.yaml. `min_interval` is in milliseconds."""
+
+    max_removed_percent: int = 50
+    min_tasks: int = 10
+    min_interval: Millis = Millis(1_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
     """The validated tasks of one revision for this host.
 
@@ -161,6 +170,7 @@ class Generation:
     """What the host said of itself; None when an older version made the generation."""
     notices: tuple[str, ...] = ()
     """What the inventory and the host do not agree about, in sentences."""
+    guards: Guards = Guards()
 
 
 class Trigger(Enum):

@@ -14,9 +14,10 @@ from enum import Enum
 
 from torchsync.core.diff import Change, described, diff, reschedules
 from torchsync.core.durations import format_duration, format_size
+from torchsync.core.guard import judge_removal
 from torchsync.core.inventory import Inventory
 from torchsync.core.jsontext import Json
-from torchsync.core.model import CronTiming, DaemonTiming, HostFacts, Instant, Millis, ProgramCommand, Task, TaskName
+from torchsync.core.model import CronTiming, DaemonTiming, Guards, HostFacts, Instant, Millis, ProgramCommand, Task, TaskName
 from torchsync.core.policy import HostRules, judge_host
 from torchsync.core.selector import Groups, selects, why
 from torchsync.core.timetable import Timetable, is_moved
@@ -32,12 +33,16 @@ _FOREVER = Instant(1 << 53)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One of the two sets that are compared, for all hosts. `revision` is None for a folder as it is, and for nothing at all."""
+    """One of the two sets that are compared, for all hosts. `revision` is None for a folder as it is, and for nothing at all. `removal_allowed`:
+    a commit that leads to it carries the trailer.
+    """
 
     words: str
     revision: str | None
     tasks: tuple[Task, ...] = ()
     inventory: Inventory = Inventory()
+    guards: Guards = Guards()
+    removal_allowed: bool = False
 
 
 class Running(Enum):
@@ -97,7 +102,8 @@ class Step:
 class HostPlan:
     """What a change does to the host; each tuple is sorted by name.
 
-    `facts` are those after the change. `not_selected` counts the tasks for other hosts. `refused` is None where the policy of the host is not known.
+    `facts` are those after the change. `removal` is why the guard against removal would refuse it. `not_selected` counts the tasks for other hosts.
+    `refused` is None where the policy of the host is not known.
     """
 
     facts: HostFacts
@@ -107,6 +113,12 @@ class HostPlan:
     unchanged: int
     not_selected: int
     refused: tuple[Problem, ...] | None
+    removal: Problem | None = None
+
+    @property
+    def refusals(self) -> tuple[Problem, ...]:
+        """Everything for which the host would refuse the change, as far as it is known."""
+        return (*([self.removal] if self.removal else []), *(self.refused or ()))
 
     @property
     def is_empty(self) -> bool:
@@ -147,6 +159,7 @@ def plan_host(base: Side, head: Side, *, own: HostFacts, now: Instant, rules: Ho
         unchanged=len(found.unchanged) - len(moved),
         not_selected=len(after.all) - len(new),
         refused=judge_host(new.values(), rules.policy, rules.uid_of) if rules else None,
+        removal=None if head.removal_allowed else judge_removal(base.guards, len(old), len(new)),
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from torchsync.core.durations import LONGEST, format_duration, parse_duration
-from torchsync.core.model import Millis
+from torchsync.core.model import Guards, Millis
 from torchsync.core.schema import Schema, bad_routes
 from torchsync.core.taskfields import Layer
 from torchsync.core.taskfile import CommonRules, checked_defaults
@@ -23,15 +23,6 @@ PATH = "torchsync.yaml"
 _REQUIRES = re.compile(r">=([0-9]{1,6}(?:\.[0-9]{1,6}){0,2})")
 _LEAST_INTERVAL = Millis(1_000)
 """No schedule has instants closer together."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guards:
-    """What a commit may not do by mistake: see the schema. `min_interval` is in milliseconds."""
-
-    max_removed_percent: int = 50
-    min_tasks: int = 10
-    min_interval: Millis = _LEAST_INTERVAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from torchsync.core.model import Fingerprint, HostFacts, Instant, Position, Revision, Task, TaskName, TreeId
+from torchsync.core.model import Fingerprint, Guards, HostFacts, Instant, Position, Revision, Task, TaskName, TreeId
 from torchsync.errors import Problem
 
 
@@ -83,6 +83,8 @@ class SyncRequest:
     floor: str
     facts: HostFacts
     state: str
+    in_force: str = ""
+    """The revision in force, or empty."""
     known: Mapping[TaskName, str] = field(default_factory=dict)
 
 
@@ -118,7 +120,8 @@ class SyncAnswer:
 
     With `ACCEPTED` the tree `tree` is complete under `worktrees/`, `facts` are those of the request with the inventory of the revision applied,
     `tasks` holds the tasks for this host that are new or differ from `known`, and `kept` names those that are in `known` with the same stamp.
-    `notices` are sentences for the operator of the host. Otherwise `problems` is not empty.
+    `guards` are those of the revision, and `removal_allowed` tells that a commit since the one in force carries the trailer. `notices` are
+    sentences for the operator of the host. Otherwise `problems` is not empty.
     """
 
     verdict: Verdict
@@ -126,6 +129,8 @@ class SyncAnswer:
     tree: TreeId = TreeId("")
     facts: HostFacts | None = None
     notices: tuple[str, ...] = ()
+    guards: Guards = Guards()
+    removal_allowed: bool = False
     tasks: tuple[Task, ...] = ()
     kept: tuple[TaskName, ...] = ()
     not_selected: int = 0
