@@ -15,9 +15,9 @@ from scripts.schedules_page import schedules_page
 from torchsync.adapters.schemas import read_schema
 from torchsync.cli.main import COMMANDS
 from torchsync.cli.reference import render_schema_page
+from torchsync.codes import CODES
 from torchsync.core.logevents import LogEvent
 from torchsync.core.metrictable import PREFIX, Metric, Scope, rows
-from torchsync.errors import CODES
 
 ROOT = Path(__file__).parent.parent
 MADE = "<!-- Made from the code by `make docs`; changes here are lost. -->\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from torchsync.codes import Reason
 from torchsync.core.model import (
     CronTiming,
     DaemonTiming,
@@ -29,7 +30,7 @@ from torchsync.core.model import (
 )
 from torchsync.core.snapshot import ClockDirection, Histogram, Snapshot, SyncStatus, TaskChange, TaskStatus
 from torchsync.core.syncdoc import Phase, RecoveryAction, SyncOutcome, SyncResult
-from torchsync.errors import Problem, Reason
+from torchsync.errors import Problem
 
 NOON = Instant(1_795_435_200_000)
 """2026-11-23T12:00:00Z."""

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "torchsync"
 
 ORDER = """
+codes
 errors
 core.jsontext
 core.logevents
@@ -38,43 +39,46 @@ core.diff
 core.durations
 core.entries
 core.factswatch
-core.guard
 core.instants
 core.inventory
 core.lifecycle
-core.policy
 core.records
 core.selector
-core.syncdoc
-core.treepaths
 core.versioned
-core.yamltext
-core.control
 core.crondays
 core.daemons
 core.effects
-core.later
+core.guard
 core.ledgerview
 core.localtime
-core.snapshot
+core.policy
 core.startscript
-core.taskdoc
-core.taskfields
-core.definition
-core.metrictable
+core.syncdoc
+core.treepaths
+core.yamltext
+core.control
+core.later
 core.roster
 core.schedule
+core.snapshot
+core.taskdoc
+core.taskfields
+core.clockchange
+core.crongap
+core.cronmacro
+core.definition
+core.metrictable
 core.schema
 core.api
 core.configfile
-core.crongap
-core.cronmacro
-core.hostsfile
 core.cron
-core.web
+core.hostsfile
+core.crowd
 core.schedulehints
 core.taskfile
 core.timetable
+core.web
+core.advice
 core.engine
 core.generation
 core.plan
@@ -87,29 +91,29 @@ adapters.cgroup
 adapters.outputfile
 adapters.watch
 adapters.clock
-adapters.gitproblem
-adapters.ledgerschema
 adapters.procfs
 adapters.retention
 adapters.sdnotify
-adapters.statefile
 adapters.wakeups
+adapters.gitproblem
+adapters.journal
+adapters.ledgerschema
+adapters.statefile
 adapters.folder
 adapters.gitcommand
-adapters.journal
+adapters.spawn
 adapters.configchild
 adapters.git
 adapters.ledgerrows
-adapters.spawn
 adapters.spool
 adapters.syscalls
 adapters.child
 adapters.ledger
 adapters.metrics
 adapters.rundir
+adapters.hostfacts
 adapters.process
 adapters.controlapi
-adapters.hostfacts
 adapters.http
 adapters.schemas
 adapters.gitobjects
@@ -127,22 +131,24 @@ agent.recovery
 agent.swap
 agent.loop
 agent.once
+cli.progress
 cli.terminal
 cli.main
 cli.report
 cli.tidier
 cli.facts
-cli.surfaces
 cli.planview
-cli.check
+cli.surfaces
 cli.configreader
 cli.reference
-cli.next
+cli.verdictfile
+cli.check
 cli.place
-cli.validate
 cli.agent
 cli.client
+cli.next
 cli.syncprocess
+cli.validate
 cli.control
 cli.inspect
 cli.sides
@@ -152,12 +158,13 @@ __main__
 
 # A layer is the first part of a module's name. Among themselves: core, agent and cli as the order allows, adapters only within a family.
 MAY_IMPORT = {
-    "errors": set(),
-    "core": {"errors", "core"},
-    "ports": {"errors", "core"},
-    "adapters": {"errors", "core", "ports"},
-    "agent": {"errors", "core", "ports", "agent"},
-    "cli": {"errors", "core", "ports", "adapters", "agent", "cli"},
+    "codes": set(),
+    "errors": {"codes"},
+    "core": {"codes", "errors", "core"},
+    "ports": {"codes", "errors", "core"},
+    "adapters": {"codes", "errors", "core", "ports"},
+    "agent": {"codes", "errors", "core", "ports", "agent"},
+    "cli": {"codes", "errors", "core", "ports", "adapters", "agent", "cli"},
     "__main__": {"cli"},
 }
 

@@ -4,9 +4,10 @@ import pytest
 
 from tests.builders import NOON, REVISION, SECOND, TREE, facts, generation, task
 from torchsync.agent.sync import Candidate, Syncs, SyncSettings
+from torchsync.codes import Reason
 from torchsync.core.model import Instant, Millis, Revision
 from torchsync.core.syncdoc import Phase, RemoteSpec, SyncAnswer, SyncOutcome, SyncRequest, SyncResult, Verdict, stamp
-from torchsync.errors import Problem, Reason
+from torchsync.errors import Problem
 from torchsync.ports import Resolved, ResolveFailed
 
 REMOTE = RemoteSpec(url="file:///srv/tasks.git", ref="main")

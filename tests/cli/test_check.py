@@ -10,8 +10,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from torchsync.adapters.schemas import read_schema
-from torchsync.cli.check import read_path, validate
+from torchsync.cli.check import read_path
 from torchsync.cli.report import print_problems, problem_lines
+from torchsync.cli.validate import validate
 from torchsync.errors import NotFound, Problem
 
 GOOD = "version: 1\ntasks:\n  a: {schedule: '@daily', command: ./run.sh}\n"
@@ -90,7 +91,7 @@ def test_json_is_as_its_schema_says_and_goes_to_stdout(tmp_path: Path) -> None:
 def test_json_of_a_valid_folder(tmp_path: Path) -> None:
     status, out, _ = validated(repository(tmp_path, one=GOOD), "json")
     Draft202012Validator(read_schema("problems")).validate(json.loads(out))
-    assert (status, json.loads(out)) == (0, {"valid": True, "files": 1, "tasks": 1, "found": 0, "problems": []})
+    assert (status, json.loads(out)) == (0, {"valid": True, "files": 1, "tasks": 1, "found": 0, "problems": [], "warnings": []})
 
 
 def test_a_single_file_is_judged_for_itself(tmp_path: Path) -> None:

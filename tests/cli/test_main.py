@@ -7,7 +7,8 @@ import pytest
 
 from torchsync.cli import main as command_line
 from torchsync.cli.main import COMMANDS, build_parser, main
-from torchsync.errors import CODES, CommitInvalid, NotFound, Problem, TorchsyncError
+from torchsync.codes import CODES
+from torchsync.errors import CommitInvalid, NotFound, Problem, TorchsyncError
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scripts.schedule_table import ACCEPTED, REFUSED
 from tests.core.cron_oracle import Oracle, utc
 from tests.core.schedule_texts import DAYS, bounded, five_fields, plain_field, six_fields
+from torchsync.codes import CODES
 from torchsync.core.cron import (
     CronSchedule,
     EverySchedule,
@@ -24,7 +25,6 @@ from torchsync.core.cron import (
     zone_named,
 )
 from torchsync.core.model import Instant
-from torchsync.errors import CODES
 
 ZONES = (
     "Europe/Berlin",

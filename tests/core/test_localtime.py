@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pytest
 
 from tests.core.cron_oracle import Oracle, utc
+from torchsync.codes import CODES
 from torchsync.core.cron import CronSchedule, EverySchedule, instants, parse_schedule
 from torchsync.core.localtime import Stretch, check_zone, stretches, zone_named
 from torchsync.core.model import Instant
-from torchsync.errors import CODES
 
 DAY = 86_400
 

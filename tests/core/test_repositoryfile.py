@@ -4,7 +4,8 @@ import pytest
 
 from torchsync.adapters.schemas import read_schema
 from torchsync.core.model import Guards, Millis
-from torchsync.core.repositoryfile import RepositoryFileReader, RepositorySettings, TooOld, version_parts
+from torchsync.core.repositoryfile import RepositoryFileReader, RepositorySettings, TooOld
+from torchsync.core.schema import version_parts
 from torchsync.errors import Problem
 
 READER = RepositoryFileReader(read_schema("torchsync"), "1.2.3")

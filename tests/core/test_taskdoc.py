@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.builders import daemon, run, task
+from torchsync.codes import CODES
 from torchsync.core import taskdoc
 from torchsync.core.entries import Batch
 from torchsync.core.jsontext import canonical, parse_json
@@ -29,7 +30,7 @@ from torchsync.core.model import (
     TreeId,
 )
 from torchsync.core.syncdoc import Phase, SyncAnswer, SyncRequest, SyncResult, Verdict
-from torchsync.errors import CODES, Problem
+from torchsync.errors import Problem
 
 durations = st.dictionaries(st.sampled_from(Phase), st.floats(0, 1e6))
 hexes = st.sampled_from(["0" * 40, "0123456789abcdef" * 4, "deadbeef" * 5])

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from torchsync.adapters.schemas import repository_formats
+from torchsync.codes import Reason
 from torchsync.core.model import CronTiming, Position, Task
 from torchsync.core.taskset import MAX_PROBLEMS, Rejection, TaskSet, TreeEntry, common_files, fingerprint, judge, link_files, task_files
-from torchsync.errors import Problem, Reason
+from torchsync.errors import Problem
 
 READER = repository_formats()
 FILE, PROGRAM, LINK, SUBMODULE = "100644", "100755", "120000", "160000"

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from tests.e2e.host import Document, Host, cron, environment, moment, never, wait_for
-from torchsync.errors import CODES
+from torchsync.codes import CODES
 
 AS_ROOT = os.geteuid() == 0
 

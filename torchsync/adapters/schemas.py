@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from functools import cache
 from importlib.metadata import version
@@ -9,9 +10,12 @@ from importlib.resources import files
 from typing import Any
 
 from torchsync.core.formats import Formats
+from torchsync.core.verdictcache import Rules
 
 NAMES = ("agent", "hosts", "problems", "task", "torchsync")
 _FORMATS = ("task", "torchsync", "hosts")
+_JUDGES = ("torchsync", "croniter", "tzdata", "pyyaml", "jsonschema")
+"""The packages that have a say in the verdict on a task file."""
 
 
 @cache
@@ -27,9 +31,10 @@ def repository_formats() -> Formats:
     return Formats({name: read_schema(name) for name in _FORMATS}, version("torchsync"))
 
 
-def format_texts() -> str:
-    """The texts of the schemas that the verdict on a commit depends on."""
-    return "".join(map(read_schema_text, _FORMATS))
+def verdict_rules() -> Rules:
+    """What makes a verdict of another version of torchsync, or of what it stands on, worthless."""
+    schema = hashlib.sha256("".join(map(read_schema_text, _FORMATS)).encode()).hexdigest()
+    return Rules(schema=schema, versions={name: version(name) for name in _JUDGES})
 
 
 def read_schema_text(name: str) -> str:

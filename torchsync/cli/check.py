@@ -1,93 +1,114 @@
-"""The commit verdict on files that need not be committed: a folder, or a single task file."""
+"""The commit verdict on files that need not be committed: a folder, or a single file of it."""
 
 from __future__ import annotations
 
-import json
-import sys
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TextIO
 
 from torchsync.adapters.folder import list_folder, read_files
 from torchsync.adapters.schemas import repository_formats
-from torchsync.cli.report import print_problems, problems_document
-from torchsync.core.inventory import Inventory
-from torchsync.core.model import Guards, Task
-from torchsync.core.taskset import Rejection, common_files, judge, link_files, task_files
-from torchsync.errors import CommitInvalid, NotFound, Problem
-
-FORMATS = ("text", "json")
+from torchsync.cli.verdictfile import VerdictFile
+from torchsync.core import hostsfile, repositoryfile
+from torchsync.core.model import Task
+from torchsync.core.repositoryfile import RepositorySettings, TooOld
+from torchsync.core.taskfile import TaskDraft
+from torchsync.core.taskset import OnFile, Rejection, TaskSet, common_files, judge, link_files, task_files
+from torchsync.core.verdictcache import Draft
+from torchsync.errors import NotFound, Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What was found. The paths of `problems` lead there from the current folder; `found` counts all, of which the first are kept.
+    """What was found. The paths of `problems` lead there from the current folder; `number` counts all, of which the first are kept.
 
-    The tasks of a single file have no fingerprint, since that depends on the tree around them.
+    `found` is there for a valid folder, `drafts` for valid task files: those of a single file have no fingerprint, since that depends on the tree
+    around them. `paths` are those of all files below `root`, `sources` the texts of the files with problems.
     """
 
-    tasks: tuple[Task, ...] = ()
-    inventory: Inventory = Inventory()
-    guards: Guards = Guards()
+    root: Path
     files: int = 0
+    found: TaskSet | None = None
+    drafts: tuple[Draft, ...] = ()
     problems: tuple[Problem, ...] = ()
-    found: int = 0
+    number: int = 0
+    paths: tuple[str, ...] = ()
     sources: Mapping[str, bytes] = field(default_factory=dict)
 
-
-def validate(path: str, form: str, *, out: TextIO | None = None, err: TextIO | None = None) -> int:
-    """The verdict on `path` is told, as text or as one JSON document. 0: valid; 65: not. Raises NotFound when the path is not there."""
-    checked = read_path(path)
-    out, err = out or sys.stdout, err or sys.stderr
-    if form == "json":
-        print(json.dumps(_document(checked), indent=2), file=out)
-    elif checked.problems:
-        print_problems(checked.problems, err, checked.sources)
-        print(f"{_number(checked.found, 'problem')} in {_number(len({p.path for p in checked.problems}), 'file')}: not valid", file=err)
-    else:
-        print(f"{_number(len(checked.tasks), 'task')} in {_number(checked.files, 'file')}: valid", file=out)
-    return CommitInvalid.exit_status if checked.problems else 0
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks of a valid folder."""
+        return self.found.tasks if self.found else ()
 
 
-def read_path(path: str) -> Checked:
-    """The verdict on a task repository or on a single task file. Raises NotFound when the path is not there."""
+def read_path(path: str, verdicts: VerdictFile | None = None, on_file: OnFile | None = None) -> Checked:
+    """The verdict on a task repository or on a single file of one. Raises NotFound when the path is not there."""
     place = Path(path)
     if not place.exists():
         raise NotFound("TS353", f"{path}: no such file or folder")
-    return read_folder(path) if place.is_dir() else read_file(path)
+    return read_folder(path, verdicts, on_file) if place.is_dir() else read_file(path)
 
 
-def read_folder(path: str) -> Checked:
-    """The verdict on a folder, as if all of it were committed. Raises NotFound when it cannot be read."""
+def read_folder(path: str, verdicts: VerdictFile | None = None, on_file: OnFile | None = None) -> Checked:
+    """The verdict on a folder, as if all of it were committed. Raises NotFound when it cannot be read.
+
+    Task files whose verdict is among `verdicts` are not judged again; the new ones are added. `on_file` is told the number of files done and of
+    all.
+    """
     root = Path(path)
     entries = list_folder(root)
-    contents = read_files(root, (*task_files(entries), *common_files(entries), *link_files(entries)))
-    verdict = judge(entries, contents, repository_formats())
+    cache = verdicts.load() if verdicts else None
+    known = cache.known(entries) if cache else frozenset()
+    unknown = [name for name in task_files(entries) if name not in known]
+    contents = read_files(root, (*unknown, *common_files(entries), *link_files(entries)))
+    verdict = judge(entries, contents, repository_formats(), cache, on_file)
+    if verdicts and cache and cache.is_outdated():
+        verdicts.store(cache)
+    paths = tuple(entry.path for entry in entries)
     if isinstance(verdict, Rejection):
         sources = {str(root / name): content for name, content in contents.items()}
-        problems = tuple(replace(problem, path=str(root / problem.path)) for problem in verdict.problems)
-        return Checked(problems=problems, found=verdict.found, sources=sources, files=len(task_files(entries)))
-    return Checked(tasks=verdict.tasks, inventory=verdict.inventory, guards=verdict.settings.guards, files=verdict.files)
+        problems = tuple(_from_here(problem, root) for problem in verdict.problems)
+        return Checked(root=root, problems=problems, number=verdict.found, sources=sources, files=len(task_files(entries)), paths=paths)
+    return Checked(root=root, found=verdict, drafts=tuple(one.draft for one in verdict.found), files=verdict.files, paths=paths)
 
 
 def read_file(path: str) -> Checked:
-    """The verdict on one task file for itself: what it names in the tree is not looked for. Raises NotFound when it cannot be read."""
+    """The verdict on one file for itself: what it names in the tree is not looked for. Raises NotFound when it cannot be read.
+
+    A task file is read with the torchsync.yaml of the repository that it lies in, if it lies in one.
+    """
     place = Path(path)
     content = read_files(place.parent, (place.name,))[place.name]
-    drafts, problems = repository_formats().tasks.read(path, content)
-    return Checked(tasks=tuple(draft.task for draft in drafts), files=1, problems=problems, found=len(problems), sources={path: content})
+    drafts: tuple[TaskDraft, ...] = ()
+    match place.name:
+        case repositoryfile.PATH:
+            problems = _settings_of(content)[1]
+        case hostsfile.PATH:
+            problems = repository_formats().inventory.read(content)[1]
+        case _:
+            settings, problems = _settings_around(place)
+            drafts, more = repository_formats().tasks.read(path, content, settings.rules)
+            problems = (*problems, *more)
+    told = tuple(replace(problem, path=path) if problem.path == place.name else problem for problem in problems)
+    files = int(place.name not in (repositoryfile.PATH, hostsfile.PATH))
+    return Checked(root=place.parent, drafts=drafts, files=files, problems=told, number=len(told), sources={path: content})
 
 
-def _document(checked: Checked) -> dict[str, object]:
-    return {
-        "valid": not checked.problems,
-        "files": checked.files,
-        "tasks": len(checked.tasks) if not checked.problems else None,
-        "found": checked.found,
-        "problems": problems_document(checked.problems),
-    }
+def _from_here(problem: Problem, root: Path) -> Problem:
+    return replace(problem, path=str(root / problem.path))
 
 
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def _settings_of(content: bytes) -> tuple[RepositorySettings, tuple[Problem, ...]]:
+    read = repository_formats().settings.read(content)
+    return (RepositorySettings(), (read.problem,)) if isinstance(read, TooOld) else read
+
+
+def _settings_around(file: Path) -> tuple[RepositorySettings, tuple[Problem, ...]]:
+    """The settings of the repository in whose `tasks` folder the file lies; their problems lead there from the current folder."""
+    for folder in Path(os.path.abspath(file)).parents:  # noqa: PTH100  # links are not to be followed
+        settings = folder.parent / repositoryfile.PATH
+        if folder.name == "tasks" and settings.is_file():
+            found, problems = _settings_of(read_files(folder.parent, (settings.name,))[settings.name])
+            return found, tuple(_from_here(problem, Path(os.path.relpath(folder.parent))) for problem in problems)
+    return RepositorySettings(), ()

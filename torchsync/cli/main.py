@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
-from torchsync.errors import CODES, TorchsyncError
+from torchsync.codes import CODES
+from torchsync.errors import TorchsyncError
 
 INTERRUPTED = 130
 

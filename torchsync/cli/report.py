@@ -7,27 +7,31 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TextIO
 
 from torchsync.cli.terminal import Tone, paint, printable
+from torchsync.codes import CODES
 from torchsync.core.jsontext import Json
-from torchsync.errors import CODES, Problem
+from torchsync.errors import Problem
 
 _WIDEST = 120
 
 
-def print_problems(problems: Sequence[Problem], stream: TextIO, sources: Mapping[str, bytes] | None = None) -> None:
+def print_problems(
+    problems: Sequence[Problem], stream: TextIO, sources: Mapping[str, bytes] | None = None, *, are_warnings: bool = False
+) -> None:
     """Every problem is on the stream; with the line of its file where `sources` holds that by path. Coloured on a terminal only."""
     coloured = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     for problem in problems:
-        for line in problem_lines(problem, sources or {}, coloured=coloured):
+        for line in problem_lines(problem, sources or {}, coloured=coloured, is_warning=are_warnings):
             print(line, file=stream)
 
 
-def problem_lines(problem: Problem, sources: Mapping[str, bytes], *, coloured: bool = False) -> Iterator[str]:
+def problem_lines(problem: Problem, sources: Mapping[str, bytes], *, coloured: bool = False, is_warning: bool = False) -> Iterator[str]:
     """`FILE:LINE:COLUMN: CODE message`, then, where they are known, the line of the file, a caret below its column, and the hint."""
     place = ":".join(str(part) for part in (problem.path, problem.line, problem.column) if part)
     is_named = any(f"{quote}{problem.task}{quote}" in problem.message for quote in '`"')
     subject = f"task {problem.task}: " if problem.task and not is_named else ""
     head = f"{paint(printable(place), Tone.HEAD, coloured=coloured)}: " if place else ""
-    yield f"{head}{paint(problem.code, Tone.BAD, coloured=coloured)} {printable(subject + problem.message)}"
+    code = paint(problem.code, Tone.HEAD if is_warning else Tone.BAD, coloured=coloured)
+    yield f"{head}{code} {'warning: ' if is_warning else ''}{printable(subject + problem.message)}"
     yield from _excerpt(problem, sources, coloured=coloured)
     if problem.hint:
         yield paint(f"    {printable(problem.hint)}", Tone.GOOD, coloured=coloured)

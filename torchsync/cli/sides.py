@@ -15,6 +15,7 @@ from torchsync.cli.check import read_folder
 from torchsync.core.guard import TRAILER, allows_removal
 from torchsync.core.model import Revision
 from torchsync.core.plan import Side
+from torchsync.core.taskset import TaskSet
 from torchsync.errors import CommitInvalid, NotFound, TorchsyncError
 
 _TIMEOUT = 60.0
@@ -55,9 +56,13 @@ def _is_in_git(root: Path) -> bool:
 
 def _folder_side(path: str) -> Side:
     checked = read_folder(path)
-    if checked.problems:
+    if checked.found is None:
         raise CommitInvalid(checked.problems[0].code, f"{path} is not valid", checked.problems)
-    return Side(words="the folder as it is", revision=None, tasks=checked.tasks, inventory=checked.inventory, guards=checked.guards)
+    return _side("the folder as it is", None, checked.found)
+
+
+def _side(words: str, revision: Revision | None, found: TaskSet) -> Side:
+    return Side(words=words, revision=revision, tasks=found.tasks, inventory=found.inventory, guards=found.settings.guards)
 
 
 def _in_folder(path: str, checkout: _Checkout, name: str) -> Side:
@@ -122,7 +127,7 @@ class _Checkout:
             message = f"{name} cannot be read: {error.message}; a partial clone lacks files, so clone it without --filter"
             raise NotFound("TS354", message) from error
         found = valid_tasks(content)
-        return Side(words=name, revision=revision, tasks=found.tasks, inventory=found.inventory, guards=found.settings.guards)
+        return _side(name, revision, found)
 
     def allows_removal(self, base: str | None, head: str | None) -> bool:
         """Whether a commit between the two carries the trailer."""

@@ -16,26 +16,24 @@ Task files that were found right before are neither read nor checked again: `ver
 from __future__ import annotations
 
 import gc
-import hashlib
 import os
 import resource
-import stat
 import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 
 from torchsync.adapters.git import GitRunner
 from torchsync.adapters.gitcommand import DEFAULT_SEARCH_PATH, GitHome
 from torchsync.adapters.gitobjects import CommitContent, Damaged, Repository
 from torchsync.adapters.mirror import Mirror, mirror_lock
-from torchsync.adapters.schemas import format_texts, repository_formats
+from torchsync.adapters.schemas import repository_formats, verdict_rules
 from torchsync.adapters.statefile import replace_file
 from torchsync.adapters.tree import Trees
+from torchsync.cli.verdictfile import read_at_most
 from torchsync.core.guard import TRAILER, allows_removal
 from torchsync.core.jsontext import canonical, parse_json
 from torchsync.core.model import Task
@@ -43,14 +41,12 @@ from torchsync.core.selector import selects
 from torchsync.core.syncdoc import Phase, SyncAnswer, SyncRequest, Verdict, stamp
 from torchsync.core.taskdoc import answer_document, request_from_document
 from torchsync.core.taskset import FoundTask, Rejection, TaskSet, judge
-from torchsync.core.verdictcache import MAX_FILE_BYTES, Rules, VerdictCache, stored_verdicts
+from torchsync.core.verdictcache import MAX_FILE_BYTES, VerdictCache, stored_verdicts
 from torchsync.errors import CommitInvalid, Problem, Refused, StateUnwritable, TorchsyncError, Unavailable
 
 _ADDRESS_SPACE = 8 << 30
 _CPU_SECONDS = 900
 _VERDICT_FILE = "verdicts.json"
-_JUDGES = ("torchsync", "croniter", "tzdata", "pyyaml", "jsonschema")
-"""The packages that have a say in the verdict on a task file."""
 
 _VERDICTS: tuple[tuple[type[TorchsyncError], Verdict], ...] = (
     (CommitInvalid, Verdict.REJECTED),
@@ -71,7 +67,7 @@ class Sync:
         self._mirror = Mirror(state, request.remote, runner, home)
         self._trees = Trees(state / "worktrees")
         self._verdict_file = state / _VERDICT_FILE
-        self._rules = _rules()
+        self._rules = verdict_rules()
         self._verdicts = VerdictCache(self._rules)
         self._durations: dict[Phase, float] = {}
 
@@ -96,7 +92,7 @@ class Sync:
             self._trees.tidy()
             repository = self._mirror.obtain(request.ref_name, request.revision)
         with self._phase(Phase.READ):
-            self._verdicts = stored_verdicts(_read_at_most(self._verdict_file, MAX_FILE_BYTES), self._rules)
+            self._verdicts = stored_verdicts(read_at_most(self._verdict_file, MAX_FILE_BYTES), self._rules)
         try:
             return self._judge_and_write(repository)
         except Damaged:
@@ -195,22 +191,6 @@ def _whole(found: Iterable[FoundTask]) -> tuple[Task, ...]:
         return tuple(task.task() for task in found)
     except ValueError as error:
         raise _CacheUnfit from error
-
-
-def _rules() -> Rules:
-    """What makes a verdict of another version of torchsync, or of what it stands on, worthless."""
-    schema = hashlib.sha256(format_texts().encode()).hexdigest()
-    return Rules(schema=schema, versions={name: version(name) for name in _JUDGES})
-
-
-def _read_at_most(path: Path, limit: int) -> bytes | None:
-    """What the file holds, and a byte more than `limit` when it is larger; None when it cannot be read, or is no plain file."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read(limit + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
-    except OSError:
-        return None
 
 
 def main() -> int:

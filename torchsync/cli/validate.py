@@ -1,20 +1,166 @@
-"""`torchsync validate`: the commit verdict on a folder or a single task file."""
+"""`torchsync validate`: the commit verdict on a folder or a single file, and what its authors should know."""
 
 from __future__ import annotations
 
+import json
+import sys
+import time
 from argparse import ArgumentParser, Namespace
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TextIO
 
-from torchsync.cli.check import FORMATS, validate
+from torchsync.adapters.folder import read_files
+from torchsync.adapters.schemas import read_schema
+from torchsync.cli.check import Checked, read_path
+from torchsync.cli.progress import Progress
+from torchsync.cli.report import print_problems, problems_document
+from torchsync.cli.verdictfile import VerdictFile
+from torchsync.codes import CODES
+from torchsync.core.advice import NEWER_THAN_REQUIRED, Subject, advice, misnamed
+from torchsync.core.definition import instants_of, timing_of
+from torchsync.core.inventory import Inventory
+from torchsync.core.model import Instant
+from torchsync.core.schema import has_newer_fields, newer_fields
+from torchsync.core.taskfile import TaskDraft
+from torchsync.core.taskset import MAX_PROBLEMS
+from torchsync.core.verdictcache import Draft
+from torchsync.core.yamltext import load
+from torchsync.errors import CommitInvalid, NotFound, Problem
+
+FORMATS = ("text", "json")
+MOST_OF_A_KIND = 10
+"""Warnings of one code that are shown as text; all are counted."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "path", nargs="?", default=".", metavar="PATH", help="a task repository, or one task file (default: the current folder)"
+        "path", nargs="?", default=".", metavar="PATH", help="a task repository, or one of its files (default: the current folder)"
     )
     parser.add_argument("--format", choices=FORMATS, default="text", help="how problems are told (default: text)")
     parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
+    parser.add_argument("--no-cache", action="store_true", help="judge every file anew, and keep nothing")
 
 
 def execute(args: Namespace) -> int:
     """0 when all of it is valid; 65 otherwise."""
-    return validate(args.path, args.format)
+    return validate(args.path, args.format, use_cache=not args.no_cache)
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """Where the answer goes."""
+
+    out: TextIO
+    err: TextIO
+
+
+def validate(
+    path: str, form: str, *, out: TextIO | None = None, err: TextIO | None = None, now: Instant | None = None, use_cache: bool = False
+) -> int:
+    """The verdict on `path` is told, as text or as one JSON document. 0: valid; 65: not. Raises NotFound when the path is not there."""
+    where = _Where(out or sys.stdout, err or sys.stderr)
+    checked = _read(path, where.err, use_cache=use_cache)
+    moment = Instant(time.time_ns() // 1_000_000) if now is None else now
+    warnings = () if checked.problems else tuple(_warnings(checked, moment))
+    if form == "json":
+        print(json.dumps(_document(checked, warnings), indent=2), file=where.out)
+    else:
+        _print(checked, warnings, where)
+    return CommitInvalid.exit_status if checked.problems else 0
+
+
+def _read(path: str, err: TextIO, *, use_cache: bool) -> Checked:
+    progress = Progress("checked", err)
+    try:
+        return read_path(path, VerdictFile(Path(path)) if use_cache else None, progress)
+    finally:
+        progress.clear()
+
+
+def _print(checked: Checked, warnings: Sequence[Problem], where: _Where) -> None:
+    if checked.problems:
+        print_problems(checked.problems, where.err, checked.sources)
+        files = len({problem.path for problem in checked.problems})
+        print(f"{_number(checked.number, 'problem')} in {_number(files, 'file')}: not valid", file=where.err)
+        return
+    shown = _first_of_each_kind(warnings)
+    print_problems(shown, where.err, _sources(shown), are_warnings=True)
+    for code, number in Counter(warning.code for warning in warnings).items():
+        if number > MOST_OF_A_KIND:
+            words = f"{code} warning: {CODES[code].title}: {number - MOST_OF_A_KIND} more; --format json tells them all"
+            print(words, file=where.err)
+    more = f", {_number(len(warnings), 'warning')}" if warnings else ""
+    print(f"{_number(len(checked.drafts), 'task')} in {_number(checked.files, 'file')}: valid{more}", file=where.out)
+
+
+def _first_of_each_kind(warnings: Sequence[Problem]) -> list[Problem]:
+    seen: Counter[str] = Counter()
+    shown = []
+    for warning in warnings:
+        seen[warning.code] += 1
+        if seen[warning.code] <= MOST_OF_A_KIND:
+            shown.append(warning)
+    return shown
+
+
+def _document(checked: Checked, warnings: Sequence[Problem]) -> dict[str, object]:
+    return {
+        "valid": not checked.problems,
+        "files": checked.files,
+        "tasks": len(checked.drafts) if not checked.problems else None,
+        "found": checked.number,
+        "problems": problems_document(checked.problems),
+        "warnings": problems_document(warnings[:MAX_PROBLEMS]),
+    }
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+# Warnings
+
+
+def _warnings(checked: Checked, now: Instant) -> Iterator[Problem]:
+    """By path, line and column; the paths lead there from the current folder."""
+    inventory = checked.found.inventory if checked.found else Inventory()
+    subjects = [_subject(draft) for draft in checked.drafts]
+    found = [*advice(subjects, inventory, now), *misnamed(checked.paths), *_newer_than_required(checked)]
+    if checked.found:
+        found = [replace(problem, path=str(checked.root / problem.path)) for problem in found]
+    yield from sorted(found, key=lambda problem: (problem.path, problem.line, problem.column, problem.code))
+
+
+def _subject(draft: Draft) -> Subject:
+    task = draft.task
+    timing = instants_of(draft.task) if isinstance(draft, TaskDraft) else timing_of(draft.definition)
+    return Subject(name=task.name, source=task.source, hosts=task.hosts, timing=timing, places=draft.places)
+
+
+def _newer_than_required(checked: Checked) -> Iterator[Problem]:
+    """Fields that agents of the version which the repository requires do not know."""
+    requires = checked.found.settings.requires if checked.found else ""
+    schema = read_schema("task")
+    if not requires or not has_newer_fields(schema, requires):
+        return
+    for path in sorted({draft.task.source.path for draft in checked.drafts}):
+        document = load(read_files(checked.root, (path,))[path]).document
+        for route, since in newer_fields(document, schema, requires) if document else ():
+            line, column = document.key_place_of(route) if document else (0, 0)
+            message = f"`{route[-1]}` came with {since}, and the repository requires {requires} only"
+            hint = f'write `requires: ">={since}"` in torchsync.yaml'
+            yield Problem(code=NEWER_THAN_REQUIRED, message=message, path=path, line=line, column=column, hint=hint)
+
+
+def _sources(warnings: Sequence[Problem]) -> Mapping[str, bytes]:
+    """The texts of the files that the warnings are about, where they can be read."""
+    texts: dict[str, bytes] = {}
+    for path in {warning.path for warning in warnings if warning.line}:
+        try:
+            texts[path] = read_files(Path(), (path,))[path]
+        except NotFound:
+            continue
+    return texts

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from torchsync.codes import CODES
 from torchsync.core.entries import HistoryRow
 from torchsync.core.instants import brief_duration, rfc3339
 from torchsync.core.metrictable import state_of
 from torchsync.core.model import CronTiming, Instant, Millis, ProgramCommand, Run, ShellCommand, Task
 from torchsync.core.snapshot import Snapshot, SyncStatus, TaskStatus
 from torchsync.core.syncdoc import SyncResult
-from torchsync.errors import CODES, Problem
+from torchsync.errors import Problem
 
 Document = dict[str, object]
 

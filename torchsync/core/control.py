@@ -134,7 +134,7 @@ def reload_done(ticket: int, problems: Sequence[Problem]) -> Answer:
 
 
 def failure(status: int, code: str, message: str) -> Answer:
-    """The shape of every error of the API; `code` is one of `errors.CODES`."""
+    """The shape of every error of the API; `code` is one of `codes.CODES`."""
     return Answer(status, {"error": {"code": code, "message": message}})
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from torchsync.core.jsontext import Json, canonical, parse_json
-from torchsync.core.model import Command, Fingerprint, Position, Task, TaskName
+from torchsync.core.model import Command, CronTiming, Fingerprint, Position, Task, TaskName, Timing
 from torchsync.core.taskdoc import CODEC
 
 _NOT_THE_TASK = ("fingerprint", "source")
@@ -38,6 +38,22 @@ def definition(task: Task) -> str:
 def outline(text: str, source: Position) -> Outline:
     """The outline of the task with this definition. Raises ValueError with a sentence when the text is no definition, as far as it is read."""
     return CODEC.value(Outline, _document(text, source), "the definition")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Timed:
+    timing: Timing
+    enabled: bool = True
+
+
+def instants_of(task: Task | _Timed) -> CronTiming | None:
+    """The timing of a task that has instants."""
+    return task.timing if task.enabled and isinstance(task.timing, CronTiming) else None
+
+
+def timing_of(text: str) -> CronTiming | None:
+    """As `instants_of`, of the task with this definition. Raises ValueError with a sentence when the text is no definition."""
+    return instants_of(CODEC.value(_Timed, parse_json(text), "the definition"))
 
 
 def defined_task(text: str, source: Position, fingerprint: Fingerprint) -> Task:

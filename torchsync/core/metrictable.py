@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
+from torchsync.codes import Reason
 from torchsync.core.model import CronTiming, Instant, Outcome, SkipReason
 from torchsync.core.snapshot import ClockDirection, Histogram, Snapshot, TaskChange, TaskStatus
 from torchsync.core.syncdoc import Phase, RecoveryAction, SyncOutcome
-from torchsync.errors import Reason
 
 PREFIX = "torchsync_"
 SYNC_BOUNDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60, 300)

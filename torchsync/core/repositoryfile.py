@@ -12,7 +12,7 @@ from typing import Any
 
 from torchsync.core.durations import LONGEST, format_duration, parse_duration
 from torchsync.core.model import Guards, Millis
-from torchsync.core.schema import Schema, bad_routes
+from torchsync.core.schema import Schema, bad_routes, version_parts
 from torchsync.core.taskfields import Layer
 from torchsync.core.taskfile import CommonRules, checked_defaults
 from torchsync.core.yamlfault import Fault
@@ -65,12 +65,6 @@ class RepositoryFileReader:
         problems += [_problem(violation.fault) for violation in violations]
         settings, more = _settings(loaded.document, bad_routes(loaded.document, violations))
         return settings, tuple(sorted((*problems, *more), key=lambda problem: (problem.line, problem.column, problem.code)))
-
-
-def version_parts(text: str) -> tuple[int, int, int]:
-    """The version as numbers, for comparison; a part that is not there is 0, and what follows the numbers is passed over."""
-    found = re.match(r"([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?", text)
-    return (int(found[1]), int(found[2] or 0), int(found[3] or 0)) if found else (0, 0, 0)
 
 
 def _too_old(document: Document, version: str) -> TooOld | None:

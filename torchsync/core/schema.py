@@ -66,6 +66,46 @@ class Schema:
         return tuple(violation for route, violation in found.items() if route not in document.broken | meant)
 
 
+def newer_fields(document: Document, schema: Mapping[str, Any], version: str) -> Iterator[tuple[Route, str]]:
+    """The fields of the document that came after `version`, each with the version it came with, in the order of the document."""
+    for route in document.keys:
+        since = _since(schema, route)
+        if since and version_parts(since) > version_parts(version):
+            yield route, since
+
+
+def has_newer_fields(schema: Mapping[str, Any], version: str) -> bool:
+    """Whether the schema has any field that came after `version`."""
+    here = schema.get("x-since")
+    if isinstance(here, str) and version_parts(here) > version_parts(version):
+        return True
+    return any(has_newer_fields(part, version) for part in schema.values() if isinstance(part, dict))
+
+
+def version_parts(text: str) -> tuple[int, int, int]:
+    """The version as numbers, for comparison; a part that is not there is 0, and what follows the numbers is passed over."""
+    found = re.match(r"([0-9]+)(?:\.([0-9]+))?(?:\.([0-9]+))?", text)
+    return (int(found[1]), int(found[2] or 0), int(found[3] or 0)) if found else (0, 0, 0)
+
+
+def _since(schema: Mapping[str, Any], route: Route) -> str:
+    """The version that the field at this route came with; empty where the schema does not say."""
+    part: Any = schema
+    for step in route:
+        part = part.get("properties", {}).get(step) or part.get("additionalProperties") or {}
+        if not isinstance(part, dict):
+            return ""
+        if "$ref" in part:
+            part = {**_target(schema, part["$ref"]), **part}
+    return str(part.get("x-since", ""))
+
+
+def _target(schema: Mapping[str, Any], reference: str) -> Mapping[str, Any]:
+    for step in reference.removeprefix("#/").split("/"):
+        schema = schema[step]
+    return schema
+
+
 def field_name(route: Route) -> str:
     """How people call the value at this route: `timeout`, entry 2 of `hosts`, `defaults.owner`; the name of the task is left out."""
     match route:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from torchsync.codes import Reason
 from torchsync.core.model import Generation, HostFacts, Instant, Millis, Run, RunId, Task, TaskName, TaskRecord
 from torchsync.core.syncdoc import Phase, RecoveryAction, SyncOutcome, SyncResult
-from torchsync.errors import Problem, Reason
+from torchsync.errors import Problem
 
 
 @dataclass(frozen=True, slots=True)

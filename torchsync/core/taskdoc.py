@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from torchsync.codes import CODES
 from torchsync.core.codec import Codec
 from torchsync.core.entries import Admit, Batch, DropRecord, Finish, Intend, PutRecord, Skip, Withdraw
 from torchsync.core.jsontext import Json
@@ -32,7 +33,7 @@ from torchsync.core.model import (
     Vanished,
 )
 from torchsync.core.syncdoc import SyncAnswer, SyncRequest, SyncResult
-from torchsync.errors import CODES, Problem
+from torchsync.errors import Problem
 
 TASK_NAME = r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?"
 _OBJECT_ID = r"[0-9a-f]{40}|[0-9a-f]{64}"

@@ -150,6 +150,11 @@ class TaskFields:
         spot = self.spot(*steps) if steps else self.key_spot()
         return Position(spot.path, *spot.place)
 
+    def position_inside(self, key: str, text: str) -> Position:
+        """The place of the first character of the text of the field."""
+        spot = self.spot_inside(key, text, 1)
+        return Position(spot.path, *spot.place)
+
     def complain(self, code: str, message: str, spot: Spot, hint: str = "") -> None:
         self.faulty.add(spot.key)
         if spot.path != self._layers[0].path:

@@ -131,9 +131,11 @@ def _draft(fields: TaskFields, rules: CommonRules) -> TaskDraft:
 
 
 def _places(fields: TaskFields, task: Task) -> Iterator[tuple[str, Position]]:
-    for key in ("command", "working_dir", "schedule"):
+    for key in ("command", "working_dir"):
         if key in fields:
             yield key, fields.position(key)
+    if isinstance(task.timing, CronTiming):
+        yield "schedule", fields.position_inside("schedule", task.timing.schedule)
     for key, texts in (("hosts", task.hosts), ("inputs", task.inputs)):
         for index in range(len(texts)):
             yield f"{key}.{index}", fields.position(key, index)

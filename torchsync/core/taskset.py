@@ -7,7 +7,7 @@ taken from git's objects, before anything of the commit is written out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from posixpath import join, normpath
 from typing import Protocol
@@ -36,6 +36,9 @@ _COMMON = {repositoryfile.PATH: MAX_BYTES, hostsfile.PATH: hostsfile.LIMITS.size
 """The files that hold for all tasks, and how large they may be."""
 _EXTENSIONS = (".yaml", ".yml", ".json")
 _PLAIN_WORD = re.compile(r"\s*(?P<word>[^\s;&|<>()$`\"'\\*?\[\]{}~#=!]+)(?=[\s;&|<>()]|$)")
+
+
+OnFile = Callable[[int, int], None]
 
 
 class TaskReader(Protocol):
@@ -132,12 +135,16 @@ def link_files(entries: Sequence[TreeEntry]) -> tuple[str, ...]:
 
 
 def judge(
-    entries: Sequence[TreeEntry], contents: Mapping[str, bytes], readers: Readers, cache: VerdictCache | None = None
+    entries: Sequence[TreeEntry],
+    contents: Mapping[str, bytes],
+    readers: Readers,
+    cache: VerdictCache | None = None,
+    on_file: OnFile | None = None,
 ) -> TaskSet | Rejection:
     """The verdict on the tree with these entries. `contents` holds what `task_files`, `common_files` and `link_files` name, but for the task
     files that the cache knows.
 
-    The verdict is the same with and without a cache.
+    The verdict is the same with and without a cache. `on_file` is told the number of task files done, and of all.
     """
     over = tuple(_limit_problems(entries))
     if over:
@@ -153,7 +160,7 @@ def judge(
     findings.add(problems)
     findings.add(path_problems(entries, contents))
     findings.add(_file_problems(entries))
-    drafts = _drafts(entries, contents, _Reading(readers.tasks, settings.rules, cache), findings)
+    drafts = _drafts(entries, contents, _Reading(readers.tasks, settings.rules, cache, on_file), findings)
     tree = Tree(entries, contents)
     findings.add(_duplicates(drafts))
     findings.add(problem for draft in drafts for problem in (*_references(draft, tree), *_group_references(draft, inventory)))
@@ -171,6 +178,7 @@ class _Reading:
     reader: TaskReader
     rules: CommonRules
     cache: VerdictCache | None
+    on_file: OnFile | None
 
 
 def _drafts(entries: Sequence[TreeEntry], contents: Mapping[str, bytes], reading: _Reading, findings: _Findings) -> list[Draft]:
@@ -178,10 +186,13 @@ def _drafts(entries: Sequence[TreeEntry], contents: Mapping[str, bytes], reading
         reading.cache.settle(entries)
     drafts: list[Draft] = []
     by_path = {entry.path: entry for entry in entries}
-    for path in task_files(entries):
+    paths = task_files(entries)
+    for done, path in enumerate(paths, 1):
         read, problems = _read(by_path[path], contents, reading)
         drafts += read
         findings.add(problems)
+        if reading.on_file:
+            reading.on_file(done, len(paths))
     return drafts
 
 
