@@ -4,6 +4,7 @@ from itertools import islice, pairwise
 
 import pytest
 from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
 from scripts.schedule_table import ACCEPTED
 from tests.core.schedule_texts import DAYS, bounded, plain_field
@@ -66,6 +67,24 @@ def test_only_the_first_thousand_instants_count() -> None:
 @pytest.mark.parametrize("text", [row[0] for row in ACCEPTED])
 def test_the_shortest_gap_is_what_the_definition_gives_for_every_schedule_of_the_table(text: str) -> None:
     assert shortest_gap(schedule(text)) == by_definition(schedule(text))
+
+
+@pytest.mark.parametrize("days", ["LW 3 *", "LW 1,3 *", "LW 2,4 *", "LW 1,6 *"])
+def test_the_shortest_gap_of_lw_goes_by_the_days_of_the_week(days: str) -> None:
+    found = schedule(f"0 0 {days}")
+    assert shortest_gap(found) == by_definition(found)
+
+
+@given(
+    dates=st.sampled_from(["LW", "1,LW", "L", "29,30", "31", "*/5", "1,15", "1,31"]),
+    months=st.lists(st.integers(1, 12), min_size=1, max_size=3, unique=True).map(lambda months: ",".join(map(str, sorted(months)))),
+    weekday=st.sampled_from(["*", "*/2", "*/6", "5"]),
+)
+@bounded(60)
+def test_the_shortest_gap_of_days_that_come_in_some_months_is_what_the_definition_gives(dates: str, months: str, weekday: str) -> None:
+    found = parse_schedule(f"0 0 {dates} {months} {weekday}")
+    assume(not isinstance(found, ScheduleRefusal))
+    assert shortest_gap(schedule(f"0 0 {dates} {months} {weekday}")) == by_definition(schedule(f"0 0 {dates} {months} {weekday}"))
 
 
 @given(days=DAYS, minute=plain_field(0, 59), hour=plain_field(0, 23))

@@ -5,8 +5,8 @@ every host, in every zone, and at any time. To find it, no more days are looked 
 
 - none, when the times of one day lie closer together than its last and the first of the next day would;
 - until a gap is found that no days of that kind can fall short of, such as seven days for one day of the week;
-- until the calendar repeats itself: after a week, four years, or 28 years with days of the week in it. The missing leap day of 2100 adds
-  no way in which days less than a year apart can follow each other, so only gaps above that are looked for up to 2199.
+- until the calendar repeats itself: after a week, four years, or 28 years with days of the week (or `LW`, which goes by them) in it. The missing
+  leap day of 2100 adds no way in which days less than a year apart can follow each other, so only gaps above that are looked for up to 2199.
 """
 
 from __future__ import annotations
@@ -84,4 +84,5 @@ def _cycle(days: Days) -> int:
     fields = [expression.split()[2:] for expression in days]
     if all(dates == months == "*" and "#" not in weekdays and "l" not in weekdays for dates, months, weekdays in fields):
         return _WEEK
-    return _FOUR_YEARS if all(weekdays == "*" for _, _, weekdays in fields) else 7 * _FOUR_YEARS
+    by_date = all(weekdays == "*" and dates != "31w" for dates, _, weekdays in fields)
+    return _FOUR_YEARS if by_date else 7 * _FOUR_YEARS
