@@ -230,8 +230,11 @@ $ python3 -c 'print(0x{digest[:16]} % 60)'
 {spread.pick("minute", 60)}
 ```
 
-With `jitter: 10m` the same task on the same host is always {spread.pick("jitter", 600_000) / 1000:.3f} seconds late: the number for `jitter`
-modulo 600,000. The first instants from 2026-01-01 on in UTC:
+With `jitter: 10m` the same task on the same host is always {spread.pick("jitter", 600_000) / 1000:.3f} seconds late: the number for `jitter` modulo
+600,000. A jitter has to be shorter than the shortest gap between neighbours of the first 1,000 instants from 2024-01-01T00:00:00Z on, taken in plain
+UTC with `H` at the start of its range.
+
+The first instants from 2026-01-01 on in UTC:
 
 | schedule | {" | ".join(f"on `{host}`" for host in SPREAD_HOSTS)} |
 | --- | {" | ".join("---" for _ in SPREAD_HOSTS)} |
