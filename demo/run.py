@@ -114,7 +114,7 @@ class Demo:
         self.config.write_text(
             "version: 1\n"
             f"repository: {{url: 'file://{self.remote}', ref: main, interval: 1s}}\n"
-            "host: {name: demo}\n"
+            "host: {name: web-1}\n"
             f"paths: {{state: {self.folder}/state, run: {self.folder}/run}}\n"
             f"http: {{listen: '127.0.0.1:{self.port}'}}\n"
             "executor: process\n"

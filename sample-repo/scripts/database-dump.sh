@@ -1,11 +1,13 @@
 #!/bin/sh
-# One dump for each database, complete before it takes its name; dumps of the same day are replaced.
+# One dump for each database, complete before it takes its name; a dump stays until the same day of the next week.
 set -eu
 : "${DUMP_DIR:?is not set}"
 umask 077
 mkdir -p "$DUMP_DIR"
-for database in $(psql --no-align --tuples-only --command 'select datname from pg_database where not datistemplate'); do
-  target=$DUMP_DIR/$database-$(date +%a).dump
+databases=$(psql --no-align --tuples-only --command 'select datname from pg_database where not datistemplate')
+day=$(date +%a)
+for database in $databases; do
+  target=$DUMP_DIR/$database-$day.dump
   pg_dump --format=custom --file="$target.part" "$database"
   mv "$target.part" "$target"
   echo "dumped $database"

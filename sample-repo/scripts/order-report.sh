@@ -1,10 +1,10 @@
 #!/bin/sh
-# How many orders were worked off in the last hour, and in all.
+# One line: how many orders were worked off in the last hour, and in all.
 set -eu
-spool=${SPOOL_DIR:-${HOME:-}/orders}
+spool=${SPOOL_DIR:?is not set}
 if [ ! -d "$spool/done" ]; then
   echo "$spool/done is not there: no orders on this host"
   exit 0
 fi
-printf 'orders of the last hour: %s\n' "$(find "$spool/done" -type f -mmin -60 | wc -l | tr -d ' ')"
-printf 'orders in all: %s\n' "$(find "$spool/done" -type f | wc -l | tr -d ' ')"
+count() { find "$spool/done" -type f "$@" | wc -l | tr -d ' '; }
+echo "orders of the last hour: $(count -mmin -60), in all: $(count)"
