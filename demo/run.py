@@ -21,12 +21,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 SAMPLE = HERE.parent / "sample-repo"
+HOST, NEIGHBOUR = "web-1", "db-1"
+"""Two hosts of the sample repository: the agent of the demo goes by the first name."""
 PATIENCE = 15.0
 THREE_MISTAKES = [(5, 16), (10, 5), (14, 18)]
 """Line and column of each mistake in tasks-broken.yaml."""
@@ -49,6 +51,7 @@ def main() -> int:
     try:
         for act in (
             first_sync,
+            a_minute_of_its_own,
             every_two_seconds,
             push_under_a_long_run,
             a_bad_commit,
@@ -67,10 +70,11 @@ def main() -> int:
             shutil.rmtree(folder, ignore_errors=True)
     print(f"\nAll of it happened, in {time.monotonic() - begun:.0f} s.")
     print("\nWhat next:")
-    print("  .venv/bin/torchsync validate sample-repo        check a task repository before you push it")
-    print("  .venv/bin/torchsync next --path sample-repo     see when its tasks fire")
-    print("  make test                                       run the tests")
-    print("  README.md                                       your first repository and agent.yaml")
+    print("  .venv/bin/torchsync validate sample-repo              check a task repository before you push it")
+    print("  .venv/bin/torchsync plan sample-repo --host mail-1    see what a change does to a host")
+    print("  sample-repo/README.md                                 what it is like to work with one")
+    print("  make test                                             run the tests")
+    print("  README.md                                             your first repository and agent.yaml")
     return 0
 
 
@@ -114,7 +118,7 @@ class Demo:
         self.config.write_text(
             "version: 1\n"
             f"repository: {{url: 'file://{self.remote}', ref: main, interval: 1s}}\n"
-            "host: {name: web-1}\n"
+            f"host: {{name: {HOST}}}\n"
             f"paths: {{state: {self.folder}/state, run: {self.folder}/run}}\n"
             f"http: {{listen: '127.0.0.1:{self.port}'}}\n"
             "executor: process\n"
@@ -211,12 +215,32 @@ class Demo:
 def first_sync(demo: Demo) -> None:
     title("A repository, an agent, a first sync")
     demo.make_remote()
+    plan = answer_of("plan", str(demo.clone), "--host", HOST, ends_with=10)
+    labels = ", ".join(f"{name}={value}" for name, value in plan["facts"]["labels"].items())
+    shown(f"hosts.yaml knows {HOST}: {labels}; a plan for it adds {len(plan['added'])} tasks")
     pushed = demo.push("the tasks of a small company")
     demo.write_config()
     demo.start_agent()
     demo.wait_for("the first sync", lambda: demo.revision() == pushed)
     counts = demo.status()["tasks"]
     shown(f"the agent runs revision {pushed[:12]}: {counts['active']} tasks here, {counts['not_selected']} for other hosts")
+    names = {task["name"] for task in demo.tasks()}
+    check(names == {task["task"] for task in plan["added"]}, f"the tasks are {sorted(names)}, which is not what the plan said")
+    shown("they are those that the plan named")
+
+
+def a_minute_of_its_own(demo: Demo) -> None:
+    title("A task that every host runs, each at its own minute")
+    task = next(task for task in demo.tasks() if task["name"] == "disk-usage")
+    agreed = datetime.fromisoformat(task["next_run"])
+    after = rfc3339(agreed - timedelta(seconds=1))
+    here, there = (fires("disk-usage", task["schedule"], host, after) for host in (HOST, NEIGHBOUR))
+    check(here[0] == agreed, f"the agent says {agreed}, next says {here[0]}")
+    check(here[0] != there[0], f"{HOST} and {NEIGHBOUR} have the same minute")
+    shown(
+        f"disk-usage is `{task['schedule']}`: the agent of {HOST} runs it at {clock(agreed)}, and `next` says {clock(here[0])}, {clock(here[1])}"
+    )
+    shown(f"`next` for {NEIGHBOUR} says {clock(there[0])}, {clock(there[1])}")
 
 
 def every_two_seconds(demo: Demo) -> None:
@@ -349,6 +373,29 @@ def succeeded(runs: list[Document]) -> list[Document]:
 
 def open_runs(demo: Demo, task: str) -> list[Document]:
     return [run for run in demo.get("/api/v1/runs")["runs"] if run["task"] == task and run["started_at"]]
+
+
+def fires(task: str, schedule: str, host: str, after: str) -> list[datetime]:
+    """What `torchsync next` says of the task on that host."""
+    words = ("--expr", schedule, "--host", host, "--task-name", task, "--after", after, "-n", "2")
+    return [datetime.fromisoformat(fire) for fire in answer_of("next", *words)["fires"]]
+
+
+def answer_of(*words: str, ends_with: int = 0) -> Document:
+    """What a command that needs no agent says."""
+    done = subprocess.run([torchsync(), *words, "--json"], capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode != ends_with:
+        raise NotShown(f"torchsync {' '.join(words)} ended with {done.returncode}: {done.stderr.strip()}")
+    answer: Document = json.loads(done.stdout)
+    return answer
+
+
+def rfc3339(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def clock(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%H:%MZ")
 
 
 def moment(text: str) -> float:
