@@ -106,6 +106,7 @@ def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 GENERATED: Mapping[str, Callable[[], str]] = {
+    "torchsync/schemas/torchsync.schema.json": settings_schema,  # before what is made from it
     "docs/reference/task.md": lambda: render_schema_page(read_schema("task")),
     "docs/reference/torchsync.md": lambda: render_schema_page(read_schema("torchsync")),
     "docs/reference/hosts.md": lambda: render_schema_page(read_schema("hosts")),
@@ -115,7 +116,6 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/metrics.md": metrics_page,
     "docs/reference/log-events.md": events_page,
     "docs/reference/cli.md": commands_page,
-    "torchsync/schemas/torchsync.schema.json": settings_schema,
     **{f"sample-repo/schemas/{name}.schema.json": schema_copy(name) for name in ("task", "torchsync", "hosts")},
 }
 

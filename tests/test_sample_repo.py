@@ -321,10 +321,9 @@ def commands(text: str) -> list[list[str]]:
 def looks() -> list[object]:
     """Each command before a pull request, with its exit status and what it says."""
     expected = {"validate": (0, r"21 tasks in 7 files: valid\n"), "plan": (10, r"\+ tea-of-the-day "), "next": (0, r"^(\S+T\S+Z\n){3}$")}
-    not_yet = pytest.mark.xfail(strict=True, reason="next --host does not ask hosts.yaml")
     found = commands(blocks("Add or change a task")[1][1])
     assert [words[0] for words in found] == list(expected)
-    return [pytest.param(words, *expected[words[0]], id=words[0], marks=[not_yet] if words[0] == "next" else []) for words in found]
+    return [pytest.param(words, *expected[words[0]], id=words[0]) for words in found]
 
 
 @pytest.mark.parametrize(("words", "status", "says"), looks())
@@ -384,7 +383,6 @@ def test_a_refused_commit_is_told_as_the_readme_says(web_1: Host) -> None:
     assert web_1.torchsync("sync", "--wait").returncode == 0
 
 
-@pytest.mark.xfail(strict=True, reason="the agent does not know the guards of torchsync.yaml")
 def test_a_commit_that_takes_too_much_needs_the_line_that_the_readme_names(web_1: Host) -> None:
     shutil.copytree(SAMPLE, web_1.clone, dirs_exist_ok=True)
     revision = web_1.commit({})

@@ -48,7 +48,7 @@ def test_the_version_is_told_without_importing_any_command() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
     version, loaded = done.stdout.splitlines()
     assert version.startswith("torchsync ")
-    assert loaded == "['torchsync.cli', 'torchsync.cli.main', 'torchsync.errors']"
+    assert loaded == "['torchsync.cli', 'torchsync.cli.main', 'torchsync.codes', 'torchsync.errors']"
 
 
 def test_every_command_is_there_with_its_arguments() -> None:

@@ -4,6 +4,9 @@ from pathlib import Path
 import pytest
 
 from torchsync.cli.main import main
+from torchsync.core.instants import parse_rfc3339, rfc3339_short
+from torchsync.core.model import Instant
+from torchsync.core.spread import Spread
 
 AFTER = ["--after", "2026-03-28T12:00:00Z"]
 
@@ -117,3 +120,83 @@ def test_a_task_that_is_not_there_ends_with_66(repository: Path, capsys: pytest.
 def test_a_repository_with_a_mistake_ends_with_65_and_says_where(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (repository / "tasks" / "b.yaml").write_text("version: 1\ntasks:\n  x: {schedule: '61 * * * *', command: 'true'}\n")
     assert "tasks/b.yaml:3:" in said(capsys, "--path", str(repository), status=65).err
+
+
+# What goes by the host
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Path:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "a.yaml").write_text(
+        "version: 1\n"
+        "defaults: {command: 'true'}\n"
+        "tasks:\n"
+        "  by-group: {schedule: '0 3 * * *', hosts: ['@eu']}\n"
+        "  by-label: {schedule: '0 3 * * *', hosts: ['role=web']}\n"
+        "  hashed: {schedule: 'H 3 * * *'}\n"
+        "  late: {schedule: '0 3 * * *', jitter: 10m}\n"
+        "  local: {schedule: '0 3 * * *', timezone: local}\n"
+        "  off: {schedule: '0 3 * * *', enabled: false}\n"
+        "  at-boot: {schedule: '@startup'}\n"
+        "  served: {type: daemon}\n"
+    )
+    (tmp_path / "hosts.yaml").write_text(
+        "hosts:\n  web-1: {labels: {role: web, site: eu}, timezone: Asia/Tokyo}\n  db-1:\ngroups: {eu: [site=eu]}\n"
+    )
+    return tmp_path
+
+
+def test_a_host_is_what_hosts_yaml_says_of_it(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--path", str(fleet), "--host", "WEB-1", *AFTER, "-n", "1", "--json"]
+    results = {result.pop("task"): result for result in json.loads(said(capsys, *words).out)["results"]}
+    minute, delay = Spread("web-1", "hashed").pick("minute", 60), Spread("web-1", "late").pick("jitter", 600_000)
+    assert results == {
+        "at-boot": {"fires": []},
+        "by-group": {"fires": ["2026-03-29T03:00:00Z"]},
+        "by-label": {"fires": ["2026-03-29T03:00:00Z"]},
+        "hashed": {"fires": [f"2026-03-29T03:{minute:02}:00Z"]},
+        "late": {"fires": ["2026-03-29T03:00:00Z"], "due": [rfc3339_short(Instant(parse_rfc3339("2026-03-29T03:00:00Z") + delay))]},
+        "local": {"fires": ["2026-03-28T18:00:00Z"]},
+        "off": {"fires": []},
+        "served": {"fires": []},
+    }
+    others = json.loads(said(capsys, "--path", str(fleet), "--host", "db-1", *AFTER, "--json").out)["results"]
+    assert not {"by-group", "by-label"} & {result["task"] for result in others}
+
+
+def test_the_text_says_why_a_task_has_no_fires_and_when_one_is_due(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = said(capsys, "--path", str(fleet), "--host", "web-1", *AFTER, "-n", "1").out
+    told = dict(zip(out.splitlines()[::2], out.splitlines()[1::2], strict=True))
+    assert told["served"] == "  a daemon, which is kept running"
+    assert told["off"] == "  disabled"
+    assert told["at-boot"] == "  once at each start of the host"
+    assert told["late"].startswith("  2026-03-29T03:00:00Z, due 2026-03-29T03:0")
+
+
+def test_without_a_host_what_goes_by_it_is_said_to(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = {
+        result.pop("task"): result for result in json.loads(said(capsys, "--path", str(fleet), *AFTER, "-n", "1", "--json").out)["results"]
+    }
+    assert {name for name, result in results.items() if "problem" in result} == {"hashed", "late", "local"}
+    assert results["by-label"] == {"fires": ["2026-03-29T03:00:00Z"]}
+    assert "  by host: give --host NAME\n" in said(capsys, "--path", str(fleet), *AFTER).out
+    assert "--host NAME" in said(capsys, "hashed", "--path", str(fleet), *AFTER, status=2).err
+
+
+def test_a_host_that_is_not_in_the_inventory_is_told(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "the host web-9 is not in hosts.yaml" in said(capsys, "--path", str(fleet), "--host", "web-9", *AFTER).err
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["by-lable"], "did you mean 'by-label'?"),
+        (["zzz"], "`torchsync next` shows all of them"),
+        (["by-label", "--host", "db-1"], "`torchsync plan --host db-1` shows what is"),
+    ],
+)
+def test_a_task_that_is_not_there_is_told_with_what_might_be_meant(
+    fleet: Path, words: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hint in said(capsys, *words, "--path", str(fleet), status=66).err

@@ -18,6 +18,12 @@ _JUDGES = ("torchsync", "croniter", "tzdata", "pyyaml", "jsonschema")
 """The packages that have a say in the verdict on a task file."""
 
 
+def schema_names() -> tuple[str, ...]:
+    """The schemas that are bundled: of every file that torchsync reads, and of every document that it prints."""
+    found = (entry.name.partition(".schema.json") for entry in files("torchsync").joinpath("schemas").iterdir())
+    return tuple(sorted(name for name, ending, rest in found if ending and not rest))
+
+
 @cache
 def read_schema(name: str) -> dict[str, Any]:
     """The schema of that name, one of `NAMES`. It is shared: do not change it. Raises FileNotFoundError for any other name."""

@@ -8,30 +8,52 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import islice
+from typing import TYPE_CHECKING
 
-from torchsync.core.cron import Schedule, ScheduleRefusal, Spread, check_zone, has_hash, instants, parse_schedule, zone_named
+from torchsync.core.cron import (
+    Schedule,
+    ScheduleRefusal,
+    Spread,
+    StartupSchedule,
+    check_zone,
+    has_hash,
+    instants,
+    parse_schedule,
+    zone_named,
+)
 from torchsync.core.instants import parse_rfc3339, rfc3339_short
 from torchsync.core.jsontext import Json
-from torchsync.core.model import CronTiming, Instant, Task
-from torchsync.errors import CommitInvalid, NotFound, UsageError
+from torchsync.core.model import CronTiming, HostFacts, Instant, Millis, Task
+from torchsync.core.selector import selects
+from torchsync.core.timetable import rhythm_of
+from torchsync.errors import CommitInvalid, NotFound, Problem, UsageError
+
+if TYPE_CHECKING:
+    from torchsync.core.taskset import TaskSet
 
 _INVALID = 65
+_BY_HOST = "by host: give --host NAME"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
-    """What is said about one expression or task."""
+    """What is said about one expression or task. `delay` is what the jitter of the task comes to on the host; `note` says in words why there are
+    no fires.
+    """
 
     name: str
     fires: tuple[Instant, ...] = ()
+    delay: Millis = Millis(0)
+    note: str = "no fires to come"
     refusal: ScheduleRefusal | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task", nargs="?", help="only this task of the repository")
     parser.add_argument("--path", default=".", help="the folder of the task repository (default: the current one)")
-    parser.add_argument("--host", help="the name of the host to ask for")
+    parser.add_argument("--host", help="the name of the host to ask for; hosts.yaml says what is known of it")
     parser.add_argument("-n", dest="count", type=_count, default=5, metavar="N", help="how many fires (default: 5)")
     parser.add_argument(
         "--expr", action="append", metavar="SCHEDULE", help="a schedule instead of a repository; may be given several times"
@@ -80,12 +102,12 @@ def _of_expressions(args: argparse.Namespace, after: Instant) -> list[_Answer]:
 def _of_expression(expr: str, spread: Spread | None, zone: str | ScheduleRefusal, after: Instant, count: int) -> _Answer:
     schedule = parse_schedule(expr, spread)
     if not isinstance(schedule, Schedule):
-        return _Answer(expr, refusal=schedule)
+        return _Answer(name=expr, refusal=schedule)
     if spread is None and has_hash(expr):
         raise UsageError("TS357", f"--expr {expr!r}: `H` picks a value by host and task; give both --host and --task-name")
     if isinstance(zone, ScheduleRefusal):
-        return _Answer(expr, refusal=zone)
-    return _Answer(expr, _fires(schedule, zone, after, count))
+        return _Answer(name=expr, refusal=zone)
+    return _Answer(name=expr, fires=_fires(schedule, zone, after, count))
 
 
 def _fires(schedule: Schedule, zone: str, after: Instant, count: int) -> tuple[Instant, ...]:
@@ -93,41 +115,54 @@ def _fires(schedule: Schedule, zone: str, after: Instant, count: int) -> tuple[I
 
 
 def _of_repository(args: argparse.Namespace, after: Instant) -> list[_Answer]:
-    tasks = _tasks(args.path, args.host)
+    found = _read(args.path)
+    facts = found.inventory.named(args.host.lower()) if args.host else None
+    tasks = [task for task in found.tasks if facts is None or selects(task.hosts, facts, found.inventory.groups)]
     if args.task is not None:
-        tasks = [task for task in tasks if task.name == args.task]
-        if not tasks:
-            raise NotFound("TS352", f"no task {args.task!r} in {args.path}{f' for the host {args.host}' if args.host else ''}")
-    return [_of_task(task, after, args.count) for task in tasks]
+        tasks = [_named(args.task, tasks, found, args.host)]
+    if facts is not None:
+        for notice in found.inventory.notices(facts):
+            print(f"notice: {notice}", file=sys.stderr)
+    answers = [_of_task(task, facts, after, args.count) for task in tasks]
+    if args.task is not None and answers[0].note == _BY_HOST:
+        raise UsageError("TS357", f"when {args.task!r} fires goes {_BY_HOST}")
+    return answers
 
 
-def _of_task(task: Task, after: Instant, count: int) -> _Answer:
-    if not isinstance(task.timing, CronTiming) or not task.enabled:
-        return _Answer(task.name)
-    schedule = parse_schedule(task.timing.schedule)
-    if not isinstance(schedule, Schedule):
-        return _Answer(task.name, refusal=schedule)
-    return _Answer(task.name, _fires(schedule, _zone_of(task.timing), after, count))
-
-
-def _zone_of(timing: CronTiming) -> str:
-    if timing.zone != "local":
-        return timing.zone
-    from torchsync.adapters.hostfacts import local_zone
-
-    return local_zone()
-
-
-def _tasks(path: str, host: str | None) -> list[Task]:
+def _read(path: str) -> TaskSet:
     from torchsync.cli.check import read_folder
-    from torchsync.core.model import HostFacts
-    from torchsync.core.selector import selects
 
     read = read_folder(path)
-    if read.problems:
+    if read.found is None:
         raise CommitInvalid(read.problems[0].code, "the repository is not valid", read.problems)
-    tasks = sorted(read.tasks, key=lambda task: task.name)
-    return [task for task in tasks if host is None or selects(task.hosts, HostFacts(name=host.lower()))]
+    return read.found
+
+
+def _named(name: str, tasks: Sequence[Task], found: TaskSet, host: str | None) -> Task:
+    task = next((task for task in tasks if task.name == name), None)
+    if task is not None:
+        return task
+    names = [one.name for one in found.found]
+    if name in names:
+        message, hint = f"the task {name!r} is not for the host {host}", f"`torchsync plan --host {host}` shows what is"
+    else:
+        near = get_close_matches(name, names, n=1)
+        message, hint = f"there is no task {name!r}", f"did you mean {near[0]!r}?" if near else "`torchsync next` shows all of them"
+    raise NotFound("TS352", message, (Problem(code="TS352", message=message, hint=hint),))
+
+
+def _of_task(task: Task, facts: HostFacts | None, after: Instant, count: int) -> _Answer:
+    timing = task.timing
+    if not isinstance(timing, CronTiming):
+        return _Answer(name=task.name, note="a daemon, which is kept running")
+    if not task.enabled:
+        return _Answer(name=task.name, note="disabled")
+    if isinstance(parse_schedule(timing.schedule), StartupSchedule):
+        return _Answer(name=task.name, note="once at each start of the host")
+    if facts is None and (timing.zone == "local" or timing.jitter or has_hash(timing.schedule)):
+        return _Answer(name=task.name, note=_BY_HOST)
+    rhythm = rhythm_of(task.name, timing, facts or HostFacts(name=""))
+    return _Answer(name=task.name, fires=tuple(islice(rhythm.following(after), count)), delay=rhythm.delay)
 
 
 def _document(answers: Sequence[_Answer], *, is_expression: bool) -> Json:
@@ -140,7 +175,10 @@ def _document(answers: Sequence[_Answer], *, is_expression: bool) -> Json:
 def _told(answer: _Answer) -> dict[str, Json]:
     if answer.refusal:
         return {"problem": {"code": answer.refusal.code, "message": _sentence(answer.refusal), "column": answer.refusal.column}}
-    return {"fires": [rfc3339_short(fire) for fire in answer.fires]}
+    if answer.note == _BY_HOST:
+        return {"problem": {"code": "TS357", "message": _BY_HOST, "column": 1}}
+    told: dict[str, Json] = {"fires": [rfc3339_short(fire) for fire in answer.fires]}
+    return told | ({"due": [rfc3339_short(Instant(fire + answer.delay)) for fire in answer.fires]} if answer.delay else {})
 
 
 def _print(answers: Sequence[_Answer]) -> None:
@@ -150,9 +188,10 @@ def _print(answers: Sequence[_Answer]) -> None:
         if len(answers) > 1:
             print(answer.name)
         for fire in answer.fires:
-            print(f"{'  ' if len(answers) > 1 else ''}{rfc3339_short(fire)}")
+            due = f", due {rfc3339_short(Instant(fire + answer.delay))}" if answer.delay else ""
+            print(f"{'  ' if len(answers) > 1 else ''}{rfc3339_short(fire)}{due}")
         if not answer.fires:
-            print(f"{'  ' if len(answers) > 1 else ''}no fires to come")
+            print(f"{'  ' if len(answers) > 1 else ''}{answer.note}")
 
 
 def _sentence(refusal: ScheduleRefusal) -> str:

@@ -224,7 +224,9 @@ def _of_instants(step: Step) -> str:
         return "disabled, so that no instant fires"
     if not step.reschedules:
         return "its instants count on as before"
-    return "instants count from the moment it is applied" if step.next_fires else "no instant is to come"
+    if step.next_fires:
+        return "instants count from the moment it is applied"
+    return "fires once at each start of the host" if step.at_startup else "no instant is to come"
 
 
 def _number(count: int, noun: str) -> str:

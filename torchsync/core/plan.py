@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
 
+from torchsync.core.cron import StartupSchedule, parse_schedule
 from torchsync.core.diff import Change, described, diff, reschedules
 from torchsync.core.durations import format_duration, format_size
 from torchsync.core.guard import judge_removal
@@ -92,6 +93,12 @@ class Step:
     def starts(self) -> bool:
         """Copies of a daemon are started when the change is applied."""
         return self.new is not None and self.new.is_daemon and self.new.enabled
+
+    @property
+    def at_startup(self) -> bool:
+        """The task has no instants of its own, and fires once a boot."""
+        timing = self.new.timing if self.new else None
+        return isinstance(timing, CronTiming) and isinstance(parse_schedule(timing.schedule), StartupSchedule)
 
     @property
     def restarts(self) -> bool:

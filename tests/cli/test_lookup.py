@@ -1,0 +1,123 @@
+"""`schema`, `explain` and `facts`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.gitrepo import one_task
+from torchsync.adapters.hostfacts import read_host_facts
+from torchsync.adapters.schemas import read_schema, schema_names
+from torchsync.cli.main import main
+from torchsync.codes import CODES
+
+SCHEMAS = Path(__file__).parents[2] / "torchsync/schemas"
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0):
+    assert main(list(words)) == status
+    return capsys.readouterr()
+
+
+def test_every_schema_is_listed_and_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = [line.split()[0] for line in said(capsys, "schema").out.splitlines()]
+    assert listed == list(schema_names()) == sorted(path.name.removesuffix(".schema.json") for path in SCHEMAS.iterdir())
+    for name in listed:
+        assert said(capsys, "schema", name).out == (SCHEMAS / f"{name}.schema.json").read_text()
+        assert read_schema(name)["title"]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("tosk", "did you mean 'task'?"), ("../task", "did you mean 'task'?"), ("zzz", "there are agent, ")]
+)
+def test_a_schema_that_is_not_there(name: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert hint in said(capsys, "schema", name, status=66).err
+
+
+@pytest.mark.parametrize("text", ["TS120", "ts120", "120", " TS120 "])
+def test_a_code_is_explained_however_it_is_written(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    out = said(capsys, "explain", text).out
+    assert out.startswith("TS120: schedule not understood\n")
+    assert CODES["TS120"].cause in out
+    assert CODES["TS120"].remedy in out
+    assert 'reason="schedule"' in out
+
+
+def test_every_code_is_listed_and_can_be_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = [line.split()[0] for line in said(capsys, "explain").out.splitlines()]
+    assert listed == list(CODES)
+    for code in listed:
+        assert said(capsys, "explain", code).out.startswith(code)
+
+
+def test_an_explanation_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert json.loads(said(capsys, "explain", "TS330", "--json").out) == {
+        "code": "TS330",
+        "title": CODES["TS330"].title,
+        "cause": CODES["TS330"].cause,
+        "remedy": CODES["TS330"].remedy,
+        "reason": None,
+    }
+    assert len(json.loads(said(capsys, "explain", "--json").out)) == len(CODES)
+
+
+@pytest.mark.parametrize("text", ["TS999", "nonsense", "TS12", "1200"])
+def test_a_code_that_is_not_there(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "`torchsync explain` lists all of them" in said(capsys, "explain", text, status=66).err
+
+
+# facts
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("TORCHSYNC_CONFIG", raising=False)
+    path = tmp_path / "agent.yaml"
+    path.write_text(
+        "version: 1\nrepository: {url: /srv/tasks.git}\nhost: {name: DB-1, labels: {role: db, site: us}, addresses: [10.2.0.7]}\n"
+    )
+    return path
+
+
+def test_the_facts_are_those_of_the_configuration(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = said(capsys, "facts", "--config", str(config)).out.splitlines()
+    assert out[:3] == ["name       db-1", "addresses  10.2.0.7", "labels     role=db, site=us"]
+    assert out[3] == f"zone       {read_host_facts().zone}"
+
+
+def test_without_a_configuration_the_host_speaks_for_itself(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TORCHSYNC_CONFIG", raising=False)
+    monkeypatch.setattr("torchsync.cli.place.USUAL_CONFIG", "/nonexistent/agent.yaml")
+    found = json.loads(said(capsys, "facts", "--json").out)
+    host = read_host_facts()
+    assert found == {"name": host.name, "addresses": list(host.addresses), "labels": {}, "zone": host.zone}
+
+
+def test_what_facts_prints_is_what_plan_takes(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    facts = tmp_path / "facts.json"
+    facts.write_text(said(capsys, "facts", "--config", str(config), "--json").out)
+    (tmp_path / "r/tasks").mkdir(parents=True)
+    (tmp_path / "r/tasks/a.yaml").write_text(one_task("a", hosts="[10.2.0.0/16]"))
+    out = json.loads(said(capsys, "plan", str(tmp_path / "r"), "--facts", str(facts), "--json", status=10).out)
+    assert [step["task"] for step in out["added"]] == ["a"]
+
+
+def test_with_a_repository_the_facts_are_those_in_force(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "r/tasks").mkdir(parents=True)
+    (tmp_path / "r/tasks/a.yaml").write_text(one_task("a"))
+    (tmp_path / "r/hosts.yaml").write_text("hosts: {db-1: {labels: {site: eu, rack: '7'}, timezone: Asia/Tokyo}}\n")
+    shown = said(capsys, "facts", "--config", str(config), "--path", str(tmp_path / "r"), "--json")
+    assert json.loads(shown.out) == {
+        "name": "db-1",
+        "addresses": ["10.2.0.7"],
+        "labels": {"site": "us", "rack": "7", "role": "db"},
+        "zone": "Asia/Tokyo",
+    }
+    assert shown.err == "notice: the label site is 'us' by agent.yaml, over 'eu' by hosts.yaml\n"
+
+
+def test_a_configuration_that_cannot_be_used_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "agent.yaml").write_text("version: 1\n")
+    assert "TS302" in said(capsys, "facts", "--config", str(tmp_path / "agent.yaml"), status=78).err
