@@ -39,6 +39,7 @@ core.diff
 core.durations
 core.entries
 core.factswatch
+core.filetext
 core.instants
 core.inventory
 core.lifecycle

@@ -145,7 +145,7 @@ def test_http_needs_a_word_of_the_operator() -> None:
 @pytest.mark.parametrize(
     ("text", "code", "message"),
     [
-        pytest.param("", "TS301", "no document", id="empty"),
+        pytest.param("", "TS301", "nothing but blanks", id="empty"),
         pytest.param("version: 1\nrepository: {url: *x}\n", "TS301", "alias", id="yaml"),
         pytest.param(SMALLEST + "version: 1\n", "TS301", "twice", id="key twice"),
         pytest.param("version: 1\n", "TS302", "lacks `repository`", id="no repository"),

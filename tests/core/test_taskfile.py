@@ -225,12 +225,13 @@ def test_what_a_later_version_has_is_named_as_such(field: str) -> None:
         pytest.param("cwd: /", "did you mean `working_dir`?", id="another word for it"),
         pytest.param("tz: UTC", "did you mean `timezone`?", id="short for it"),
         pytest.param("alert: {severty: info}", "did you mean `severity`?", id="one level down"),
-        pytest.param("xyzzy: 1", "", id="nothing like it"),
+        pytest.param("xyzzy: 1", "known here: description, owner, ", id="nothing like it"),
     ],
 )
 def test_an_unknown_field_comes_with_a_guess(field: str, hint: str) -> None:
     (problem,) = problems_of(cron(field))
-    assert (problem.code, problem.hint) == ("TS110", hint)
+    assert problem.code == "TS110"
+    assert problem.hint.startswith(hint)
 
 
 @pytest.mark.parametrize(

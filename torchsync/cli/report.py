@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TextIO
 
@@ -19,20 +20,27 @@ def print_problems(
 ) -> None:
     """Every problem is on the stream; with the line of its file where `sources` holds that by path. Coloured on a terminal only."""
     coloured = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    split: dict[str, Sequence[str]] = {}
     for problem in problems:
-        for line in problem_lines(problem, sources or {}, coloured=coloured, is_warning=are_warnings):
+        if problem.path not in split:
+            split[problem.path] = _lines((sources or {}).get(problem.path, b""))
+        for line in _problem_lines(problem, split[problem.path], coloured=coloured, is_warning=are_warnings):
             print(line, file=stream)
 
 
 def problem_lines(problem: Problem, sources: Mapping[str, bytes], *, coloured: bool = False, is_warning: bool = False) -> Iterator[str]:
     """`FILE:LINE:COLUMN: CODE message`, then, where they are known, the line of the file, a caret below its column, and the hint."""
+    return _problem_lines(problem, _lines(sources.get(problem.path, b"")), coloured=coloured, is_warning=is_warning)
+
+
+def _problem_lines(problem: Problem, lines: Sequence[str], *, coloured: bool, is_warning: bool) -> Iterator[str]:
     place = ":".join(str(part) for part in (problem.path, problem.line, problem.column) if part)
     is_named = any(f"{quote}{problem.task}{quote}" in problem.message for quote in '`"')
     subject = f"task {problem.task}: " if problem.task and not is_named else ""
     head = f"{paint(printable(place), Tone.HEAD, coloured=coloured)}: " if place else ""
     code = paint(problem.code, Tone.HEAD if is_warning else Tone.BAD, coloured=coloured)
     yield f"{head}{code} {'warning: ' if is_warning else ''}{printable(subject + problem.message)}"
-    yield from _excerpt(problem, sources, coloured=coloured)
+    yield from _excerpt(problem, lines, coloured=coloured)
     if problem.hint:
         yield paint(f"    {printable(problem.hint)}", Tone.GOOD, coloured=coloured)
 
@@ -57,16 +65,23 @@ def _problem_document(problem: Problem) -> Json:
     }
 
 
-def _excerpt(problem: Problem, sources: Mapping[str, bytes], *, coloured: bool) -> Iterator[str]:
+def _lines(source: bytes) -> Sequence[str]:
+    return source.decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
+
+
+def _excerpt(problem: Problem, lines: Sequence[str], *, coloured: bool) -> Iterator[str]:
     """The line of the file as far as it fits, and a caret below the place. Nothing when the text is not at hand."""
-    lines = sources.get(problem.path, b"").decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     if not 0 < problem.line <= len(lines) or not lines[problem.line - 1].strip() or "\0" in lines[problem.line - 1]:
         return
     start = max(0, problem.column - 1 - _WIDEST // 2) if problem.column > _WIDEST else 0
-    shown = printable(lines[problem.line - 1].replace("\t", " ")[start : start + _WIDEST])
+    shown = printable(lines[problem.line - 1][start : start + _WIDEST].replace("\t", " "))
     number = f"{problem.line:5} | "
     yield paint(number, Tone.FAINT, coloured=coloured) + shown
     if problem.column:
-        yield (
-            paint("      | ", Tone.FAINT, coloured=coloured) + " " * (problem.column - 1 - start) + paint("^", Tone.BAD, coloured=coloured)
-        )
+        before = " " * _width(shown[: problem.column - 1 - start])
+        yield paint("      | ", Tone.FAINT, coloured=coloured) + before + paint("^", Tone.BAD, coloured=coloured)
+
+
+def _width(text: str) -> int:
+    """How many columns a terminal takes for `text`: two for wide characters, none for accents that sit on another (UAX #11)."""
+    return sum(0 if unicodedata.combining(character) else 1 + (unicodedata.east_asian_width(character) in "WF") for character in text)

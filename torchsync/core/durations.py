@@ -14,6 +14,15 @@ LONGEST = Millis(366 * 86_400_000)
 
 _DURATION = re.compile(DURATION)
 _DURATION_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms"))
+_MEANT = re.compile(r"(?P<number>[0-9]{1,9}(\.[0-9]{1,3})?)\s*(?P<unit>[a-z]*)")
+_UNIT_NAMES = {
+    1: ("ms", "msec", "millisecond", "milliseconds"),
+    1_000: ("", "s", "sec", "secs", "second", "seconds"),
+    60_000: ("m", "min", "mins", "minute", "minutes"),
+    3_600_000: ("h", "hr", "hrs", "hour", "hours"),
+    86_400_000: ("d", "day", "days"),
+    604_800_000: ("w", "week", "weeks"),
+}
 _SIZE = re.compile(SIZE)
 _SIZE_UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 
@@ -24,6 +33,16 @@ def parse_duration(text: str) -> Millis | None:
     if found is None:
         return None
     return Millis(sum(int(number or 0) * size for number, (size, _) in zip(found.groups(), _DURATION_UNITS, strict=True)))
+
+
+def meant_duration(text: str) -> str:
+    """How `parse_duration` would have it, for what people write elsewhere: `2 hours`, `90 sec`, `1.5h`, `2H`, `90` for seconds; else empty."""
+    found = _MEANT.fullmatch(text.strip().lower())
+    if found is None:
+        return ""
+    unit = next((unit for unit in _UNIT_NAMES if found["unit"] in _UNIT_NAMES[unit]), None)
+    length = round(float(found["number"]) * unit) if unit else 0
+    return format_duration(Millis(length)) if 0 < length <= LONGEST else ""
 
 
 def format_duration(length: Millis) -> str:

@@ -26,17 +26,20 @@ class HostsFileReader:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._schema = Schema(schema)
 
-    def read(self, content: bytes) -> tuple[Inventory, tuple[Problem, ...]]:
-        """The inventory, and what is wrong with it, in the order of its lines. With problems the inventory serves further checks only."""
+    def read(self, content: bytes) -> tuple[Inventory | None, tuple[Problem, ...]]:
+        """The inventory, and what is wrong with it, in the order of its lines. With problems the inventory serves further checks only; None
+        where nobody can tell which groups there are.
+        """
         loaded = load(content, LIMITS)
         faults = list(loaded.faults)
-        inventory = Inventory()
+        inventory: Inventory | None = None
         if loaded.document is not None:
             violations = self._schema.check(loaded.document)
             faults += [violation.fault for violation in violations]
             found = _Sections(loaded.document, bad_routes(loaded.document, violations))
-            inventory = Inventory(hosts=dict(found.hosts()), groups=dict(found.groups()))
-            faults += [*found.faults, *_group_faults(loaded.document, inventory.groups)]
+            told = Inventory(hosts=dict(found.hosts()), groups=dict(found.groups()))
+            faults += [*found.faults, *_group_faults(loaded.document, told.groups)]
+            inventory = told if found.knows_groups else None
         return inventory, tuple(_problem(fault) for fault in sorted(faults, key=lambda fault: (fault.line, fault.column, fault.code)))
 
 
@@ -47,6 +50,11 @@ class _Sections:
         self.faults: list[Fault] = []
         self._document = document
         self._bad = bad
+
+    @property
+    def knows_groups(self) -> bool:
+        """Every group that is meant to be there is among `groups`."""
+        return not self._is_bad(()) and not any(route[0] == "groups" and len(route) <= 2 for route in self._bad if route)
 
     def hosts(self) -> Iterator[tuple[str, HostEntry]]:
         for name, entry in self._mapping("hosts"):
@@ -95,7 +103,7 @@ class _Sections:
             return False
         fault = check_selector(text)
         if fault:
-            self._complain(fault.code, fault.message, route)
+            self._complain(fault.code, fault.message, route, fault.hint)
         return fault is None
 
     def _is_bad(self, route: Route) -> bool:
@@ -106,30 +114,67 @@ class _Sections:
 
 
 def _group_faults(document: Document, groups: Groups) -> Iterator[Fault]:
-    """Groups that name others which are not there, and groups that contain themselves."""
-    for name in groups:
-        selectors = document.value_at(("groups", name))
-        for index, selector in enumerate(selectors if isinstance(selectors, list) else ()):
-            inner = group_of(selector) if isinstance(selector, str) else None
-            if inner is None:
-                continue
-            what = _fault_of_group(name, inner, groups, document)
-            if what:
-                yield _fault("TS133", what[0], document.place_of(("groups", name, index)), what[1])
+    """Groups that name others which are not there, groups that contain themselves, and the first that is nested too deep.
+
+    A group is told once to contain itself, however many of its selectors lead back to it; what only contains such a group is right in itself.
+    """
+    named = {name: _named(document, name) for name in groups}
+    depths = _depths(named)
+    circles = _circles({name: inner for name, inner in named.items() if name not in depths})
+    for name, inner in named.items():
+        for group, index in inner.items():
+            if ("groups", group) not in document.values:
+                yield _fault("TS133", f"there is no group `{group}`", document.place_of(("groups", name, index)), known_groups(groups))
+        back = [index for group, index in inner.items() if (name, group) in circles]
+        if back:
+            place = document.place_of(("groups", name, min(back)))
+            yield _fault("TS133", f"the group `{name}` contains itself", place, "take the circle apart: take this selector out")
+        elif depths.get(name) == _DEEPEST + 1:
+            index = next(index for group, index in inner.items() if depths.get(group) == _DEEPEST)
+            message = f"groups are nested more than {_DEEPEST} deep from `{name}` on"
+            yield _fault("TS133", message, document.place_of(("groups", name, index)), "write the selectors out")
 
 
-def _fault_of_group(name: str, inner: str, groups: Groups, document: Document) -> tuple[str, str] | None:
-    """Message and hint."""
-    if ("groups", inner) not in document.values:
-        return f"there is no group `{inner}`", known_groups(groups)
-    reached = {inner}
-    for _ in range(_DEEPEST):
-        if name in reached:
-            return f"the group `{name}` contains itself", "take the circle apart"
-        reached = {deeper for group in reached for selector in groups.get(group, ()) if (deeper := group_of(selector))}
-        if not reached:
-            return None
-    return f"groups are nested more than {_DEEPEST} deep from `{name}` on", "write the selectors out"
+def _named(document: Document, name: str) -> Mapping[str, int]:
+    """The groups that a group names, and the index of the first selector that does."""
+    selectors = document.value_at(("groups", name))
+    found: dict[str, int] = {}
+    for index, selector in enumerate(selectors if isinstance(selectors, list) else ()):
+        inner = group_of(selector) if isinstance(selector, str) else None
+        if inner is not None:
+            found.setdefault(inner, index)
+    return found
+
+
+def _depths(named: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """How deep each group is nested, 0 when it names none that is there; not those that are in a circle or contain one."""
+    missing = {name: len(inner.keys() & named.keys()) for name, inner in named.items()}
+    users: dict[str, list[str]] = {name: [] for name in named}
+    for name, inner in named.items():
+        for group in inner.keys() & named.keys():
+            users[group].append(name)
+    depths: dict[str, int] = {}
+    settled = [name for name, number in missing.items() if number == 0]
+    while settled:
+        depths |= dict.fromkeys(settled, 1 + max(depths.values(), default=-1))
+        above = [user for group in settled for user in users[group]]
+        settled = []
+        for user in above:
+            missing[user] -= 1
+            if not missing[user]:
+                settled.append(user)
+    return depths
+
+
+def _circles(named: Mapping[str, Mapping[str, int]]) -> set[tuple[str, str]]:
+    """The pairs of a group and one it names that leads back to it. Warshall's closure, with a bit for each group."""
+    bits = {name: 1 << number for number, name in enumerate(named)}
+    reached = {name: sum(bits[group] for group in inner if group in bits) for name, inner in named.items()}
+    for group, bit in bits.items():
+        for name, found in reached.items():
+            if found & bit:
+                reached[name] = found | reached[group]
+    return {(name, group) for name, inner in named.items() for group in inner if reached.get(group, 0) & bits[name]}
 
 
 def known_groups(groups: Groups) -> str:

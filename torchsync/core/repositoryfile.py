@@ -39,6 +39,11 @@ class RepositorySettings:
         return CommonRules(defaults=self.defaults, min_interval=self.guards.min_interval)
 
 
+_NOTHING = Document(value={}, values={}, keys={}, broken=frozenset(), lines=())
+UNREADABLE_DEFAULTS = Layer(path=PATH, document=_NOTHING, root=("defaults",), bad=frozenset({()}))
+"""Nobody can tell what the defaults are, so no task is told to lack anything."""
+
+
 @dataclass(frozen=True, slots=True)
 class TooOld:
     """A newer version is required to judge the repository."""
@@ -58,7 +63,7 @@ class RepositoryFileReader:
         loaded = load(content)
         problems = [_problem(fault) for fault in loaded.faults]
         if loaded.document is None:
-            return RepositorySettings(), tuple(problems)
+            return RepositorySettings(defaults=UNREADABLE_DEFAULTS), tuple(problems)
         if too_old := _too_old(loaded.document, self._version):
             return too_old
         violations = self._schema.check(loaded.document)

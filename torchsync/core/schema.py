@@ -16,9 +16,10 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 from referencing import Registry
 
+from torchsync.core.durations import meant_duration
 from torchsync.core.jsontext import Json
 from torchsync.core.later import is_later_field, is_later_value
-from torchsync.core.yamlfault import Fault
+from torchsync.core.yamlfault import MOST_FAULTS, Fault, and_more, brief, odd_character
 from torchsync.core.yamltext import Document, Place, Route
 
 _SYNONYMS = {
@@ -28,6 +29,8 @@ _SYNONYMS = {
 }  # fmt: skip
 _BOOLEAN_WORDS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 _LONGEST_QUOTE = 60
+_TOO_MUCH = {"maxLength": "characters", "maxItems": "entries", "maxProperties": "keys"}
+_LATER = "take it out, or upgrade torchsync on every host first"
 
 NAME = ""
 """The last step of a route that means a key itself, and not its value."""
@@ -57,11 +60,16 @@ class Schema:
         self._validator = _Validator(schema, registry=Registry())
 
     def check(self, document: Document) -> tuple[Violation, ...]:
-        """Everything in the document that breaks the schema; what could not be read at all, or is only misspelt, is not told again."""
+        """Everything in the document that breaks the schema; what could not be read at all, or is only misspelt, is not told again.
+
+        After `MOST_FAULTS` of them the last one says that the rest was not looked at; its route is that of the whole document.
+        """
         found: dict[Route, Violation] = {}
         for error in self._validator.iter_errors(document.value):
             for violation in _violations(error, document):
                 found.setdefault(violation.route, violation)
+                if len(found) == MOST_FAULTS:
+                    return (*found.values(), Violation((), and_more(violation.fault)))
         meant = {violation.meant for violation in found.values()} - document.values.keys()
         return tuple(violation for route, violation in found.items() if route not in document.broken | meant)
 
@@ -114,11 +122,11 @@ def field_name(route: Route) -> str:
         case (*_, int(index)):
             return f"entry {index + 1} of {field_name(route[:-1])}"
         case ("tasks", name):
-            return f"the task `{name}`"
+            return f"the task `{brief(str(name))}`"
         case ("tasks", _, *rest):
-            return f"`{'.'.join(map(str, rest))}`"
+            return f"`{brief('.'.join(map(str, rest)))}`"
         case _:
-            return f"`{'.'.join(map(str, route))}`"
+            return f"`{brief('.'.join(map(str, route)))}`"
 
 
 def task_of(route: Route) -> str:
@@ -135,8 +143,7 @@ def shown(value: object) -> str:
     if isinstance(value, (int, float)):
         return f"the number {value}"
     if isinstance(value, str):
-        quoted = value.replace("\n", "\\n")
-        return f'"{quoted}"' if len(quoted) <= _LONGEST_QUOTE else f"a text of {len(value):,} characters"
+        return f'"{brief(value)}"' if len(value) <= _LONGEST_QUOTE else f"a text of {len(value):,} characters"
     if isinstance(value, list):
         return "a list" if value else "an empty list"
     return "a mapping"
@@ -146,8 +153,8 @@ def _violations(error: Any, document: Document) -> Iterator[Violation]:
     route: Route = tuple(error.absolute_path)
     if "propertyNames" in error.absolute_schema_path:
         name = str(error.instance)
-        message = f"{shown(name)} is not {error.schema['x-form']}"
-        yield _violation((*route, name, NAME), "TS111", message, document.key_place_of((*route, name)))
+        message, hint = f"{shown(name)} is not {error.schema['x-form']}", _better_name(name, error.schema)
+        yield _violation((*route, name, NAME), "TS111", message, document.key_place_of((*route, name)), hint)
     elif error.validator == "additionalProperties":
         for name in error.instance:
             if name not in error.schema["properties"]:
@@ -155,18 +162,37 @@ def _violations(error: Any, document: Document) -> Iterator[Violation]:
     elif error.validator == "required":
         for name in error.validator_value:
             if name not in error.instance:
-                yield _violation((*route, name), "TS112", f"{field_name(route)} lacks `{name}`", document.key_place_of(route))
+                message, hint = f"{field_name(route)} lacks `{name}`", _missing_hint(name, error.schema["properties"][name])
+                yield _violation((*route, name), "TS112", message, document.key_place_of(route), hint)
+    elif error.validator in _TOO_MUCH:
+        what = _TOO_MUCH[error.validator]
+        message = f"{field_name(route)} must have at most {error.validator_value:,} {what}, found {len(error.instance):,}"
+        yield _violation(route, "TS111", message, document.place_of(route))
     else:
         yield _wrong_value(route, error.instance, error.schema, document)
+
+
+def _missing_hint(name: str, schema: Mapping[str, Any]) -> str:
+    return f"add `{name}: {schema['const']}`" if "const" in schema else f"add `{name}`, {_form(schema)}"
+
+
+def _better_name(name: str, schema: Mapping[str, Any]) -> str:
+    """What to call it instead: a name of the right form that is as near as can be told."""
+    for joint in "-_":
+        guess = re.sub(r"[^A-Za-z0-9]+", joint, name).strip(joint)
+        for better in (guess, guess.lower()):
+            if name.isascii() and "=" not in name and len(better) <= schema["maxLength"] and re.search(schema["pattern"], better):
+                return f"write `{better}`"
+    return odd_character(name) or "choose another name"
 
 
 def _unknown(route: Route, known: Sequence[str], document: Document) -> Violation:
     place, name = document.key_place_of(route), str(route[-1])
     if is_later_field(route):
-        return _violation(route, "TS113", f"{field_name(route)} is not in this version", place)
+        return _violation(route, "TS113", f"{field_name(route)} is not in this version", place, _LATER)
     synonym = _SYNONYMS.get(name, "")
     guesses = [synonym] if synonym in known else get_close_matches(name.lower(), known, n=1)
-    hint = f"did you mean `{guesses[0]}`?" if guesses else f"known here: {', '.join(known)}" if len(known) <= 12 else ""
+    hint = f"did you mean `{guesses[0]}`?" if guesses else odd_character(name) or f"known here: {', '.join(known)}"
     found = _violation(route, "TS110", f"unknown field {field_name(route)}", place, hint)
     return replace(found, meant=(*route[:-1], guesses[0])) if guesses else found
 
@@ -174,9 +200,10 @@ def _unknown(route: Route, known: Sequence[str], document: Document) -> Violatio
 def _wrong_value(route: Route, value: Json, schema: Mapping[str, Any], document: Document) -> Violation:
     place = document.place_of(route)
     if is_later_value(route, value):
-        return _violation(route, "TS113", f"{field_name(route)}: {shown(value)} is not in this version", place)
+        return _violation(route, "TS113", f"{field_name(route)}: {shown(value)} is not in this version", place, _LATER)
     if "const" in schema and isinstance(value, int) and value > schema["const"]:
-        return _violation(route, "TS113", f"version {value} of the format is not in this version, which reads {schema['const']}", place)
+        message = f"version {value} of the format is not in this version, which reads {schema['const']}"
+        return _violation(route, "TS113", message, place, f"write `{schema['const']}`, or upgrade torchsync on every host first")
     message = f"{field_name(route)} must be {_form(schema)}, found {shown(value)}"
     return _violation(route, "TS111", message, place, _hint(value, schema))
 
@@ -210,28 +237,58 @@ def _plain_form(schema: Mapping[str, Any]) -> str:
 
 def _hint(value: Json, schema: Mapping[str, Any]) -> str:
     kinds = schema.get("type", ())
-    if isinstance(value, str) and "boolean" in kinds:
-        return f"write `{_BOOLEAN_WORDS[value.lower()]}`" if value.lower() in _BOOLEAN_WORDS else ""
-    if isinstance(value, str) and "array" in kinds and "string" not in kinds:
-        return f'write ["{value}"]' if len(value) <= _LONGEST_QUOTE and '"' not in value else "write a list"
-    if isinstance(value, str):
-        return _text_hint(value, schema)
+    if isinstance(value, str) and len(value) <= _LONGEST_QUOTE:
+        return _boolean_hint(value, kinds) or _number_hint(value, schema) or _list_hint(value, schema) or _text_hint(value, schema)
+    if "boolean" in kinds and isinstance(value, int):
+        return f"write `{str(bool(value)).lower()}`" if value in (0, 1) else ""
     if isinstance(value, (bool, int, float)) and "string" in kinds:
         return _quote_hint(value, schema)
-    return f"write [{value}]" if isinstance(value, int) and "array" in kinds else ""
+    if isinstance(value, list) and "object" in kinds:
+        pairs = [entry.partition("=") for entry in value if isinstance(entry, str) and "=" in entry]
+        return f'write a mapping, as in {{{brief(pairs[0][0])}: "{brief(pairs[0][2])}"}}' if pairs else ""
+    return f"write [{value}]" if type(value) is int and "array" in kinds else ""
+
+
+def _boolean_hint(value: str, kinds: Sequence[str]) -> str:
+    if "boolean" not in kinds:
+        return ""
+    word = value.lower()
+    return f"write `{_BOOLEAN_WORDS[word]}`" if word in _BOOLEAN_WORDS else f"write `{word}`, without quotes" * (word in ("true", "false"))
+
+
+def _number_hint(value: str, schema: Mapping[str, Any]) -> str:
+    """For a number in quotes, where that number would do."""
+    is_number = re.fullmatch(r"[0-9]{1,9}", value) is not None and (
+        "const" in schema or {"integer", "number"} & set(schema.get("type", ()))
+    )
+    fits = is_number and schema.get("minimum", schema.get("const")) <= int(value) <= schema.get("maximum", schema.get("const"))
+    return f"write `{int(value)}`, without quotes" if fits else ""
+
+
+def _list_hint(value: str, schema: Mapping[str, Any]) -> str:
+    if "array" not in schema.get("type", ()) or "string" in schema["type"] or not set(value).isdisjoint('"\\') or not value.isprintable():
+        return ""
+    entries = [entry for entry in re.split(r"[,\s]+", value) if entry]
+    if schema["items"]["type"] == "integer":
+        return f"write [{', '.join(entries)}]" if all(entry.isdecimal() for entry in entries) else ""
+    return "write [{}]".format(", ".join(f'"{entry}"' for entry in entries))
 
 
 def _text_hint(value: str, schema: Mapping[str, Any]) -> str:
     if "a size" in _form(schema) and (found := re.fullmatch(r"([0-9]+) ?([kmgt])i?b?", value.lower())):
-        return f"write `{found[1]}{found[2].replace('k', 'K').upper()}iB`"
+        return f"write `{found[1]}{found[2].upper()}iB`"
+    if "a duration" in _form(schema) and (meant := meant_duration(value)):
+        return f"write `{meant}`"
     choices = [str(choice) for choice in schema.get("enum", ()) if choice is not None]
     guesses = get_close_matches(value, choices, n=1) or get_close_matches(value.upper(), choices, n=1)
-    return f"did you mean `{guesses[0]}`?" if guesses else ""
+    return f"did you mean `{guesses[0]}`?" if guesses else odd_character(value)
 
 
 def _quote_hint(value: float | bool, schema: Mapping[str, Any]) -> str:
     if "a duration" in _form(schema):
-        return f"write `{value}s` for seconds" if type(value) is int else ""
+        return f"write `{value}s` for seconds" if type(value) is int and value >= 0 else ""
+    if "a size" in _form(schema):
+        return f"write `{value}B` for bytes" if type(value) is int and value >= 0 else ""
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return f'write "{text}"' if "pattern" not in schema or re.search(schema["pattern"], text) else ""
 

@@ -18,6 +18,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from types import MappingProxyType
 
 from torchsync.core.model import HostFacts
+from torchsync.core.yamlfault import brief
 
 _HOST_PATTERN = re.compile(r"[a-z0-9._*?\[\]!-]+")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?")
@@ -33,10 +34,11 @@ _NO_GROUPS: Groups = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class SelectorFault:
-    """What is wrong with a selector: a code of the table, and a sentence that says what to write."""
+    """What is wrong with a selector, by a code of the table, and what to write instead."""
 
     code: str
     message: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,7 @@ def _fault_of_shape(text: str, body: str) -> SelectorFault | None:
     if not body:
         return _fault(text, "is empty", "write a host name pattern, an address or network, label=pattern, or @group")
     if any(character.isspace() or not character.isprintable() for character in body):
-        return _fault(text, "contains a space or a control character", "write it without; one list entry for each selector")
+        return _fault(text, "contains a space or a control character", "write one list entry for each selector, without blanks")
     if body.startswith("!"):
         return _fault(text, "has two `!`", "write one, or none")
     if body.count("[") and not _brackets_close(body):
@@ -209,11 +211,11 @@ def _parse_labels(body: str) -> LabelPatterns | SelectorFault:
     for term in body.split("&"):
         name, equals, pattern = term.partition("=")
         if not equals:
-            return _fault(body, f"joins `{term}` by `&`, which is for labels only", "write every part as label=pattern")
+            return _fault(body, f"joins `{brief(term)}` by `&`, which is for labels only", "write every part as label=pattern")
         if name.endswith("!"):
             return _fault(body, "has the `!` inside", f"write `!{name[:-1]}={pattern}` as an entry of its own")
         if not _LABEL_NAME.fullmatch(name):
-            return _fault(body, f"has `{name}` for the name of a label", "use letters, digits, `.`, `_`, `/`, `-`")
+            return _fault(body, f"has `{brief(name)}` for the name of a label", "use letters, digits, `.`, `_`, `/`, `-`")
         if not pattern:
             return _fault(body, f"has no pattern for the label {name}", f"write `{name}=*` for every host that has the label")
         patterns.append((name, pattern))
@@ -246,5 +248,5 @@ def _brackets_close(body: str) -> bool:
     return True
 
 
-def _fault(text: str, what: str, remedy: str) -> SelectorFault:
-    return SelectorFault("TS131", f"`{text}` {what}; {remedy}" if text else f"a selector {what}; {remedy}")
+def _fault(text: str, what: str, hint: str) -> SelectorFault:
+    return SelectorFault("TS131", f"`{brief(text)}` {what}" if text else f"a selector {what}", hint)

@@ -32,7 +32,7 @@ from torchsync.core.model import (
 from torchsync.core.schema import Schema, bad_routes, task_of
 from torchsync.core.selector import check_selector
 from torchsync.core.taskfields import Layer, TaskFields
-from torchsync.core.yamlfault import Fault
+from torchsync.core.yamlfault import Fault, brief
 from torchsync.core.yamltext import Document, Route, load
 from torchsync.errors import Problem
 
@@ -91,7 +91,9 @@ def _in_order(problems: list[Problem]) -> tuple[Problem, ...]:
 
 
 def _problem(path: str, fault: Fault, task: str = "") -> Problem:
-    return Problem(code=fault.code, message=fault.message, path=path, line=fault.line, column=fault.column, task=task, hint=fault.hint)
+    return Problem(
+        code=fault.code, message=fault.message, path=path, line=fault.line, column=fault.column, task=brief(task, most=63), hint=fault.hint
+    )
 
 
 def _tasks(path: str, document: Document, bad: frozenset[Route], rules: CommonRules) -> Iterator[TaskFields]:
@@ -208,7 +210,9 @@ def _schedule(fields: TaskFields, jitter: Millis, min_interval: Millis) -> str:
         if not isinstance(found, ScheduleRefusal):
             _check_gap(fields, shortest_gap(found), jitter, min_interval)
     elif not fields.is_unsure("schedule") and not fields.is_unsure("type"):
-        fields.complain("TS112", f"the task `{fields.name}` lacks `schedule`", fields.key_spot(), "add it, or `type: daemon`")
+        fields.complain(
+            "TS112", f"the task `{brief(fields.name, most=63)}` lacks `schedule`", fields.key_spot(), "add it, or `type: daemon`"
+        )
     return text
 
 
@@ -242,12 +246,14 @@ def _command(fields: TaskFields) -> Command:
     command = fields.value("command")
     if command is None:
         if not fields.is_unsure("command"):
-            fields.complain("TS112", f"the task `{fields.name}` lacks `command`", fields.key_spot())
+            hint = "add it, such as `command: ./scripts/backup.sh`"
+            fields.complain("TS112", f"the task `{brief(fields.name, most=63)}` lacks `command`", fields.key_spot(), hint)
         return ShellCommand("")
     if isinstance(command, str):
         return ShellCommand(command, fields.text("shell", "/bin/sh"))
     if not command[0]:
-        fields.complain("TS111", "the program in `command` is an empty text", fields.spot("command", 0))
+        hint = "write the program first, then its arguments"
+        fields.complain("TS111", "the program in `command` is an empty text", fields.spot("command", 0), hint)
     if fields.is_own("shell") and "shell" in fields:
         fields.complain(
             "TS114", "`shell` means nothing for a command given as a list", fields.key_spot("shell"), "give the command as a text"
@@ -259,7 +265,7 @@ def _hosts(fields: TaskFields) -> tuple[str, ...]:
     selectors = dict(fields.entries("hosts"))
     for index, selector in selectors.items():
         if fault := check_selector(selector):
-            fields.complain(fault.code, fault.message, fields.spot("hosts", index))
+            fields.complain(fault.code, fault.message, fields.spot("hosts", index), fault.hint)
     return tuple(selectors.values())
 
 

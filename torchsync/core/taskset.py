@@ -46,7 +46,7 @@ class TaskReader(Protocol):
 
 
 class InventoryReader(Protocol):
-    def read(self, content: bytes) -> tuple[Inventory, tuple[Problem, ...]]: ...
+    def read(self, content: bytes) -> tuple[Inventory | None, tuple[Problem, ...]]: ...
 
 
 class SettingsReader(Protocol):
@@ -149,15 +149,17 @@ def judge(
     over = tuple(_limit_problems(entries))
     if over:
         return Rejection(problems=over, found=len(over))
-    settings, findings, common = RepositorySettings(), _Findings(), common_files(entries)
+    findings, common = _Findings(), common_files(entries)
+    settings, inventory = _unread(entries)
     if repositoryfile.PATH in common:
         read = readers.settings.read(contents[repositoryfile.PATH])
         if isinstance(read, TooOld):
             return Rejection(problems=(read.problem,), found=1)
         settings, problems = read
         findings.add(problems)
-    inventory, problems = readers.inventory.read(contents[hostsfile.PATH]) if hostsfile.PATH in common else (Inventory(), ())
-    findings.add(problems)
+    if hostsfile.PATH in common:
+        inventory, problems = readers.inventory.read(contents[hostsfile.PATH])
+        findings.add(problems)
     findings.add(path_problems(entries, contents))
     findings.add(_file_problems(entries))
     drafts = _drafts(entries, contents, _Reading(readers.tasks, settings.rules, cache, on_file), findings)
@@ -168,7 +170,14 @@ def judge(
         return Rejection(problems=findings.first(), found=findings.found)
     found = (FoundTask(draft, fingerprint_of(draft.definition, _inputs(draft.task, tree))) for draft in drafts)
     ordered = tuple(sorted(found, key=lambda task: task.name))
-    return TaskSet(found=ordered, files=len(task_files(entries)), settings=settings, inventory=inventory)
+    return TaskSet(found=ordered, files=len(task_files(entries)), settings=settings, inventory=inventory or Inventory())
+
+
+def _unread(entries: Sequence[TreeEntry]) -> tuple[RepositorySettings, Inventory | None]:
+    """What is known without reading the two common files: all of it where they are not there."""
+    paths = {entry.path for entry in entries} & _COMMON.keys()
+    defaults = repositoryfile.UNREADABLE_DEFAULTS if repositoryfile.PATH in paths else None
+    return RepositorySettings(defaults=defaults), None if hostsfile.PATH in paths else Inventory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,25 +224,36 @@ def fingerprint(task: Task, inputs: Iterable[tuple[str, str, str]]) -> Fingerpri
 class _Findings:
     """Counts every problem and keeps the first ones by place: a hostile commit has millions.
 
-    What thousands of tasks have from one line of torchsync.yaml is one problem.
+    What thousands of tasks have from one line of torchsync.yaml, or from one of the defaults of their file, is one problem. Those of a file
+    come one after the other, but for torchsync.yaml, so what was told of the last file is enough to know.
     """
 
     def __init__(self) -> None:
         self.found = 0
         self._kept: list[Problem] = []
         self._of_all: set[tuple[object, ...]] = set()
+        self._of_last: set[tuple[object, ...]] = set()
+        self._last = ""
 
     def add(self, problems: Iterable[Problem]) -> None:
         for problem in problems:
-            if problem.path == repositoryfile.PATH:
-                key = (problem.line, problem.column, problem.code, problem.message)
-                if key in self._of_all:
-                    continue
-                self._of_all.add(key)
+            if self._is_told(problem):
+                continue
             self.found += 1
             self._kept.append(problem)
             if len(self._kept) >= 4 * MAX_PROBLEMS:
                 self._kept = list(self.first())
+
+    def _is_told(self, problem: Problem) -> bool:
+        """Whether the same was added before at this place; it is from now on."""
+        if problem.path not in (repositoryfile.PATH, self._last):
+            self._last, self._of_last = problem.path, set()
+        told = self._of_all if problem.path == repositoryfile.PATH else self._of_last
+        key = (problem.path, problem.line, problem.column, problem.code, problem.message)
+        if key in told:
+            return True
+        told.add(key)
+        return False
 
     def first(self) -> tuple[Problem, ...]:
         ordered = sorted(self._kept, key=lambda problem: (problem.path, problem.line, problem.column, problem.code, problem.message))
@@ -252,7 +272,8 @@ def _is_task_file(entry: TreeEntry) -> bool:
 def _limit_problems(entries: Sequence[TreeEntry]) -> Iterator[Problem]:
     number = sum(map(_is_task_file, entries))
     if number > MAX_TASK_FILES:
-        yield Problem(code="TS141", message=f"the commit holds {number:,} task files, at most {MAX_TASK_FILES:,} are allowed")
+        message = f"the commit holds {number:,} task files, at most {MAX_TASK_FILES:,} are allowed"
+        yield Problem(code="TS141", message=message, hint="put several tasks in one file")
     total = sum(entry.size for entry in entries)
     if total > MAX_TOTAL_BYTES:
         message = f"the files of the commit have {total:,} bytes together, at most {MAX_TOTAL_BYTES:,} are allowed"
@@ -268,7 +289,7 @@ def _file_problems(entries: Sequence[TreeEntry]) -> Iterator[Problem]:
             yield Problem(code="TS140", message=f"{entry.path} must be a file", path=entry.path, hint="commit the file itself")
         elif entry.size > _COMMON.get(entry.path, entry.size):
             message = f"the file has {entry.size:,} bytes, at most {_COMMON[entry.path]:,} are allowed"
-            yield Problem(code="TS141", message=message, path=entry.path, line=1, column=1)
+            yield Problem(code="TS141", message=message, path=entry.path, line=1, column=1, hint="take out what is not needed")
     if not any(map(_is_task_file, entries)):
         hint = "add tasks/NAME.yaml, or set repository.path when tasks/ is in a subfolder"
         yield Problem(code="TS150", message="the folder tasks/ holds no task file", hint=hint)
@@ -315,10 +336,10 @@ def _missing_inputs(draft: Draft, tree: Tree) -> Iterator[Problem]:
             yield _problem("TS132", draft, _place(draft, f"inputs.{index}"), message, hint)
 
 
-def _group_references(draft: Draft, inventory: Inventory) -> Iterator[Problem]:
+def _group_references(draft: Draft, inventory: Inventory | None) -> Iterator[Problem]:
     for index, selector in enumerate(draft.task.hosts):
         name = group_of(selector)
-        if name is not None and name not in inventory.groups:
+        if inventory is not None and name is not None and name not in inventory.groups:
             place = _place(draft, f"hosts.{index}")
             yield _problem("TS133", draft, place, f"there is no group `{name}`", known_groups(inventory.groups))
 

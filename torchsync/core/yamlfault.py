@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,28 @@ class Fault:
     hint: str = ""
 
 
+MOST_FAULTS = 1_000
+"""So many are told of one file; whoever corrects them reads it again."""
+
+
+def brief(text: str, most: int = 60) -> str:
+    """`text` as a message quotes it: on one line, what cannot be shown as an escape, and no longer than that."""
+    start = text if len(text) <= most else f"{text[: most - 1]}…"
+    return "".join(character if character.isprintable() else character.encode("unicode_escape").decode() for character in start)
+
+
+def and_more(last: Fault) -> Fault:
+    """What comes after the last of `MOST_FAULTS`."""
+    message = f"more than {MOST_FAULTS:,} problems: the rest is not looked at"
+    return Fault(code="TS141", message=message, line=last.line, column=last.column, hint="correct these, then check it again")
+
+
+def odd_character(text: str) -> str:
+    """Which character of `text` is not the one it looks like, or an empty text: letters of other alphabets, wide digits, hard blanks."""
+    found = next((character for character in text if not character.isascii()), "")
+    return f"`{brief(found)}` is U+{ord(found):04X} {unicodedata.name(found, 'without a name').lower()}" if found else ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Saying:
     """What libyaml says, by a part of its context and of its problem, and what we say."""
@@ -31,16 +54,15 @@ class _Saying:
     at_context: bool = False
 
 
+DIRECTIVE = "a directive (a line that starts with `%`) is not allowed"
+DELETE_THE_LINE = "delete the line; put quotes around a text that starts with `%`"
 _SPACES = "indent with spaces"
+_CLOSE_QUOTE = 'write the same quote at the end of the text; one within the text is written twice, or as `\\"` in double quotes'
 _QUOTE_COLON = "put quotes around a value that contains `: `; check that the keys of one mapping start in the same column"
 
 _SAYINGS = (
-    _Saying(
-        context="a directive", problem="", message="a directive (a line that starts with `%`) is not allowed", code="TS102", at_context=True
-    ),
-    _Saying(
-        context="", problem="incompatible YAML document", message="a directive (a line that starts with `%`) is not allowed", code="TS102"
-    ),
+    _Saying(context="a directive", problem="", message=DIRECTIVE, hint=DELETE_THE_LINE, code="TS102", at_context=True),
+    _Saying(context="", problem="incompatible YAML document", message=DIRECTIVE, hint=DELETE_THE_LINE, code="TS102"),
     _Saying(context="", problem="<document start>", message="a second document is not allowed", hint="use one file for each", code="TS102"),
     _Saying(
         context="",
@@ -54,11 +76,18 @@ _SAYINGS = (
     ),
     _Saying(context="a block scalar", problem="a tab", message="a tab cannot indent a text", hint=_SPACES),
     _Saying(context="", problem="a tab", message="a tab cannot indent", hint=_SPACES),
-    _Saying(context="a quoted scalar", problem="end of stream", message="the quote that opens here is never closed", at_context=True),
+    _Saying(
+        context="a quoted scalar",
+        problem="end of stream",
+        message="the quote that opens here is never closed",
+        hint=_CLOSE_QUOTE,
+        at_context=True,
+    ),
     _Saying(
         context="a quoted scalar",
         problem="unexpected document indicator",
         message="the quote that opens here is never closed",
+        hint=_CLOSE_QUOTE,
         at_context=True,
     ),
     _Saying(
@@ -74,12 +103,17 @@ _SAYINGS = (
         hint="write the character itself",
     ),
     _Saying(
-        context="a flow sequence", problem="", message="the list that opens with `[` here is not closed, or lacks a comma", at_context=True
+        context="a flow sequence",
+        problem="",
+        message="the list that opens with `[` here is not closed, or lacks a comma",
+        hint="write `]` at its end and `,` between its entries; put quotes around a text with brackets",
+        at_context=True,
     ),
     _Saying(
         context="a flow mapping",
         problem="",
         message="the mapping that opens with `{` here is not closed, or lacks a comma",
+        hint="write `}` at its end and `,` between its entries; put quotes around a text with braces",
         at_context=True,
     ),
     _Saying(context="", problem="mapping values are not allowed", message="a second `: ` in one value", hint=_QUOTE_COLON),
@@ -96,7 +130,12 @@ _SAYINGS = (
         hint="a mapping consists of lines of the form `key: value`",
         at_context=True,
     ),
-    _Saying(context="a block scalar", problem="", message="a text block starts on the line after `|` or `>`"),
+    _Saying(
+        context="a block scalar",
+        problem="",
+        message="a text block starts on the line after `|` or `>`",
+        hint="break the line there and indent the text; put quotes around a text that starts with `|` or `>`",
+    ),
     _Saying(
         context="a block mapping",
         problem="did not find expected key",

@@ -30,8 +30,9 @@ from yaml.events import (
     StreamEndEvent,
 )
 
+from torchsync.core.filetext import FORBIDDEN, character_named, read_text
 from torchsync.core.jsontext import Json
-from torchsync.core.yamlfault import Fault, explain, quoting_hint
+from torchsync.core.yamlfault import DELETE_THE_LINE, DIRECTIVE, MOST_FAULTS, Fault, and_more, brief, explain, quoting_hint
 from torchsync.errors import TorchsyncError
 
 _C_PARSER: Callable[[str], Any] | None = getattr(yaml, "CSafeLoader", None)
@@ -54,7 +55,7 @@ class Limits:
 _USUAL = Limits()
 _MAX_DIGITS = 18
 
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]|\r(?!\n)")
+_SMALLER = "make it smaller; tasks can be split over several files"
 _UNREADABLE: Json = None
 _WORDS: Mapping[str, Json] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
@@ -134,13 +135,11 @@ def load(content: bytes, limits: Limits = _USUAL, parser: Callable[[str], Any] |
     if parser is None:
         raise TorchsyncError("TS320", "PyYAML was installed without libyaml: install the wheel, or python3-yaml of the distribution")
     if len(content) > limits.size:
-        return Loaded(document=None, faults=(_fault("TS141", f"the file has {len(content):,} bytes, at most {limits.size:,} are allowed"),))
-    try:
-        text = content.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        return Loaded(document=None, faults=(_not_utf8(content, error.start),))
-    if found := _FORBIDDEN.search(text):
-        return Loaded(document=None, faults=(_forbidden(text, found),))
+        message = f"the file has {len(content):,} bytes, at most {limits.size:,} are allowed"
+        return Loaded(document=None, faults=(_fault("TS141", message, _SMALLER),))
+    text = read_text(content)
+    if not isinstance(text, str):
+        return Loaded(document=None, faults=text)
     return _Builder(text, limits.nodes).build(parser)
 
 
@@ -159,6 +158,7 @@ class _Builder:
         self._values: dict[Route, Place] = {}
         self._keys: dict[Route, Place] = {}
         self._broken: set[Route] = set()
+        self._anchors: dict[str, int] = {}
         self._nodes = 0
         self._next: Callable[[], Any]
 
@@ -172,7 +172,7 @@ class _Builder:
         except _LimitReached:
             pass
         except (ValueError, OverflowError, RecursionError):
-            self._faults.append(_fault("TS101", "the file cannot be read as YAML"))
+            self._faults.append(_fault("TS101", "the file cannot be read as YAML", "check the indentation and the quotes"))
         else:
             return self._loaded(value)
         return Loaded(document=None, faults=tuple(self._faults))
@@ -189,10 +189,11 @@ class _Builder:
         self._next()  # the start of the stream
         start = self._next()
         if isinstance(start, StreamEndEvent):
-            self._complain("TS101", "the file holds no document", start)
+            message, hint = "the file holds nothing but blanks and comments", "write its fields, or delete the file"
+            self._faults.append(_fault("TS101", message, hint))
             raise _LimitReached
         if isinstance(start, DocumentStartEvent) and (start.version or start.tags):
-            self._complain("TS102", "a directive (a line that starts with `%`) is not allowed", start)
+            self._complain("TS102", DIRECTIVE, start, DELETE_THE_LINE)
         value = self._node(self._next(), (), 1)
         while not isinstance(event := self._next(), StreamEndEvent):
             if not isinstance(event, DocumentEndEvent):
@@ -204,11 +205,12 @@ class _Builder:
         self._values[route] = Place(event.start_mark.line + 1, event.start_mark.column + 1)
         self._count(event, depth)
         if isinstance(event, AliasEvent):
-            return self._refuse("TS102", f"an alias (`*{event.anchor}`) is not allowed", event, route, self._quoting(event))
+            return self._refuse("TS102", f"an alias (`*{brief(str(event.anchor))}`) is not allowed", event, route, self._instead_of(event))
         if event.anchor is not None:
-            return self._hidden(f"an anchor (`&{event.anchor}`)", "write the value out wherever it is needed", event, route, depth)
+            self._anchors.setdefault(event.anchor, event.start_mark.line + 1)
+            return self._hidden(f"an anchor (`&{brief(event.anchor)}`)", "write the value out wherever it is needed", event, route, depth)
         if event.tag is not None:
-            return self._hidden(f"a tag (`{event.tag}`)", self._quoting(event), event, route, depth)
+            return self._hidden(f"a tag (`{brief(event.tag)}`)", self._quoting(event), event, route, depth)
         return self._content(event, route, depth)
 
     def _content(self, event: Any, route: Route, depth: int) -> Json:
@@ -222,26 +224,31 @@ class _Builder:
 
     def _mapping(self, route: Route, depth: int) -> Json:
         result: dict[str, Json] = {}
+        has_unreadable_keys = False
         while not isinstance(event := self._next(), MappingEndEvent):
             name = self._key(event, route, depth)
-            if name in result:
-                first = self._keys[*route, name]
-                self._complain("TS103", f"the key `{name}` is given twice, first in line {first.line}", event)
-                self._pass_over(depth)
-                continue
-            if name is None:
+            if name is None or name in result:
+                if name is not None:
+                    self._refuse_twice(name, event, route)
+                has_unreadable_keys |= name is None
                 self._pass_over(depth)
                 continue
             way = (*route, name)
             self._keys[way] = Place(event.start_mark.line + 1, event.start_mark.column + 1)
             result[name] = self._node(self._next(), way, depth + 1)
+        if has_unreadable_keys and not result:
+            self._broken.add(route)
         return result
+
+    def _refuse_twice(self, name: str, event: Any, route: Route) -> None:
+        first = self._keys[*route, name]
+        self._complain("TS103", f"the key `{brief(name)}` is given twice, first in line {first.line}", event, "keep one of the two")
 
     def _key(self, event: Any, route: Route, depth: int) -> str | None:
         self._count(event, depth)
         if not isinstance(event, ScalarEvent):
-            self._complain("TS102", "a key must be a word", event, self._quoting(event))
-            self._skip(event, depth)
+            self._complain("TS102", "a key must be a word", event, self._instead_of_key(event))
+            self._skip(event, depth + 1)
             return None
         if event.anchor is not None or event.tag is not None:
             self._complain("TS102", "an anchor or a tag is not allowed", event, self._quoting(event))
@@ -251,8 +258,8 @@ class _Builder:
                 "TS102", "a merge key (`<<`) is not allowed", event, (*route, MERGE_KEY), "write the values out, or move them to `defaults`"
             )
             return None
-        if event.style == '"' and _FORBIDDEN.search(event.value):
-            self._complain("TS101", "a key with a control character", event)
+        if event.style == '"' and FORBIDDEN.search(event.value):
+            self._complain("TS101", f"the key holds {character_named(event.value)}", event, "take it out of the key")
             return None
         return event.value
 
@@ -276,21 +283,27 @@ class _Builder:
     def _scalar(self, event: ScalarEvent, route: Route) -> Json:
         text = event.value
         if event.style:
-            found = _FORBIDDEN.search(text) if event.style == '"' else None
-            return self._refuse("TS101", f"the text holds {_named(found[0])}", event, route) if found else text
+            found = FORBIDDEN.search(text) if event.style == '"' else None
+            return (
+                self._refuse("TS101", f"the text holds {character_named(found[0])}", event, route, "take its escape out") if found else text
+            )
         if text in _WORDS:
             return _WORDS[text]
         return self._number(text, event, route) if text[0] in "+-.0123456789" else text
 
     def _number(self, text: str, event: Any, route: Route) -> Json:
         if _NOT_FINITE.fullmatch(text):
-            return self._refuse("TS111", f"`{text}` is not a finite number", event, route)
+            return self._refuse(
+                "TS111", f"`{text}` is not a finite number", event, route, "write a number in digits, or quotes around a text"
+            )
         is_integer = _INTEGER.fullmatch(text) is not None
         if _PADDED.match(text) and (is_integer or _FLOAT.fullmatch(text)):
-            hint = f'write "{text}" for the text, or the number without the zero'
-            return self._refuse("TS105", f"`{text}` starts with a zero: some readers take it for octal, others do not", event, route, hint)
+            hint = f'write "{brief(text)}" for the text, or the number without the zero'
+            message = f"`{brief(text)}` starts with a zero: some readers take it for octal, others do not"
+            return self._refuse("TS105", message, event, route, hint)
         if len(text) > _MAX_DIGITS and (is_integer or _HEXADECIMAL.fullmatch(text) or _OCTAL.fullmatch(text)):
-            return self._refuse("TS111", f"a number has at most {_MAX_DIGITS} digits", event, route)
+            message = f"a number has at most {_MAX_DIGITS} digits, found {len(text):,}"
+            return self._refuse("TS111", message, event, route, "write a smaller number, or quotes around a text")
         if is_integer:
             return int(text)
         if _OCTAL.fullmatch(text) or _HEXADECIMAL.fullmatch(text):
@@ -299,15 +312,17 @@ class _Builder:
 
     def _float(self, text: str, event: Any, route: Route) -> Json:
         number = float(text)
-        return self._refuse("TS111", "the number is too large", event, route) if abs(number) > 1e300 else number
+        if abs(number) <= 1e300:
+            return number
+        return self._refuse("TS111", "the number is too large", event, route, "write a smaller number, or quotes around a text")
 
     def _count(self, event: Any, depth: int) -> None:
         self._nodes += 1
         if depth > MAX_DEPTH:
-            self._complain("TS141", f"nested more than {MAX_DEPTH} deep", event)
+            self._complain("TS141", f"nested more than {MAX_DEPTH} deep", event, "take brackets out: no field needs more than six levels")
             raise _LimitReached
         if self._nodes > self._most_nodes:
-            self._complain("TS141", f"more than {self._most_nodes:,} keys and values", event, "use several files")
+            self._complain("TS141", f"more than {self._most_nodes:,} keys and values", event, _SMALLER)
             raise _LimitReached
 
     def _refuse(self, code: str, message: str, event: Any, route: Route, hint: str = "") -> Json:
@@ -318,33 +333,25 @@ class _Builder:
     def _complain(self, code: str, message: str, event: Any, hint: str = "") -> None:
         mark = event.start_mark
         self._faults.append(Fault(code=code, message=message, line=mark.line + 1, column=mark.column + 1, hint=hint))
+        if len(self._faults) == MOST_FAULTS:
+            self._faults.append(and_more(self._faults[-1]))
+            raise _LimitReached
+
+    def _instead_of(self, alias: Any) -> str:
+        if alias.anchor in self._anchors:
+            return f"write out the value that the anchor in line {self._anchors[alias.anchor]} names"
+        return self._quoting(alias)
+
+    def _instead_of_key(self, event: Any) -> str:
+        mark = event.start_mark
+        if self._lines[mark.line][max(0, mark.column - 1) : mark.column + 1] == "{{":
+            return "fill the template in, or put quotes around the whole value"
+        return self._quoting(event)
 
     def _quoting(self, event: Any) -> str:
         mark = event.start_mark
         return f"{quoting_hint(self._lines, mark.line + 1, mark.column + 1)} when it is meant as text"
 
 
-def _fault(code: str, message: str) -> Fault:
-    return Fault(code=code, message=message, line=1, column=1)
-
-
-def _not_utf8(content: bytes, start: int) -> Fault:
-    before = content[:start]
-    line_start = before.rfind(b"\n") + 1
-    column = len(before[line_start:].decode("utf-8", "replace")) + 1
-    hint = "the file seems to be UTF-16; save it as UTF-8" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "save the file as UTF-8"
-    message = f"the byte 0x{content[start]:02x} is not UTF-8"
-    return Fault(code="TS104", message=message, line=before.count(b"\n") + 1, column=column, hint=hint)
-
-
-def _forbidden(text: str, found: re.Match[str]) -> Fault:
-    start = found.start()
-    column = start - text.rfind("\n", 0, start)
-    return Fault(
-        code="TS101", message=f"the file holds {_named(found[0])}", line=text.count("\n", 0, start) + 1, column=column, hint="delete it"
-    )
-
-
-def _named(character: str) -> str:
-    kind = "a character that changes how text is shown" if "\u202a" <= character <= "\u2069" else "a control character"
-    return f"{kind} (U+{ord(character):04X})"
+def _fault(code: str, message: str, hint: str) -> Fault:
+    return Fault(code=code, message=message, line=1, column=1, hint=hint)
