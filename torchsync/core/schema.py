@@ -300,4 +300,15 @@ def _check_pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[Val
         yield ValidationError(f"not of the form {pattern}")
 
 
-_Validator = extend(Draft202012Validator, {"pattern": _check_pattern})  # type: ignore[no-untyped-call] # jsonschema leaves it so
+def _check_others(validator: Any, others: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """As `additionalProperties` of JSON Schema, in the order of the document: jsonschema's own goes through a set, so the first `MOST_FAULTS`
+    would be others in every process. Our schemas have no `patternProperties`.
+    """
+    names = [name for name in instance if name not in schema.get("properties", ())] if isinstance(instance, dict) else []
+    if others is False and names:
+        yield ValidationError("unknown keys")
+    for name in names if others else ():
+        yield from validator.descend(instance[name], others, path=name)
+
+
+_Validator = extend(Draft202012Validator, {"pattern": _check_pattern, "additionalProperties": _check_others})  # type: ignore[no-untyped-call] # jsonschema leaves it so
