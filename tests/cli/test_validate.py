@@ -83,12 +83,12 @@ def test_a_single_file_has_its_warnings_too(root: Path) -> None:
 
 
 def test_many_of_a_kind_are_counted(root: Path) -> None:
-    tasks = "".join(f"  t{n}: {{schedule: '*/7 * * * *', command: x}}\n" for n in range(MOST_OF_A_KIND + 5))
+    tasks = "".join(f"  t{n}: {{schedule: '0 0 {n + 1} * mon', command: x}}\n" for n in range(MOST_OF_A_KIND + 5))
     (root / "tasks/a.yaml").write_text(f"version: 1\ntasks:\n{tasks}")
     _, out, err = validated()
     assert out.endswith(f"{MOST_OF_A_KIND + 5} warnings\n")
-    assert err.count("TS160 warning: task t") == MOST_OF_A_KIND
-    assert err.endswith("TS160 warning: uneven step: 5 more; --format json tells them all\n")
+    assert err.count("TS162 warning: task t") == MOST_OF_A_KIND
+    assert err.endswith("TS162 warning: either day is enough: 5 more; --format json tells them all\n")
 
 
 def test_inventory_and_nights_take_part(root: Path) -> None:

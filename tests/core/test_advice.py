@@ -98,6 +98,18 @@ def test_a_selector_that_no_host_answers_to_is_told(hosts: tuple[str, ...], told
     assert [(problem.code, problem.line, problem.column) for problem in found] == [("TS165", 6, column) for column in told]
 
 
+def test_what_many_tasks_have_in_common_is_told_once_at_the_first_of_them() -> None:
+    tasks = [subject("30 2 * * *", "Europe/Berlin", ("web-*", "!web-test-*"), f"t{n}") for n in range(4)]
+    found = said(*tasks, inventory=FLEET)
+    assert [(problem.code, problem.task) for problem in found] == [("TS163", "t0"), ("TS165", "t0")]
+    assert all(problem.message.endswith(" (so in 3 more tasks)") for problem in found)
+
+
+def test_each_task_without_a_host_is_told() -> None:
+    tasks = [subject("@daily", hosts=("web-*", "!role=web"), name=f"t{n}") for n in range(3)]
+    assert [problem.task for problem in said(*tasks, inventory=FLEET)] == ["t0", "t1", "t2"]
+
+
 def test_a_task_that_all_its_selectors_together_leave_without_a_host_is_told() -> None:
     (problem,) = said(subject("@daily", hosts=("web-*", "!role=web")), inventory=FLEET)
     assert (problem.code, problem.line, problem.column) == ("TS165", 3, 3)

@@ -6,7 +6,7 @@ None of it is part of the verdict on a commit: it may depend on the day, and it 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -23,6 +23,7 @@ UNEVEN_STEP, SHORT_MONTHS, EITHER_DAY = "TS160", "TS161", "TS162"
 CLOCK_CHANGE, CROWDED_MINUTE = "TS163", "TS164"
 NO_HOST, NEWER_THAN_REQUIRED, PASSED_OVER = "TS165", "TS166", "TS167"
 
+_IDLE_TASK = "no host of hosts.yaml runs the task"
 _YEAR = 366 * 86_400_000
 _HINTS = {HintKind.UNEVEN_STEP: UNEVEN_STEP, HintKind.SHORT_MONTHS: SHORT_MONTHS, HintKind.EITHER_DAY: EITHER_DAY}
 _NAMED = 5
@@ -49,14 +50,31 @@ class Subject:
 
 
 def advice(subjects: Sequence[Subject], inventory: Inventory, now: Instant) -> Iterator[Problem]:
-    """Everything there is to say of the tasks of a valid commit, to its authors, at `now`."""
+    """Everything there is to say of the tasks of a valid commit, to its authors, at `now`.
+
+    What many tasks have in common, such as a selector, is told once, where the first of them stands.
+    """
     zones = sorted({entry.zone for entry in inventory.hosts.values() if entry.zone})
+    found: list[Problem] = []
     for subject in subjects:
         if subject.timing is not None:
-            yield from _of_schedule(subject, subject.timing)
-            yield from _of_clock_changes(subject, subject.timing, zones, now)
-    yield from _of_hosts(subjects, inventory)
+            found += _of_schedule(subject, subject.timing)
+            found += _of_clock_changes(subject, subject.timing, zones, now)
+    found += _of_hosts(subjects, inventory)
+    yield from _told_once(found)
     yield from _of_crowds(subjects, inventory, now)
+
+
+def _told_once(found: Sequence[Problem]) -> Iterator[Problem]:
+    same: dict[tuple[str, str], list[Problem]] = {}
+    for problem in found:
+        same.setdefault((problem.code, problem.message), []).append(problem)
+    for (_, message), group in same.items():
+        others = len({problem.task for problem in group}) - 1
+        if not others or message == _IDLE_TASK:
+            yield from group
+        else:
+            yield replace(group[0], message=f"{message} (so in {others} more {'task' if others == 1 else 'tasks'})")
 
 
 def misnamed(paths: Sequence[str]) -> Iterator[Problem]:
@@ -134,7 +152,7 @@ def _of_hosts(subjects: Sequence[Subject], inventory: Inventory) -> Iterator[Pro
             message = f"`{subject.hosts[index]}` matches no host of hosts.yaml"
             yield subject.warn(NO_HOST, message, "correct it, or add the host to hosts.yaml", f"hosts.{index}")
         if not idle and subject.hosts and not fleet.has_any(subject.hosts):
-            yield subject.warn(NO_HOST, "no host of hosts.yaml runs the task", "correct `hosts`, or add the host to hosts.yaml")
+            yield subject.warn(NO_HOST, _IDLE_TASK, "correct `hosts`, or add the host to hosts.yaml")
 
 
 class _Fleet:
