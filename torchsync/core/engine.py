@@ -103,7 +103,8 @@ class Engine:
         self, generation: Generation | None, runs: Sequence[Run], known: Mapping[TaskName, TaskRecord], now: Instant, mono: Millis
     ) -> None:
         """The engine is where an earlier agent process left off; the executor is asked about every open run."""
-        self._records = {name: record for name, record in known.items() if not records.is_forgotten(record, now)}
+        in_force = generation.tasks if generation else {}
+        self._records = {name: record for name, record in known.items() if name in in_force or not records.is_forgotten(record, now)}
         self._outbox.write(*(DropRecord(name) for name in known if name not in self._records))
         taken = tuple(self._roster.take_up(run) for run in runs)
         self._adopting = {run.id for run in taken}
