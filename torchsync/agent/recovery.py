@@ -33,7 +33,7 @@ def recover(engine: Engine, syncs: Syncs, saved: Saved, recorder: Recorder, *, c
             saved.save_generation(generation)
         except StateUnwritable as error:
             log(LogEvent.STATE_DEGRADED, error.message)
-    engine.restore(generation, view.runs, view.records, now, clock.monotonic())
+    engine.restore(generation, view, now, clock.monotonic())
     syncs.remember(saved.load_syncs())
     for notice in saved.notices:
         log(LogEvent.STATE_SET_ASIDE, notice.message, code=notice.code)

@@ -11,12 +11,12 @@ surface and are recognised by their ticket.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from torchsync.core.cron import Schedule, ScheduleRefusal, instants, parse_schedule, zone_named
-from torchsync.core.model import CronTiming, HostFacts, Instant, Task, TaskName
+from torchsync.core.model import CronTiming, Generation, HostFacts, Instant, Task, TaskName
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,15 @@ class Timetable:
 
     def put(self, name: TaskName, timing: CronTiming, facts: HostFacts, after: Instant) -> None:
         """The task's next instant is the first of its schedule that is later than `after`; an earlier entry of the task is gone."""
-        following = instants(_schedule(timing), zone_named(facts.zone if timing.zone == "local" else timing.zone), after)
+        following = instants(_schedule(timing), zone_named(zone_of(timing, facts)), after)
         self._tickets += 1
         self._arm(name, self._tickets, following)
+
+    def put_once(self, name: TaskName, instant: Instant, due: Instant) -> None:
+        """The task has this one instant, due then; an earlier entry of the task is gone."""
+        self._tickets += 1
+        self._entries[name] = _Entry(self._tickets, instant, iter(()))
+        heappush(self._heap, (due, self._tickets, name))
 
     def drop(self, name: TaskName) -> None:
         """The task has no instants any more."""
@@ -90,10 +96,33 @@ class Timetable:
         heappush(self._heap, (instant, ticket, name))
 
 
+def by_task(fires: Iterable[Fire]) -> dict[TaskName, list[Fire]]:
+    """The fires of each task, in the order they have."""
+    groups: dict[TaskName, list[Fire]] = {}
+    for fire in fires:
+        groups.setdefault(fire.task, []).append(fire)
+    return groups
+
+
 def check_timing(task: Task) -> None:
     """Nothing happens when the task can be put into a timetable. Raises ValueError: another version may have known its schedule."""
-    if isinstance(task.timing, CronTiming):
+    if isinstance(task.timing, CronTiming) and not is_startup(task.timing):
         _schedule(task.timing)
+
+
+def zone_of(timing: CronTiming, facts: HostFacts) -> str:
+    """The IANA name of the zone that the schedule is told in."""
+    return facts.zone if timing.zone == "local" else timing.zone
+
+
+def zones_of(generation: Generation) -> set[str]:
+    """The zones whose data the schedules depend on."""
+    return {zone_of(task.timing, generation.facts) for task in generation.tasks.values() if isinstance(task.timing, CronTiming)}
+
+
+def is_startup(timing: CronTiming) -> bool:
+    """The task has one instant a boot, which no calendar knows."""
+    return timing.schedule.strip().lower() == "@startup"
 
 
 def _schedule(timing: CronTiming) -> Schedule:
