@@ -271,6 +271,18 @@ def test_a_file_that_is_half_written_changes_nothing_until_it_is_whole(zones: Pa
     assert (hours_after_noon(desk), hours_after_noon(desk, "another")) == (2, 2)
 
 
+def test_an_agent_that_starts_while_a_file_is_half_written_uses_that_of_the_package(zones: Path) -> None:
+    put_zone(zones, zone_file(2 * 3600)[:50])
+    desk = Desk()
+    desk.git.push(daily())
+    desk.pass_time(MINUTE + SECOND)
+    assert desk.events(LogEvent.INTERNAL_ERROR) == []
+    assert hours_after_noon(desk) == 3
+    put_zone(zones, zone_file(2 * 3600))
+    desk.pass_time(ZONES_EVERY + SECOND)
+    assert hours_after_noon(desk) == 2
+
+
 def test_a_zone_that_is_gone_from_the_host_is_that_of_the_package(zones: Path) -> None:
     put_zone(zones, zone_file(2 * 3600))
     desk = Desk()

@@ -1,10 +1,15 @@
 """What two readings a turn tell of the wall clock."""
 
+import re
+from pathlib import Path
+
 from tests.builders import HOUR, MINUTE, NOON, SECOND
 from torchsync.core.clockwatch import FAR, HELD_FOR, JUMP, KEPT, RELEASED, ClockWatch, Hold, Sighting
+from torchsync.core.instants import rfc3339
 from torchsync.core.model import Instant, Millis
 
 DAY = 24 * HOUR
+CHANGELOG = Path(__file__).parents[2] / "CHANGELOG.md"
 
 
 class Clocks:
@@ -33,6 +38,12 @@ def seen(**changes) -> Clocks:
     clocks = Clocks(**changes)
     clocks.see()
     return clocks
+
+
+def test_no_clock_is_right_before_the_newest_release() -> None:
+    dates = re.findall(r"^## \[[^]]+\] - (\S+)$", CHANGELOG.read_text(encoding="utf-8"), re.MULTILINE)
+    assert RELEASED < NOON
+    assert not dates or rfc3339(RELEASED).startswith(dates[0]), "move RELEASED on with each release"
 
 
 def test_clocks_that_go_on_together_have_made_no_step_however_long_it_was() -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from tests.builders import HOUR, MINUTE, NOON, SECOND, daemon, task
 from tests.core.world import Killed, World
-from torchsync.core.clockwatch import HELD_FOR, JUMP, KEPT, RELEASED, Hold
-from torchsync.core.model import CronTiming, Instant, Millis, Outcome, SkipReason, Task, TaskName, Trigger
+from torchsync.core.clockwatch import HELD_FOR, JUMP, KEPT, Hold
+from torchsync.core.model import CronTiming, Exited, Instant, Millis, Outcome, SkipReason, Task, TaskName, Trigger
 
 DAY = 24 * HOUR
 LONG = 40 * DAY
@@ -214,12 +214,41 @@ def test_a_correction_within_a_jump_is_no_return() -> None:
 
 def test_spans_of_a_jump_do_not_extend_those_from_before_it() -> None:
     world = World(lambda _: (None, 0))
-    world.swap(every(60))
-    world.pass_time(5 * MINUTE)
+    world.swap(every(60, max_running=0))
+    world.sleep(10 * MINUTE + 40 * SECOND)
+    world.turn()
     world.step(HOUR)
-    world.pass_time(2 * MINUTE)
-    first = next(skip for skip in world.book.spans if skip.jump)
-    assert not first.extends
+    world.turn()
+    before, within = world.book.spans
+    assert (before.reason, within.reason) == (SkipReason.MISSED, SkipReason.MISSED)
+    assert (before.jump, within.jump, within.extends) == (0, 1, False)
+
+
+def test_in_a_jump_only_what_is_annulled_in_any_case_grows() -> None:
+    world = World(lambda _: (None, 0))
+    world.swap(every(60))
+    world.step(HOUR)
+    world.pass_time(5 * MINUTE)
+    overlaps = [skip for skip in world.book.spans if skip.reason is SkipReason.OVERLAP]
+    assert len(overlaps) == 5
+    assert not any(skip.extends for skip in overlaps)
+
+
+def test_a_run_whose_start_was_seen_in_a_jump_ends_in_the_time_that_it_is() -> None:
+    world = World(lambda _: (None, 0))
+    world.swap(every(60))
+    world.step(HOUR)
+    world.turn()
+    world.turn()
+    (run,) = world.book.runs.values()
+    world.step(-HOUR)
+    world.turn()
+    ending = Exited(status=0, started_at=Instant(NOON + HOUR), duration=Millis(10 * SECOND))
+    world.mono, world.now = world.mono + MINUTE, world.now + MINUTE
+    world.engine.saw_end(run.id, ending, Instant(world.now), Millis(world.mono), leftovers=False)
+    world.turn()
+    assert world.status("beat").record.last_run == NOON + 50 * SECOND
+    assert world.status("beat").record.last_success == NOON + MINUTE
 
 
 @pytest.mark.parametrize(
@@ -427,10 +456,6 @@ def test_what_counted_before_is_not_moved_when_a_host_came_up_in_1970() -> None:
     assert world.saved.baselines == {TaskName("beat"): NOON, TaskName("new"): NOON + HOUR}
     assert ran(world) == [*range(1, 11), 60, 61, 62]
     assert world.book.skips("beat") == [(SkipReason.MISSED, 49)]
-
-
-def test_the_date_before_which_no_clock_is_right_is_not_in_the_future_of_the_tests() -> None:
-    assert RELEASED < NOON
 
 
 def test_a_crash_between_the_clock_coming_right_and_what_follows_changes_nothing() -> None:
