@@ -195,7 +195,7 @@ def _annul(tables: _Tables, annul: Annul) -> None:
 
 
 def _reaches(skip: Skip, annul: Annul) -> bool:
-    return skip.last > annul.now or (annul.missed and skip.reason is SkipReason.MISSED)
+    return skip.last > annul.now or skip.reason is SkipReason.MISSED
 
 
 def _bequeath(tables: _Tables, task: TaskName, jump: int, heir: int) -> None:

@@ -322,10 +322,10 @@ def what_is_annulled_stays_in_the_history_and_covers_nothing(ledger: Ledger) -> 
 def other_reasons_than_missed_are_annulled_when_they_reach_into_the_future(ledger: Ledger) -> None:
     spans = [replace(skip(first, first + 1, count=2, reason=SkipReason.OVERLAP), jump=1) for first in (1, 4, 7)]
     ledger.commit([*spans, replace(skip(9, 10, count=2), jump=1)])
-    ledger.commit([annul(1, now=4, missed=False)])
+    ledger.commit([annul(1, now=4)])
     assert tagged(ledger) == [("backup", 1, 2, 1)]
     ledger.commit([replace(skip(11), jump=1), replace(skip(20), jump=2), replace(skip(11, of=REPORT), jump=1)])
-    ledger.commit([annul(1, now=12, missed=False), annul(1, now=12)])
+    ledger.commit([annul(1, now=12), annul(1, now=12)])
     assert tagged(ledger) == [("backup", 1, 2, 1), ("backup", 20, 20, 2), ("report", 11, 11, 1)]
 
 
@@ -371,6 +371,10 @@ def nothing_lies_later_than_a_clock_that_turned_back(ledger: Ledger) -> None:
     assert (first.admitted_at, first.started_at, first.finished_at) == (minute(1), minute(1), minute(15))
     assert (second.admitted_at, second.started_at, second.instant) == (minute(10), minute(11), minute(60))
     assert [row.decided_at for row in ledger.history(HistoryQuery())] == [minute(10), minute(1), minute(0)]
+    ledger.commit([TurnBack(minute(9), Millis(50 * MINUTE), minute(8))])
+    third = ledger.run(late.id)
+    assert third is not None
+    assert (third.admitted_at, third.started_at) == (minute(8), minute(8))
 
 
 def what_was_annulled_is_pruned_like_the_rest(ledger: Ledger) -> None:

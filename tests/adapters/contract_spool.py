@@ -44,7 +44,7 @@ def batches_come_back_in_order_as_they_were(spool: Spool) -> None:
         PutRecord(record("backup", runs={Outcome.FAILED: 3})),
         DropRecord(TaskName("backup")),
         Admit(one, 3),
-        Annul(task=TaskName("backup"), jump=3, now=NOON, missed=False, heir=2),
+        Annul(task=TaskName("backup"), jump=3, now=NOON, heir=2),
         Settle(TaskName("backup"), 2),
         Rewind(TaskName("backup"), NOON),
         TurnBack(NOON, Millis(5)),

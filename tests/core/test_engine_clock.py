@@ -589,3 +589,34 @@ def test_a_jump_is_more_than_a_quarter_of_an_hour() -> None:
         world.step(step)
         world.turn()
         assert (world.sightings[-1].opened is not None) is is_jump
+
+
+def test_a_swap_in_an_outer_jump_is_not_told_from_before_it_when_two_jumps_return_at_once() -> None:
+    world = World()
+    world.swap(every(60))
+    world.pass_time(10 * MINUTE)
+    world.step(HOUR)
+    world.pass_time(MINUTE)
+    world.swap(every(60), every(60, "new"))
+    world.step(LONG)
+    world.pass_time(5 * MINUTE)
+    world.step(-HOUR - LONG)
+    world.turn()
+    assert world.saved is not None
+    assert NOON + 10 * MINUTE <= world.saved.baselines[TaskName("new")] <= NOON + 11 * MINUTE
+    assert sum(count for _, count in world.book.skips("new")) < 10
+
+
+def test_what_was_missed_in_a_jump_by_one_agent_after_another_is_taken_back_whole() -> None:
+    world = World()
+    world.step(16 * MINUTE)
+    world.swap(every(60))
+    world.step(16 * MINUTE)
+    for _ in range(3):
+        world.sleep(10 * MINUTE)
+        world.crash()
+    world.step(-32 * MINUTE)
+    world.turn()
+    world.crash()
+    world.pass_time(2 * MINUTE)
+    assert ran(world)[-2:] == [31, 32]

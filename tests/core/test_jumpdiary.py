@@ -28,27 +28,21 @@ def test_what_was_noted_is_covered_and_what_lies_between_missed_and_ran_as_well(
 
 def test_a_return_keeps_what_is_not_in_the_future_and_was_not_missed() -> None:
     diary = written((1, 3, SkipReason.MISSED), (4, 4, None), (5, 5, None), (6, 6, SkipReason.OVERLAP), (7, 7, None), (8, 8, None))
-    diary.annul(A, 1, at(7), missed=True, heir=0)
+    diary.annul(A, 1, at(7), heir=0)
     assert covered(diary) == [4, 5, 6, 7]
 
 
 def test_a_span_that_reaches_into_the_future_goes_whole() -> None:
     diary = written((1, 5, SkipReason.OVERLAP), (6, 8, SkipReason.MISSED))
-    diary.annul(A, 1, at(4), missed=False, heir=0)
+    diary.annul(A, 1, at(4), heir=0)
     assert covered(diary) == []
-
-
-def test_what_a_task_of_another_schedule_missed_stays_missed() -> None:
-    diary = written((1, 3, SkipReason.MISSED))
-    diary.annul(A, 1, at(4), missed=False, heir=0)
-    assert covered(diary) == [1, 2, 3]
 
 
 def test_what_is_left_of_an_inner_jump_goes_with_the_outer_one() -> None:
     diary = written((1, 1, None), jump=1)
     diary.note(A, at(2), at(2), 2, None)
-    diary.annul(A, 2, at(9), missed=True, heir=1)
-    diary.annul(A, 1, at(0), missed=True, heir=0)
+    diary.annul(A, 2, at(9), heir=1)
+    diary.annul(A, 1, at(0), heir=0)
     assert covered(diary) == []
 
 
@@ -57,7 +51,7 @@ def test_an_entry_that_is_gone_leaves_its_instant_alone_free() -> None:
     diary.forget(A, at(2))
     assert covered(diary) == [1, 3]
     diary.note(A, at(2), at(2), 1, SkipReason.MISSED)
-    diary.annul(A, 1, at(9), missed=True, heir=0)
+    diary.annul(A, 1, at(9), heir=0)
     assert covered(diary) == [1, 3]
 
 
@@ -81,5 +75,5 @@ def test_what_is_read_is_what_was_written() -> None:
     diary = Diary()
     diary.read([Tagged(A, at(4), at(4), 1), Tagged(A, at(1), at(3), 1, SkipReason.MISSED), Tagged(A, at(5), at(5), 1)])
     assert covered(diary) == [1, 2, 3, 4, 5]
-    diary.annul(A, 1, at(9), missed=True, heir=0)
+    diary.annul(A, 1, at(9), heir=0)
     assert covered(diary) == [4, 5]

@@ -38,10 +38,10 @@ KINDS: list[Callable[[Run, int], LedgerOp]] = [
     lambda one, mark: PutRecord(record(one.task.name, decided_through=minute(mark), restarts=mark)),
     lambda one, mark: Admit(one, mark % 3),
     lambda one, mark: replace(skip(mark, of=one.task), jump=mark % 3),
-    lambda one, mark: Annul(task=one.task.name, jump=mark % 3, now=minute(mark // 2), missed=mark > 4, heir=mark % 2),
+    lambda one, mark: Annul(task=one.task.name, jump=mark % 3, now=minute(mark // 2), heir=mark % 2),
     lambda one, mark: Settle(one.task.name, 1 + mark % 2, mark % 3),
     lambda one, mark: Rewind(one.task.name, minute(mark)),
-    lambda one, mark: TurnBack(minute(mark), Millis(mark * 30_000)),
+    lambda one, mark: TurnBack(minute(mark), Millis(mark * 30_000), minute(mark // 2)),
     lambda one, mark: PutClock(ClockState(boot_id=one.id, last_jump=mark)),
 ]
 runs = st.integers(0, 5).map(lambda place: admitted(place, task(f"task-{place}")))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from tests.builders import NOON, generation
+from tests.fakes_state import MemoryLedger
 from torchsync.core.clockwatch import Sighting
 from torchsync.core.diff import diff
 from torchsync.core.effects import Adopt, Signal, Start, Turn
@@ -74,6 +75,8 @@ class Book:
         self.annulled: list[Row] = []
         self.covered: dict[TaskName, dict[int, str]] = {}
         self.transactions = 0
+        self.ledger: MemoryLedger | None = None
+        """A ledger that does what the real one does, spans that grow included; slow for long histories."""
 
     @property
     def open(self) -> Mapping[RunId, Run]:
@@ -89,6 +92,8 @@ class Book:
 
     def commit(self, operations: tuple[LedgerOp, ...]) -> None:
         self.transactions += bool(operations)
+        if self.ledger is not None:
+            self.ledger.commit(operations)
         for operation in operations:
             self._apply(operation)
         self.view = after(self.view, Batch(number=self.transactions, operations=operations))
@@ -116,9 +121,9 @@ class Book:
             case Withdraw(run=run_id):
                 del self.runs[run_id]
                 self._uncover([row for row in self.rows if row.run == run_id])
-            case Annul(task=task, jump=jump, now=now, missed=missed):
+            case Annul(task=task, jump=jump, now=now):
                 caused = [row for row in self.rows if (row.task, row.jump) == (task, jump)]
-                gone = [row for row in caused if row.last > now or (missed and row.how == "missed")]
+                gone = [row for row in caused if row.last > now or row.how == "missed"]
                 self._uncover(gone)
                 self.annulled += gone
                 for row in caused:

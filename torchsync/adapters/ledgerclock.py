@@ -11,7 +11,7 @@ from torchsync.core.model import Instant
 from torchsync.core.taskdoc import clock_document
 
 _COLUMNS = "task, first, last, count, decided_at, reason, run, jump"
-_ANNULLED = "task = :task AND jump = :jump AND (last > :now OR (:missed AND reason IS 'missed'))"
+_ANNULLED = "task = :task AND jump = :jump AND (last > :now OR reason IS 'missed')"
 _TIMES = (("run", ("admitted_at", "started_at", "finished_at")), ("fire", ("decided_at",)), ("annulled", ("decided_at",)))
 
 
@@ -43,7 +43,6 @@ def _annul(connection: sqlite3.Connection, annul: Annul) -> None:
         "task": annul.task,
         "jump": annul.jump,
         "now": annul.now,
-        "missed": annul.missed,
         "heir": annul.heir,
     }
     connection.execute(f"INSERT INTO annulled ({_COLUMNS}) SELECT {_COLUMNS} FROM fire WHERE {_ANNULLED}", values)  # noqa: S608 - fixed text
@@ -55,6 +54,6 @@ def _turn_back(connection: sqlite3.Connection, turn: TurnBack) -> None:
     for table, columns in _TIMES:
         for column in columns:
             connection.execute(
-                f"UPDATE {table} SET {column} = max(0, min({column} - :by, :now)) WHERE {column} > :now",  # noqa: S608 - our own names
-                {"now": turn.now, "by": turn.by},
+                f"UPDATE {table} SET {column} = max(:since, min({column} - :by, :now)) WHERE {column} > :now",  # noqa: S608 - our own names
+                {"now": turn.now, "by": turn.by, "since": turn.since},
             )

@@ -61,7 +61,7 @@ class Engine:
         self.lag = Histogram.empty(*LAG_BOUNDS)
         self.runs_adopted = 0
         self.runs_lost = 0
-        self._boot_id = boot_id
+        self.boot_id = boot_id
         self._new_run_id = new_run_id
         self._outbox = Outbox()
         self._roster = Roster(self._outbox)
@@ -271,7 +271,7 @@ class Engine:
             tree=generation.tree,
             trigger=trigger,
             admitted_at=now,
-            boot_id=self._boot_id,
+            boot_id=self.boot_id,
             user=effective_user(task, self.policy),
             instant=fire.instant if fire else None,
             due=fire.due if fire else None,

@@ -82,14 +82,13 @@ class DropRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annul:
-    """The clock has returned from the jump to `now`: its entries of the task that reach past `now` are annulled, with `missed` also every skip for
-    that reason. What is left of them belongs to the jump `heir`, unless that is 0.
+    """The clock has returned from the jump to `now`: its entries of the task that reach past `now` are annulled, and so are all that were missed.
+    What is left of them belongs to the jump `heir`, unless that is 0.
     """
 
     task: TaskName
     jump: int
     now: Instant
-    missed: bool = True
     heir: int = 0
 
 
@@ -112,10 +111,13 @@ class Rewind:
 
 @dataclass(frozen=True, slots=True)
 class TurnBack:
-    """Nothing that was done or decided lies later than `now`: what would is told `by` earlier, and at most `now`."""
+    """Nothing that was done or decided lies later than `now`: what would is told `by` earlier, but neither later than `now` nor before `since`, when
+    the clock went wrong.
+    """
 
     now: Instant
     by: Millis
+    since: Instant = Instant(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ class Tagged:
 
 def earlier(instant: Instant, turn: TurnBack) -> Instant:
     """The instant as it is told after the turn."""
-    return instant if instant <= turn.now else Instant(max(0, min(instant - turn.by, turn.now)))
+    return instant if instant <= turn.now else Instant(max(turn.since, min(instant - turn.by, turn.now)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

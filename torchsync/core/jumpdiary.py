@@ -4,7 +4,8 @@ Theory of operation. When the clock returns, the instants of a task are gone thr
 free again, since their entry was annulled. Runs for instants that are not in the future stay, and so do other skips of such instants; the diary knows
 them, and they are passed over until the mark is behind the last of them.
 
-Neighbouring runs are kept as one span, and so are missed instants: a jump that nobody takes back stays open for days.
+Neighbouring runs are kept as one span, and so are missed instants: a jump that nobody takes back stays open for days. That is safe, since a run stays
+or goes by its own instant, and all that were missed go. Any other skip is an entry of its own, in the ledger as here.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Diary:
         spans = self._spans.get(task, [])
         return bool(spans) and instant <= spans[-1].last and any(span.first <= instant <= span.last for span in spans)
 
-    def annul(self, task: TaskName, jump: int, now: Instant, *, missed: bool, heir: int) -> None:
+    def annul(self, task: TaskName, jump: int, now: Instant, heir: int) -> None:
         """As `entries.Annul` says."""
         kept: list[_Span] = []
         for span in self._spans.get(task, ()):
@@ -90,7 +91,7 @@ class Diary:
                 kept.append(span)
             elif span.kind is _Kind.RAN and span.first <= now:
                 kept.append(replace(span, last=min(span.last, now), jump=heir or jump))
-            elif span.last <= now and not (missed and span.kind is _Kind.MISSED):
+            elif span.last <= now and span.kind is not _Kind.MISSED:
                 kept.append(replace(span, jump=heir or jump))
         self._put(task, kept)
 

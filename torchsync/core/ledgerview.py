@@ -124,7 +124,7 @@ def _tag(tagged: dict[tuple[TaskName, Instant], Tagged], operation: LedgerOp) ->
 
 
 def _is_annulled(entry: Tagged, annul: Annul) -> bool:
-    return entry.last > annul.now or (annul.missed and entry.reason is SkipReason.MISSED)
+    return entry.last > annul.now or entry.reason is SkipReason.MISSED
 
 
 def _newest_like(tagged: Mapping[tuple[TaskName, Instant], Tagged], entry: Tagged) -> Tagged | None:

@@ -89,7 +89,8 @@ class Timekeeper:
         generation with baselines that fit; the very same when they all do.
         """
         if sighting.returned:
-            turn = TurnBack(now, Millis(max(0, -sighting.step)))
+            since = min(now, *(jump.since for jump in sighting.returned))
+            turn = TurnBack(now, Millis(max(0, -sighting.step)), since)
             marks = self._take_back(sighting.returned, turn, generation)
             self._roster.turn_back(turn)
             self._book.turn_back(turn, marks)
@@ -142,9 +143,8 @@ class Timekeeper:
             heir = self._heir(jump)
             for task, mark in self._book.leave(jump.id, heir).items():
                 marks[task] = min(marks.get(task, mark), mark)
-                is_gone_through = _counts_from(generation, task, mark, jump)
-                self._outbox.write(Annul(task=task, jump=jump.id, now=turn.now, missed=is_gone_through, heir=heir))
-                self._diary.annul(task, jump.id, turn.now, missed=is_gone_through, heir=heir)
+                self._outbox.write(Annul(task=task, jump=jump.id, now=turn.now, heir=heir))
+                self._diary.annul(task, jump.id, turn.now, heir)
         self._outbox.write(turn)
         return marks
 
@@ -176,11 +176,3 @@ class Timekeeper:
 def _is_startup(generation: Generation, name: TaskName) -> bool:
     timing = generation.tasks[name].timing
     return isinstance(timing, CronTiming) and is_startup(timing)
-
-
-def _counts_from(generation: Generation | None, name: TaskName, mark: Instant, jump: Jump) -> bool:
-    """The task is gone through again from its mark on: what it was before the jump is what it is now."""
-    task = generation.tasks.get(name) if generation else None
-    if generation is None or task is None or not task.enabled or not isinstance(task.timing, CronTiming):
-        return False
-    return generation.baselines.get(name, mark) <= max(mark, jump.since)
