@@ -269,7 +269,7 @@ _TABLE = (
     CodeInfo(
         "TS336",
         "wall clock not believed",
-        "The clock is not known to be synchronised, and shows a time before this version was made or far before the newest entry of the ledger.",
+        "The clock is not known to be synchronised, and shows a time before the year of this release or far before the newest entry of the ledger.",
         "Set the clock, or start a time daemon (chrony, systemd-timesyncd). After ten minutes fires go on all the same.",
     ),
     CodeInfo(

@@ -30,8 +30,8 @@ FAR = Millis(3600 * 1000)
 HELD_FOR = Millis(10 * 60 * 1000)
 KEPT = Millis(2 * 24 * 3600 * 1000)
 
-RELEASED = Instant(1_793_491_200_000)
-"""2026-11-01T00:00:00Z. No clock that shows an earlier time can be right: this program was not there yet. Moved on with each release."""
+RELEASED = Instant(1_767_225_600_000)
+"""2026-01-01T00:00:00Z: the year of this release. No clock that shows an earlier one can be right. Moved on with the first release of a year."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
