@@ -3,7 +3,7 @@
 from collections import Counter
 from contextlib import suppress
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.builders import HOUR, MINUTE, NOON, SECOND, task
@@ -153,6 +153,7 @@ def test_no_instant_has_two_entries_or_two_starts_but_what_is_annulled(history: 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(jumps), min_size=1, max_size=12).filter(lambda history: "reboot" not in dict(history)), deadlines)
+@example([("jump", 16 * MINUTE), ("add", "b"), *[("jump", 16 * MINUTE)] * 3, ("return", 3)], 30 * SECOND)
 def test_once_every_jump_has_returned_every_real_instant_is_accounted_for(history: list[tuple[str, object]], deadline: int) -> None:
     story = Story(deadline)
     story.play(history)

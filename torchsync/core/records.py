@@ -60,11 +60,11 @@ def entering(record: TaskRecord, jump: int) -> TaskRecord:
 
 def leaving(record: TaskRecord, jump: int, heir: int) -> TaskRecord:
     """That jump is over; what was decided in it was decided in the jump `heir`, unless that is 0."""
-    mark = before_jump(record, jump)
-    rest = tuple(before for before in record.before if before.jump != jump)
-    if heir and mark is not None and all(before.jump != heir for before in rest):
-        rest = (Before(heir, mark), *rest)
-    return replace(record, before=rest)
+    marks = {before.jump: before.mark for before in record.before}
+    mark = marks.pop(jump, None)
+    if heir and mark is not None:
+        marks[heir] = min(marks.get(heir, mark), mark)
+    return replace(record, before=tuple(Before(*entry) for entry in sorted(marks.items())))
 
 
 def turned_back(record: TaskRecord, turn: TurnBack) -> TaskRecord:
