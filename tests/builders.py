@@ -131,6 +131,7 @@ def snapshot(*tasks: TaskStatus, **changes) -> Snapshot:
         "generation": in_force,
         "tasks": {one.task.name: one for one in tasks},
         "last_tick": NOON,
+        "not_before": NOON,
     }
     return Snapshot(**(defaults | changes))
 

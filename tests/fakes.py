@@ -22,6 +22,7 @@ class FakeClock:
 
     def __init__(self, now: Instant = NOON) -> None:
         self._now = now
+        self.synchronised = True
         self._monotonic = Millis(1_000_000)
         self._timers: list[tuple[Millis, int, Callable[[], None]]] = []
         self._order = count()
@@ -31,6 +32,9 @@ class FakeClock:
 
     def monotonic(self) -> Millis:
         return self._monotonic
+
+    def is_synchronised(self) -> bool:
+        return self.synchronised
 
     def after(self, delay: Millis, call: Callable[[], None]) -> None:
         """`call` is called when time has moved on by `delay`."""

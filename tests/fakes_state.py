@@ -7,20 +7,29 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import assert_never
 
+from torchsync.core.clockwatch import ClockState
 from torchsync.core.entries import (
     Admit,
+    Annul,
     Batch,
+    ClockOp,
     DropRecord,
     Finish,
     HistoryQuery,
     HistoryRow,
     Intend,
     LedgerOp,
+    PutClock,
     PutRecord,
+    Rewind,
+    Settle,
     Skip,
+    Tagged,
+    TurnBack,
     Withdraw,
+    earlier,
 )
-from torchsync.core.model import Instant, Outcome, Run, RunId, RunState, TaskName, TaskRecord
+from torchsync.core.model import Instant, Outcome, Run, RunId, RunState, SkipReason, TaskName, TaskRecord
 from torchsync.errors import Problem, StateUnwritable
 
 FAILED = {Outcome.FAILED, Outcome.TIMED_OUT, Outcome.START_FAILED, Outcome.LOST}
@@ -31,9 +40,13 @@ class _Tables:
     runs: dict[RunId, Run] = field(default_factory=dict)
     skips: list[Skip] = field(default_factory=list)
     records: dict[TaskName, TaskRecord] = field(default_factory=dict)
+    jumps: dict[RunId, int] = field(default_factory=dict)
+    """Of the runs that cover their instant."""
+    annulled: list[Skip] = field(default_factory=list)
+    clock: ClockState | None = None
 
     def copy(self) -> _Tables:
-        return _Tables(dict(self.runs), list(self.skips), dict(self.records))
+        return _Tables(dict(self.runs), list(self.skips), dict(self.records), dict(self.jumps), list(self.annulled), self.clock)
 
 
 class MemoryLedger:
@@ -80,9 +93,24 @@ class MemoryLedger:
     def run(self, run: RunId) -> Run | None:
         return self._tables.runs.get(run)
 
+    def clock(self) -> ClockState | None:
+        return self._tables.clock
+
+    def tagged(self) -> Sequence[Tagged]:
+        runs = [self._tables.runs[run] for run, jump in self._tables.jumps.items() if jump]
+        found = [Tagged(run.task.name, run.instant, run.instant, self._tables.jumps[run.id], run=run.id) for run in runs if run.instant]
+        return found + [Tagged(skip.task, skip.first, skip.last, skip.jump, skip.reason) for skip in self._tables.skips if skip.jump]
+
     def history(self, query: HistoryQuery) -> Sequence[HistoryRow]:
-        rows = [_run_row(run) for run in self._tables.runs.values() if not query.failed or run.outcome in FAILED]
-        rows += [] if query.failed else [_skip_row(skip) for skip in self._tables.skips]
+        covering = self._tables.jumps
+        rows = [
+            replace(_run_row(run), annulled=run.instant is not None and run.id not in covering)
+            for run in self._tables.runs.values()
+            if not query.failed or run.outcome in FAILED
+        ]
+        if not query.failed:
+            rows += [_skip_row(skip) for skip in self._tables.skips]
+            rows += [replace(_skip_row(skip), annulled=True) for skip in self._tables.annulled]
         wanted = [row for row in rows if row.decided_at >= query.since and query.task in ("", row.task)]
         wanted.sort(key=lambda row: (row.decided_at, row.last or 0, row.run.id if row.run else ""), reverse=True)
         return wanted[: query.limit]
@@ -93,7 +121,10 @@ class MemoryLedger:
         tables = self._tables.copy()
         tables.runs = {run.id: run for run in tables.runs.values() if run.outcome is None or run.admitted_at >= before}
         tables.skips = [skip for skip in tables.skips if skip.decided_at >= before]
+        tables.annulled = [skip for skip in tables.annulled if skip.decided_at >= before]
+        tables.jumps = {run: jump for run, jump in tables.jumps.items() if run in tables.runs}
         gone = len(self._tables.runs) - len(tables.runs) + len(self._tables.skips) - len(tables.skips)
+        gone += len(self._tables.annulled) - len(tables.annulled)
         self._tables = tables
         return gone
 
@@ -112,7 +143,7 @@ def _skip_row(skip: Skip) -> HistoryRow:
 def _apply(tables: _Tables, operation: LedgerOp) -> None:
     match operation:
         case Admit(run=run):
-            _admit(tables, run)
+            _admit(tables, run, operation.jump)
         case Skip():
             _skip(tables, operation)
         case Intend(run=run_id, cause=cause):
@@ -122,20 +153,75 @@ def _apply(tables: _Tables, operation: LedgerOp) -> None:
         case Withdraw(run=run_id):
             _open(tables, run_id)
             del tables.runs[run_id]
+            tables.jumps.pop(run_id, None)
         case PutRecord(record=record):
             mark = max(tables.records.get(record.task, record).decided_through, record.decided_through)
             tables.records[record.task] = replace(record, decided_through=mark)
         case DropRecord(task=task):
             tables.records.pop(task, None)
+        case Annul() | Settle() | Rewind() | TurnBack() | PutClock():
+            _apply_clock(tables, operation)
         case _:
             assert_never(operation)
 
 
-def _admit(tables: _Tables, run: Run) -> None:
+def _apply_clock(tables: _Tables, operation: ClockOp) -> None:
+    match operation:
+        case Annul():
+            _annul(tables, operation)
+        case Settle(task=task, jump=jump, heir=heir):
+            _bequeath(tables, task, jump, heir)
+        case Rewind(task=task, mark=mark):
+            if task in tables.records:
+                tables.records[task] = replace(tables.records[task], decided_through=mark)
+        case TurnBack():
+            _turn_back(tables, operation)
+        case PutClock(state=state):
+            tables.clock = state
+        case _:
+            assert_never(operation)
+
+
+def _annul(tables: _Tables, annul: Annul) -> None:
+    caused = [run for run, jump in tables.jumps.items() if jump == annul.jump and tables.runs[run].task.name == annul.task]
+    for run in caused:
+        if (tables.runs[run].instant or 0) > annul.now:
+            del tables.jumps[run]
+    gone = [skip for skip in tables.skips if (skip.task, skip.jump) == (annul.task, annul.jump) and _reaches(skip, annul)]
+    tables.skips = [skip for skip in tables.skips if skip not in gone]
+    tables.annulled += gone
+    if annul.heir:
+        _bequeath(tables, annul.task, annul.jump, annul.heir)
+
+
+def _reaches(skip: Skip, annul: Annul) -> bool:
+    return skip.last > annul.now or skip.reason is SkipReason.MISSED
+
+
+def _bequeath(tables: _Tables, task: TaskName, jump: int, heir: int) -> None:
+    for run, caused_by in tables.jumps.items():
+        if jump and caused_by == jump and tables.runs[run].task.name == task:
+            tables.jumps[run] = heir
+    tables.skips = [replace(skip, jump=heir) if jump and (skip.task, skip.jump) == (task, jump) else skip for skip in tables.skips]
+
+
+def _turn_back(tables: _Tables, turn: TurnBack) -> None:
+    def moved(instant: Instant | None) -> Instant | None:
+        return None if instant is None else earlier(instant, turn)
+
+    for run in list(tables.runs.values()):
+        times = {"started_at": moved(run.started_at), "finished_at": moved(run.finished_at)}
+        tables.runs[run.id] = replace(run, admitted_at=earlier(run.admitted_at, turn), **times)
+    tables.skips = [replace(skip, decided_at=earlier(skip.decided_at, turn)) for skip in tables.skips]
+    tables.annulled = [replace(skip, decided_at=earlier(skip.decided_at, turn)) for skip in tables.annulled]
+
+
+def _admit(tables: _Tables, run: Run, jump: int) -> None:
     if run.id in tables.runs:
         raise ValueError(f"run {run.id} is there already")
     if run.instant is not None:
         _cover(tables, run.task.name, run.instant, run.instant)
+        tables.jumps[run.id] = jump
     tables.runs[run.id] = run
 
 
@@ -143,7 +229,7 @@ def _skip(tables: _Tables, skip: Skip) -> None:
     newest = max((span for span in _spans(tables, skip.task)), default=None)
     for place, entry in enumerate(tables.skips):
         is_newest = newest == (entry.first, entry.last) and entry.task == skip.task
-        if skip.extends and is_newest and entry.reason is skip.reason and entry.last < skip.first:
+        if skip.extends and is_newest and (entry.reason, entry.jump) == (skip.reason, skip.jump) and entry.last < skip.first:
             tables.skips[place] = replace(entry, last=skip.last, count=entry.count + skip.count, decided_at=skip.decided_at)
             return
     _cover(tables, skip.task, skip.first, skip.last)
@@ -151,7 +237,8 @@ def _skip(tables: _Tables, skip: Skip) -> None:
 
 
 def _spans(tables: _Tables, task: TaskName) -> list[tuple[int, int]]:
-    runs = [(run.instant, run.instant) for run in tables.runs.values() if run.task.name == task and run.instant is not None]
+    covering = [tables.runs[run] for run in tables.jumps]
+    runs = [(run.instant, run.instant) for run in covering if run.task.name == task and run.instant is not None]
     return runs + [(skip.first, skip.last) for skip in tables.skips if skip.task == task]
 
 

@@ -327,6 +327,12 @@ _TABLE = (
         "Upgrade again, or set paths.state to a new folder.",
     ),
     CodeInfo(
+        "TS336",
+        "wall clock not believed",
+        "The clock is not known to be synchronised, and shows a time before this release or far before the newest entry of the ledger.",
+        "Set the clock, or start a time daemon (chrony, systemd-timesyncd). After ten minutes fires go on all the same.",
+    ),
+    CodeInfo(
         "TS340",
         "address in use",
         "Another process listens on http.listen. Tasks run all the same.",

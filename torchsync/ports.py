@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from torchsync.core.entries import Batch, HistoryQuery, HistoryRow, LedgerOp
+from torchsync.core.clockwatch import ClockState
+from torchsync.core.entries import Batch, HistoryQuery, HistoryRow, LedgerOp, Tagged
 from torchsync.core.model import Ending, Instant, Millis, Run, RunId, TaskName, TaskRecord
 from torchsync.core.syncdoc import RemoteSpec, SyncAnswer, SyncRequest
 from torchsync.errors import Problem
@@ -24,6 +25,16 @@ class Clock(Protocol):
 
     def monotonic(self) -> Millis:
         """A clock that never steps and goes on while the machine sleeps (CLOCK_BOOTTIME)."""
+        ...
+
+    def is_synchronised(self) -> bool:
+        """The wall clock is known to agree with a time source. False says nothing: it may be right all the same."""
+        ...
+
+
+class ZoneFiles(Protocol):
+    def stamps(self, zones: Sequence[str]) -> Mapping[str, str]:
+        """For each of the zones a text that is another one when the file that has its data was replaced or changed; empty when there is no file."""
         ...
 
 
@@ -135,6 +146,14 @@ class Ledger(Protocol):
 
     def records(self) -> Mapping[TaskName, TaskRecord]:
         """The record of every task known."""
+        ...
+
+    def clock(self) -> ClockState | None:
+        """What is known of the clock; None when nothing is."""
+        ...
+
+    def tagged(self) -> Sequence[Tagged]:
+        """The entries that carry the id of a jump of the clock and are not annulled, in any order."""
         ...
 
     def history(self, query: HistoryQuery) -> Sequence[HistoryRow]: ...

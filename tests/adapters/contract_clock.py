@@ -27,7 +27,12 @@ def both_clocks_move_on_together(clock: Clock, let_pass: LetPass) -> None:
     assert abs((clock.now() - wall) - (clock.monotonic() - mono)) < 20
 
 
+def whether_it_is_synchronised_is_told(clock: Clock, let_pass: LetPass) -> None:
+    assert type(clock.is_synchronised()) is bool
+
+
 CONTRACT = (
+    whether_it_is_synchronised_is_told,
     times_are_whole_milliseconds,
     the_monotonic_clock_never_goes_back,
     both_clocks_move_on_together,

@@ -7,8 +7,25 @@ from dataclasses import replace
 import pytest
 
 from tests.builders import MINUTE, NOON, daemon, record, run, run_id, task
-from torchsync.core.entries import Admit, Batch, DropRecord, Finish, HistoryQuery, Intend, PutRecord, Skip, Withdraw
-from torchsync.core.model import Instant, Outcome, Run, RunState, SkipReason, StopCause, TaskName, Trigger
+from torchsync.core.clockwatch import ClockState, Jump
+from torchsync.core.entries import (
+    Admit,
+    Annul,
+    Batch,
+    DropRecord,
+    Finish,
+    HistoryQuery,
+    Intend,
+    PutClock,
+    PutRecord,
+    Rewind,
+    Settle,
+    Skip,
+    Tagged,
+    TurnBack,
+    Withdraw,
+)
+from torchsync.core.model import Before, Instant, Millis, Outcome, Run, RunState, SkipReason, StopCause, TaskName, Trigger
 from torchsync.ports import Ledger
 
 BACKUP, REPORT = task("backup"), task("report")
@@ -177,6 +194,7 @@ def a_record_comes_back_as_it_was(ledger: Ledger) -> None:
         restarts=4,
         runs={Outcome.FAILED: 2, Outcome.SUCCEEDED: 10**12},
         skipped={SkipReason.MISSED: 5},
+        before=(Before(1, minute(3)), Before(2, minute(5))),
     )
     ledger.commit([PutRecord(full), PutRecord(record("report"))])
     assert ledger.records() == {"backup": full, "report": record("report")}
@@ -248,7 +266,136 @@ def what_is_old_and_over_is_pruned_and_the_records_stay(ledger: Ledger) -> None:
     assert [one.id for one in ledger.open_runs()] == [admitted(2).id]
 
 
+# Jumps of the clock.
+
+
+def annul(jump: int, now: int, *, of=BACKUP, **changes) -> Annul:
+    return Annul(task=of.name, jump=jump, now=minute(now), **changes)
+
+
+def tagged(ledger: Ledger) -> list[tuple[str, int, int, int]]:
+    return sorted((entry.task, (entry.first - NOON) // MINUTE, (entry.last - NOON) // MINUTE, entry.jump) for entry in ledger.tagged())
+
+
+def what_is_known_of_the_clock_comes_back_as_it_was(ledger: Ledger) -> None:
+    assert ledger.clock() is None
+    jump = Jump(id=3, since=NOON, opened=Millis(7), below=Millis(-5))
+    for state in (ClockState(), ClockState(boot_id="b", ahead=Millis(9), jumps=(jump,), last_jump=3, started_in="b", startup=NOON)):
+        ledger.commit([PutClock(state)])
+        assert ledger.clock() == state
+
+
+def entries_carry_the_jump_that_caused_them(ledger: Ledger) -> None:
+    ledger.commit([Admit(admitted(1)), Admit(admitted(2), 4), replace(skip(3, 5, count=3), jump=4), skip(9)])
+    assert sorted(ledger.tagged(), key=lambda entry: entry.first) == [
+        Tagged(BACKUP.name, minute(2), minute(2), 4, None, admitted(2).id),
+        Tagged(BACKUP.name, minute(3), minute(5), 4, SkipReason.MISSED),
+    ]
+
+
+def a_span_grows_within_its_jump_alone(ledger: Ledger) -> None:
+    ledger.commit([skip(1), replace(skip(2, extends=True), jump=1), replace(skip(3, extends=True), jump=1)])
+    ledger.commit([replace(skip(4, extends=True), jump=2), skip(5, extends=True), skip(6, extends=True)])
+    rows = ledger.history(HistoryQuery())
+    assert sorted((row.first, row.last, row.count) for row in rows) == [
+        (minute(first), minute(last), last - first + 1) for first, last in ((1, 1), (2, 3), (4, 4), (5, 6))
+    ]
+
+
+def what_is_annulled_stays_in_the_history_and_covers_nothing(ledger: Ledger) -> None:
+    past, future, before = admitted(4), admitted(20), admitted(19)
+    ledger.commit([Admit(before), replace(skip(1, 3, count=3), jump=1), Admit(past, 1), Admit(future, 1)])
+    ledger.commit([annul(1, now=5)])
+    told = {row.first: row.annulled for row in ledger.history(HistoryQuery())}
+    assert told == {minute(1): True, minute(4): False, minute(19): False, minute(20): True}
+    assert tagged(ledger) == [("backup", 4, 4, 1)]
+    ledger.commit([skip(1), skip(2, 3, count=2), Admit(admitted(20, id=run_id(78)))])
+    for double in (skip(4), skip(19), skip(20)):
+        with pytest.raises(ValueError, match="covered"):
+            ledger.commit([double])
+    ledger.commit([finish(future)])
+    found = ledger.run(future.id)
+    assert found is not None
+    assert found.outcome is Outcome.SUCCEEDED
+
+
+def other_reasons_than_missed_are_annulled_when_they_reach_into_the_future(ledger: Ledger) -> None:
+    spans = [replace(skip(first, first + 1, count=2, reason=SkipReason.OVERLAP), jump=1) for first in (1, 4, 7)]
+    ledger.commit([*spans, replace(skip(9, 10, count=2), jump=1)])
+    ledger.commit([annul(1, now=4)])
+    assert tagged(ledger) == [("backup", 1, 2, 1)]
+    ledger.commit([replace(skip(11), jump=1), replace(skip(20), jump=2), replace(skip(11, of=REPORT), jump=1)])
+    ledger.commit([annul(1, now=12), annul(1, now=12)])
+    assert tagged(ledger) == [("backup", 1, 2, 1), ("backup", 20, 20, 2), ("report", 11, 11, 1)]
+
+
+def what_outlasts_a_jump_belongs_to_the_one_around_it(ledger: Ledger) -> None:
+    ledger.commit([Admit(admitted(1), 1), Admit(admitted(2), 2), Admit(admitted(9), 2)])
+    ledger.commit([annul(2, now=3, heir=1)])
+    assert tagged(ledger) == [("backup", 1, 1, 1), ("backup", 2, 2, 1)]
+    ledger.commit([annul(1, now=0)])
+    assert tagged(ledger) == []
+
+
+def what_is_settled_is_like_any_other_entry(ledger: Ledger) -> None:
+    ledger.commit([Admit(admitted(1), 1), replace(skip(2), jump=1), Admit(admitted(3), 2), replace(skip(4, of=REPORT), jump=1), skip(8)])
+    ledger.commit([Settle(BACKUP.name, 1, 7)])
+    assert tagged(ledger) == [("backup", 1, 1, 7), ("backup", 2, 2, 7), ("backup", 3, 3, 2), ("report", 4, 4, 1)]
+    ledger.commit([Settle(BACKUP.name, 7), Settle(BACKUP.name, 0, 9)])
+    assert tagged(ledger) == [("backup", 3, 3, 2), ("report", 4, 4, 1)]
+    with pytest.raises(ValueError, match="covered"):
+        ledger.commit([skip(1)])
+
+
+def a_withdrawn_run_of_a_jump_is_gone_annulled_or_not(ledger: Ledger) -> None:
+    ledger.commit([Admit(admitted(1), 1), Admit(admitted(2), 1), annul(1, now=1)])
+    ledger.commit([Withdraw(admitted(1).id), Withdraw(admitted(2).id)])
+    assert tagged(ledger) == []
+    assert ledger.history(HistoryQuery()) == []
+    ledger.commit([skip(1), skip(2)])
+
+
+def a_mark_goes_back_when_it_is_rewound(ledger: Ledger) -> None:
+    ledger.commit([PutRecord(record("backup", decided_through=minute(9)))])
+    ledger.commit([Rewind(BACKUP.name, minute(2)), PutRecord(record("backup", decided_through=minute(4))), Rewind(REPORT.name, minute(1))])
+    assert ledger.records() == {BACKUP.name: record("backup", decided_through=minute(4))}
+
+
+def nothing_lies_later_than_a_clock_that_turned_back(ledger: Ledger) -> None:
+    early, late = admitted(1), admitted(60, started_at=minute(61))
+    ledger.commit([Admit(early), Admit(late, 1), replace(skip(50), jump=1), finish(early, started_at=minute(1), finished_at=minute(70))])
+    ledger.commit([annul(1, now=15), TurnBack(minute(15), Millis(50 * MINUTE))])
+    first, second = ledger.run(early.id), ledger.run(late.id)
+    assert first is not None
+    assert second is not None
+    assert (first.admitted_at, first.started_at, first.finished_at) == (minute(1), minute(1), minute(15))
+    assert (second.admitted_at, second.started_at, second.instant) == (minute(10), minute(11), minute(60))
+    assert [row.decided_at for row in ledger.history(HistoryQuery())] == [minute(10), minute(1), minute(0)]
+    ledger.commit([TurnBack(minute(9), Millis(50 * MINUTE), minute(8))])
+    third = ledger.run(late.id)
+    assert third is not None
+    assert (third.admitted_at, third.started_at) == (minute(8), minute(8))
+
+
+def what_was_annulled_is_pruned_like_the_rest(ledger: Ledger) -> None:
+    ledger.commit([Admit(admitted(5), 1), replace(skip(6), jump=1), annul(1, now=1), finish(admitted(5))])
+    while ledger.prune(minute(99)):
+        pass
+    assert ledger.history(HistoryQuery()) == []
+
+
 CONTRACT = (
+    what_is_known_of_the_clock_comes_back_as_it_was,
+    entries_carry_the_jump_that_caused_them,
+    a_span_grows_within_its_jump_alone,
+    what_is_annulled_stays_in_the_history_and_covers_nothing,
+    other_reasons_than_missed_are_annulled_when_they_reach_into_the_future,
+    what_outlasts_a_jump_belongs_to_the_one_around_it,
+    what_is_settled_is_like_any_other_entry,
+    a_withdrawn_run_of_a_jump_is_gone_annulled_or_not,
+    a_mark_goes_back_when_it_is_rewound,
+    nothing_lies_later_than_a_clock_that_turned_back,
+    what_was_annulled_is_pruned_like_the_rest,
     what_is_old_and_over_is_pruned_and_the_records_stay,
     an_admitted_run_comes_back_as_it_was,
     a_task_that_moved_to_another_file_keeps_both_its_definitions,

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from tests.adapters.contract_ledger import admitted, finish, skip
-from tests.builders import record
-from torchsync.core.entries import Admit, Batch, DropRecord, Intend, LedgerOp, PutRecord, Withdraw
-from torchsync.core.model import Outcome, StopCause, TaskName
+from tests.builders import NOON, record
+from torchsync.core.clockwatch import ClockState, Jump
+from torchsync.core.entries import (
+    Admit,
+    Annul,
+    Batch,
+    DropRecord,
+    Intend,
+    LedgerOp,
+    PutClock,
+    PutRecord,
+    Rewind,
+    Settle,
+    TurnBack,
+    Withdraw,
+)
+from torchsync.core.model import Millis, Outcome, StopCause, TaskName
 from torchsync.ports import Spool
 
 
@@ -29,6 +43,12 @@ def batches_come_back_in_order_as_they_were(spool: Spool) -> None:
         Withdraw(one.id),
         PutRecord(record("backup", runs={Outcome.FAILED: 3})),
         DropRecord(TaskName("backup")),
+        Admit(one, 3),
+        Annul(task=TaskName("backup"), jump=3, now=NOON, heir=2),
+        Settle(TaskName("backup"), 2),
+        Rewind(TaskName("backup"), NOON),
+        TurnBack(NOON, Millis(5)),
+        PutClock(ClockState(boot_id="b", jumps=(Jump(id=1, since=NOON, opened=Millis(2), below=Millis(-3)),))),
     )
     spool.append([batch(5), everything])
     spool.append([batch(9)])

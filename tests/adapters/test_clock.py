@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 import time
 from pathlib import Path
 
@@ -17,3 +18,17 @@ def test_the_clock_keeps_the_contract(contract) -> None:
 def test_the_monotonic_clock_is_the_one_of_proc_uptime() -> None:
     uptime = float(Path("/proc/uptime").read_text().split()[0])
     assert abs(SystemClock().monotonic() / 1000 - uptime) < 0.5
+
+
+def test_the_mark_of_timesyncd_is_enough(tmp_path: Path) -> None:
+    mark = tmp_path / "synchronized"
+    before = SystemClock(str(mark)).is_synchronised()
+    mark.touch()
+    assert SystemClock(str(mark)).is_synchronised()
+    assert before is _is_synchronised_by_kernel()
+
+
+def _is_synchronised_by_kernel() -> bool:
+    """As adjtimex(2) answers: 5 is TIME_ERROR, by another way than the adapter's."""
+    buffer = ctypes.create_string_buffer(1024)
+    return 0 <= ctypes.CDLL(None).adjtimex(buffer) < 5

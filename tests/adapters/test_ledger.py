@@ -12,8 +12,9 @@ import pytest
 from tests.adapters.contract_ledger import BACKUP, CONTRACT, admitted, finish, minute, skip
 from tests.builders import record, task
 from torchsync.adapters.ledger import SqliteLedger, open_readonly
+from torchsync.adapters.ledgerschema import _LADDER, APPLICATION_ID
 from torchsync.core.entries import Admit, HistoryQuery, PutRecord
-from torchsync.core.model import Outcome
+from torchsync.core.model import Outcome, SkipReason
 from torchsync.errors import NotFound, Refused, StateUncreatable
 
 
@@ -186,6 +187,32 @@ def test_a_ledger_of_a_newer_version_is_left_alone(path, ledger):
         reopened(path)
     assert caught.value.code == "TS335"
     assert path.read_bytes() == before
+
+
+def test_a_ledger_of_the_first_version_climbs_with_all_that_it_holds(path, tmp_path):
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        for statement in _LADDER[0]:
+            old.execute(statement)
+        old.execute("UPDATE meta SET value = 1 WHERE key = 'schema_version'")
+        old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        old.execute("INSERT INTO fire VALUES ('backup', ?, ?, 3, ?, 'missed', NULL)", (minute(1), minute(3), minute(3)))
+        old.execute(
+            "INSERT INTO record VALUES ('backup', ?, ?, ?, 0, 0, 0, 0, 0, 0, '{}', '{\"missed\": 3}')", (minute(0), minute(0), minute(3))
+        )
+    with pytest.raises(StateUncreatable, match="older form"):
+        open_readonly(path, tmp_path)
+    with closing(reopened(path)) as ledger:
+        assert ledger.notices == ()
+        assert ledger.clock() is None
+        assert ledger.tagged() == []
+        assert ledger.records() == {
+            "backup": record("backup", first_seen=minute(0), last_seen=minute(0), decided_through=minute(3), skipped={SkipReason.MISSED: 3})
+        }
+        ledger.commit([skip(4, extends=True)])
+        (row,) = ledger.history(HistoryQuery())
+        assert (row.first, row.last, row.count, row.annulled) == (minute(1), minute(4), 4, False)
+        with pytest.raises(ValueError, match="covered"):
+            ledger.commit([skip(2)])
 
 
 def test_old_entries_are_pruned_and_the_marks_stay(path, ledger):

@@ -10,6 +10,7 @@ from tests.builders import facts
 from tests.fakes import Behaviour, FakeClock, FakeExecutor, FakeMachine, FakeWakeups
 from tests.fakes_git import FakeGitSource
 from tests.fakes_state import MemoryLedger, MemorySpool, MemoryStore
+from torchsync.adapters.zonefiles import HostZoneFiles
 from torchsync.agent.config import AgentConfig, config_from_document
 from torchsync.agent.loop import Loop, Parts, Settings
 from torchsync.agent.recorder import Recorder
@@ -169,6 +170,7 @@ class Desk:
         self.loop_saved = Saved(self.store)
         return Parts(
             clock=self.clock,
+            zones=HostZoneFiles(),
             wakeups=self.wakeups,
             git=self.git,
             engine=self.engine,

@@ -1,10 +1,10 @@
 from dataclasses import replace
 
 from tests.agent.desk import Desk, document
-from tests.builders import HOUR, MINUTE, NOON, SECOND, daemon, run_id, task
+from tests.builders import HOUR, MINUTE, NOON, SECOND, daemon, generation, run_id, task
 from torchsync.core.control import Reload, ReloadProgress, RunTask, StopRuns, SyncNow, SyncProgress
 from torchsync.core.logevents import LogEvent
-from torchsync.core.model import CronTiming, Fingerprint, Millis, Outcome, SkipReason, Task, TaskName
+from torchsync.core.model import CronTiming, Fingerprint, Millis, Outcome, SkipReason, Task, TaskName, Trigger
 from torchsync.core.snapshot import ClockDirection, TaskChange
 from torchsync.core.syncdoc import SyncOutcome
 from torchsync.errors import Problem
@@ -266,6 +266,35 @@ def test_a_lost_ledger_does_not_let_an_instant_run_twice() -> None:
     assert len(desk.machine.processes) == before
     desk.pass_time(10 * SECOND)
     assert len(desk.machine.processes) == before + 1
+
+
+def test_a_startup_task_runs_once_a_boot_also_when_the_ledger_or_the_generation_is_lost() -> None:
+    desk = Desk()
+    hello = task("hello", timing=CronTiming(schedule="@startup"))
+    desk.git.push(hello, every(10))
+    desk.pass_time(5 * SECOND)
+    assert [run.trigger for run in desk.runs("hello")] == [Trigger.STARTUP]
+    for _ in range(2):
+        desk.ledger = type(desk.ledger)()
+        desk.crash()
+        desk.pass_time(30 * SECOND)
+    desk.store.write("generation.json", b"not json")
+    desk.crash()
+    desk.pass_time(30 * SECOND)
+    assert len([process for process in desk.machine.processes.values() if process.run.task.name == "hello"]) == 1
+    desk.machine.reboot("another")
+    desk.crash()
+    desk.pass_time(30 * SECOND)
+    assert desk.outcomes("hello") == [Outcome.SUCCEEDED]
+
+
+def test_a_startup_task_of_a_generation_that_was_only_stored_runs_when_an_agent_first_does() -> None:
+    desk = Desk()
+    desk.loop_saved.save_generation(replace(generation(task("hello", timing=CronTiming(schedule="@startup"))), baselines={}))
+    desk.start()
+    desk.loop.begin()
+    desk.pass_time(5 * SECOND)
+    assert desk.outcomes("hello") == [Outcome.SUCCEEDED]
 
 
 def test_a_damaged_generation_is_set_aside_and_fetched_again() -> None:

@@ -7,13 +7,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import torchsync
-from tests.builders import MINUTE, NOON, busy_snapshot, daemon, run, snapshot, task, task_status
+from tests.builders import HOUR, MINUTE, NOON, busy_snapshot, daemon, run, run_id, snapshot, task, task_status
 from tests.cli.agents import NEW, OLD, agent
 from torchsync.adapters.ledger import SqliteLedger
 from torchsync.cli import inspect
 from torchsync.cli.client import ControlClient, Place
 from torchsync.core.api import status_document, tasks_document
-from torchsync.core.entries import Admit
+from torchsync.core.entries import Admit, Annul
 from torchsync.errors import NotFound, Unavailable, UsageError
 
 
@@ -132,3 +132,19 @@ def test_without_an_agent_and_a_known_state_directory_nothing_answers(tmp_path):
         inspect.run_history(Place(tmp_path / "nobody.sock"), {"limit": "50"}, as_json=False)
     with pytest.raises(Unavailable):
         inspect.run_logs(Place(tmp_path / "nobody.sock"), NEW.id, io.BytesIO())
+
+
+def test_the_history_says_what_is_annulled(state, capsys):
+    ledger = SqliteLedger(state / "ledger.sqlite", state)
+    ahead, task_name = run(id=run_id(9, NOON + HOUR), instant=NOON + HOUR, due=NOON + HOUR), task().name
+    ledger.commit([Admit(ahead, 1), Annul(task=task_name, jump=1, now=NOON + MINUTE)])
+    ledger.close()
+    place = Place(state / "nobody.sock", state)
+    assert inspect.run_history(place, {"limit": "50"}, as_json=False) == 0
+    said = ["annulled: the clock was ahead" in line for line in capsys.readouterr().out.splitlines()[1:]]
+    assert said.count(True) == 1
+    assert inspect.run_history(place, {"limit": "50"}, as_json=True) == 0
+    document = json.loads(capsys.readouterr().out)
+    schema = json.loads((Path(torchsync.__file__).parent / "schemas" / "history.schema.json").read_text())
+    Draft202012Validator(schema).validate(document)
+    assert sorted(entry["annulled"] for entry in document["entries"]) == [False, False, True]

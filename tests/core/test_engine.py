@@ -501,3 +501,15 @@ def test_a_task_gone_for_more_than_thirty_days_is_forgotten_and_one_gone_for_les
     world.sleep(2 * 24 * HOUR)
     world.crash()
     assert TaskName("beat") not in world.book.records
+
+
+def test_a_task_in_force_is_never_forgotten_however_long_ago_it_was_added() -> None:
+    world = World()
+    world.swap(every(3600))
+    world.pass_time(HOUR)
+    world.sleep(40 * 24 * HOUR)
+    world.turn()
+    before = world.status("beat").record
+    world.crash()
+    assert world.status("beat").record == before
+    assert before.decided_through == NOON + 40 * 24 * HOUR + HOUR

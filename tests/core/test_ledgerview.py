@@ -1,6 +1,7 @@
 """The view of what is not in the ledger yet is what the ledger tells once it is."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -9,9 +10,23 @@ from hypothesis import strategies as st
 from tests.adapters.contract_ledger import admitted, finish, minute, skip
 from tests.builders import record, run_id, task
 from tests.fakes_state import MemoryLedger
-from torchsync.core.entries import Admit, Batch, DropRecord, Intend, LedgerOp, PutRecord, Withdraw
+from torchsync.core.clockwatch import ClockState
+from torchsync.core.entries import (
+    Admit,
+    Annul,
+    Batch,
+    DropRecord,
+    Intend,
+    LedgerOp,
+    PutClock,
+    PutRecord,
+    Rewind,
+    Settle,
+    TurnBack,
+    Withdraw,
+)
 from torchsync.core.ledgerview import LedgerView, after, view_of
-from torchsync.core.model import Run, StopCause, TaskName
+from torchsync.core.model import Millis, Run, StopCause, TaskName
 
 KINDS: list[Callable[[Run, int], LedgerOp]] = [
     lambda one, _: Admit(one),
@@ -21,13 +36,20 @@ KINDS: list[Callable[[Run, int], LedgerOp]] = [
     lambda one, _: DropRecord(one.task.name),
     lambda one, mark: skip(mark + 10, of=one.task, extends=True),
     lambda one, mark: PutRecord(record(one.task.name, decided_through=minute(mark), restarts=mark)),
+    lambda one, mark: Admit(one, mark % 3),
+    lambda one, mark: replace(skip(mark, of=one.task), jump=mark % 3),
+    lambda one, mark: Annul(task=one.task.name, jump=mark % 3, now=minute(mark // 2), heir=mark % 2),
+    lambda one, mark: Settle(one.task.name, 1 + mark % 2, mark % 3),
+    lambda one, mark: Rewind(one.task.name, minute(mark)),
+    lambda one, mark: TurnBack(minute(mark), Millis(mark * 30_000), minute(mark // 2)),
+    lambda one, mark: PutClock(ClockState(boot_id=one.id, last_jump=mark)),
 ]
 runs = st.integers(0, 5).map(lambda place: admitted(place, task(f"task-{place}")))
 operations = st.builds(lambda kind, one, mark: kind(one, mark), st.sampled_from(KINDS), runs, st.integers(0, 9))
 
 
 def seen(ledger: MemoryLedger) -> LedgerView:
-    return view_of(ledger.open_runs(), ledger.records())
+    return view_of(ledger.open_runs(), ledger.records(), ledger.clock(), ledger.tagged())
 
 
 @settings(max_examples=200, deadline=None)

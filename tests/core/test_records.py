@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from tests.builders import NOON, SECOND, finished_run, record
 from torchsync.core import records
-from torchsync.core.model import Instant, Outcome, SkipReason
+from torchsync.core.model import Before, Instant, Outcome, SkipReason
 
 
 def test_the_mark_of_decided_instants_never_goes_back() -> None:
@@ -40,3 +42,10 @@ def test_a_success_says_when_and_how_long_and_ends_the_row_of_failures() -> None
 def test_a_run_that_is_not_over_changes_no_record() -> None:
     with pytest.raises(ValueError, match="not over"):
         records.finished(record(), finished_run(outcome=None))
+
+
+def test_a_jump_that_is_over_leaves_the_earliest_mark_to_the_one_around_it() -> None:
+    within = replace(record(), before=(Before(2, Instant(20)), Before(3, Instant(30))))
+    assert records.leaving(records.leaving(within, 3, 1), 2, 1).before == (Before(1, Instant(20)),)
+    assert records.leaving(within, 3, 0).before == (Before(2, Instant(20)),)
+    assert records.leaving(within, 7, 1) == within

@@ -3,14 +3,17 @@ and crashes of the agent that leave the processes and the ledger as they are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from tests.builders import NOON, generation
+from tests.fakes_state import MemoryLedger
+from torchsync.core.clockwatch import Sighting
 from torchsync.core.diff import diff
 from torchsync.core.effects import Adopt, Signal, Start, Turn
 from torchsync.core.engine import Engine
-from torchsync.core.entries import Admit, DropRecord, Finish, Intend, LedgerOp, PutRecord, Skip, Withdraw
+from torchsync.core.entries import Admit, Annul, Batch, Finish, Intend, LedgerOp, Skip, Withdraw
+from torchsync.core.ledgerview import after, view_of
 from torchsync.core.model import (
     Ending,
     Exited,
@@ -45,39 +48,70 @@ class Process:
     killed_by: list[str] = field(default_factory=list)
 
 
+class Killed(Exception):
+    """The agent was killed at the point that `World.dies_at` names."""
+
+
+@dataclass
+class Row:
+    """What covers instants. Spans that grow stay in parts here."""
+
+    task: TaskName
+    first: int
+    last: int
+    how: str
+    jump: int
+    run: RunId | None = None
+    skip: Skip | None = None
+
+
 class Book:
-    """What is durable. Every instant may be covered once."""
+    """What is durable. Every instant may be covered once, unless what covers it is annulled."""
 
     def __init__(self) -> None:
-        self.open: dict[RunId, Run] = {}
+        self.view = view_of([], {})
         self.runs: dict[RunId, Run] = {}
+        self.rows: list[Row] = []
+        self.annulled: list[Row] = []
         self.covered: dict[TaskName, dict[int, str]] = {}
-        self.spans: list[Skip] = []
-        self.records: dict[TaskName, TaskRecord] = {}
         self.transactions = 0
+        self.ledger: MemoryLedger | None = None
+        """A ledger that does what the real one does, spans that grow included; slow for long histories."""
+
+    @property
+    def open(self) -> Mapping[RunId, Run]:
+        return self.view.open_runs
+
+    @property
+    def records(self) -> Mapping[TaskName, TaskRecord]:
+        return self.view.records
+
+    @property
+    def spans(self) -> list[Skip]:
+        return [row.skip for row in self.rows if row.skip]
 
     def commit(self, operations: tuple[LedgerOp, ...]) -> None:
         self.transactions += bool(operations)
+        if self.ledger is not None:
+            self.ledger.commit(operations)
         for operation in operations:
             self._apply(operation)
+        self.view = after(self.view, Batch(number=self.transactions, operations=operations))
 
     def _apply(self, operation: LedgerOp) -> None:
         match operation:
-            case Admit(run=run):
-                self.open[run.id] = run
+            case Admit(run=run, jump=jump):
+                self.runs[run.id] = run
                 if run.instant is not None:
-                    self._cover(run.task.name, run.instant, "run")
+                    self._cover(Row(run.task.name, run.instant, run.instant, "run", jump, run=run.id))
             case Skip():
-                self.spans.append(operation)
-                self._cover(operation.task, operation.first, operation.reason.value)
-                if operation.last != operation.first:
-                    self._cover(operation.task, operation.last, operation.reason.value)
+                how = operation.reason.value
+                self._cover(Row(operation.task, operation.first, operation.last, how, operation.jump, skip=operation))
             case Intend(run=run_id, cause=cause):
-                self.open[run_id] = replace(self.open[run_id], stop_cause=cause)
+                self.runs[run_id] = replace(self.runs[run_id], stop_cause=cause)
             case Finish():
-                run = self.open.pop(operation.run)
-                self.runs[run.id] = replace(
-                    run,
+                self.runs[operation.run] = replace(
+                    self.runs[operation.run],
                     outcome=operation.outcome,
                     started_at=operation.started_at,
                     finished_at=operation.finished_at,
@@ -85,23 +119,34 @@ class Book:
                     detail=operation.detail,
                 )
             case Withdraw(run=run_id):
-                self._withdraw(self.open.pop(run_id))
-            case PutRecord(record=record):
-                self.records[record.task] = record
-            case DropRecord(task=task):
-                self.records.pop(task, None)
+                del self.runs[run_id]
+                self._uncover([row for row in self.rows if row.run == run_id])
+            case Annul(task=task, jump=jump, now=now):
+                caused = [row for row in self.rows if (row.task, row.jump) == (task, jump)]
+                gone = [row for row in caused if row.last > now or row.how == "missed"]
+                self._uncover(gone)
+                self.annulled += gone
+                for row in caused:
+                    row.jump = operation.heir or row.jump
+            case _:
+                pass
 
-    def _withdraw(self, run: Run) -> None:
-        if run.instant is not None:
-            del self.covered[run.task.name][run.instant]
+    def _uncover(self, rows: list[Row]) -> None:
+        for row in rows:
+            self.rows.remove(row)
+            for instant in {row.first, row.last}:
+                del self.covered[row.task][instant]
 
-    def _cover(self, task: TaskName, instant: Instant, how: str) -> None:
-        instants = self.covered.setdefault(task, {})
-        assert instant not in instants, f"{task} at {instant} is {instants[instant]} already, and now {how}"
-        instants[instant] = how
+    def _cover(self, row: Row) -> None:
+        instants = self.covered.setdefault(row.task, {})
+        for instant in {row.first, row.last}:
+            assert instant not in instants, f"{row.task} at {instant} is {instants[instant]} already, and now {row.how}"
+            instants[instant] = row.how
+        self.rows.append(row)
 
     def outcomes(self, task: str) -> list[Outcome | None]:
-        return [run.outcome for run in sorted(self.runs.values(), key=lambda run: run.id) if run.task.name == task]
+        over = [run for run in self.runs.values() if run.outcome is not None]
+        return [run.outcome for run in sorted(over, key=lambda run: run.id) if run.task.name == task]
 
     def skips(self, task: str) -> list[tuple[SkipReason, int]]:
         return [(span.reason, span.count) for span in self.spans if span.task == task]
@@ -118,11 +163,15 @@ class World:
         self.pending: list[Callable[[], None]] = []
         self.turns: list[Turn] = []
         self.saved: Generation | None = None
+        self.boot = BOOT
+        self.is_synchronised = True
+        self.dies_at = ""
+        self.sightings: list[Sighting] = []
         self._numbers = 0
         self.engine = self._new_engine()
 
     def _new_engine(self) -> Engine:
-        return Engine(boot_id=BOOT, policy=POLICY, new_run_id=self._run_id)
+        return Engine(boot_id=self.boot, policy=POLICY, new_run_id=self._run_id)
 
     def _run_id(self, now: Instant) -> RunId:
         self._numbers += 1
@@ -132,6 +181,7 @@ class World:
 
     def swap(self, *tasks: Task) -> None:
         """These are the tasks from now on."""
+        self._see_clock()
         old = self.saved
         new = {task.name: task for task in tasks}
         found = diff(old.tasks if old else {}, new)
@@ -145,6 +195,7 @@ class World:
 
     def turn(self) -> None:
         """One turn of the loop, with everything that the processes did until now."""
+        self._see_clock()
         for event in self.pending:
             event()
         self.pending.clear()
@@ -175,9 +226,21 @@ class World:
         """The agent is killed and started again: all it knows is what is durable."""
         self.pending.clear()
         self.engine = self._new_engine()
-        self.engine.restore(self.saved, list(self.book.open.values()), self.book.records, Instant(self.now), Millis(self.mono))
+        self.engine.restore(self.saved, self.book.view, Instant(self.now), Millis(self.mono))
         self._perform(self.engine.flush())
         self.turn()
+
+    def step(self, by: int) -> None:
+        """The wall clock alone is moved."""
+        self.now += by
+
+    def reboot(self, now: int) -> None:
+        """The host goes down, with everything that runs on it, and comes up again with its clock at `now`."""
+        self.boot += "+"
+        self.now, self.mono = now, 10_000
+        for process in self._living():
+            process.ended_at, process.length = self.mono, None
+        self.crash()
 
     def alive(self, task: str) -> list[Process]:
         return [process for process in self.processes.values() if process.run.task.name == task and process.ended_at is None]
@@ -186,6 +249,18 @@ class World:
         return self.engine.statuses[TaskName(task)]
 
     # What the world does.
+
+    def _see_clock(self) -> None:
+        self.sightings.append(self.engine.see_clock(Instant(self.now), Millis(self.mono), is_synchronised=self.is_synchronised))
+        if self.engine.generation is not None and self.engine.generation is not self.saved:
+            self._die("before the generation is durable")
+            self.saved = self.engine.generation
+            self._die("after the generation is durable")
+
+    def _die(self, point: str) -> None:
+        if self.dies_at == point:
+            self.dies_at = ""
+            raise Killed(point)
 
     def _move(self, length: int) -> None:
         self.now += length
@@ -218,7 +293,7 @@ class World:
 
     def _ending(self, process: Process) -> Ending:
         assert process.ended_at is not None
-        if process.run.boot_id != BOOT:
+        if process.run.boot_id != self.boot:
             return Vanished(why="the host went down")
         wall = self.now - self.mono
         return Exited(
@@ -227,7 +302,9 @@ class World:
 
     def _perform(self, turn: Turn) -> None:
         self.turns.append(turn)
+        self._die("before the transaction")
         self.book.commit(turn.operations)
+        self._die("after the transaction")
         for effect in turn.effects:
             match effect:
                 case Start(run=run):

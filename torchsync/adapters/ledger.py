@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import assert_never
 
+from torchsync.adapters import ledgerclock as clock
 from torchsync.adapters import ledgerrows as rows
 from torchsync.adapters.ledgerschema import (
     LedgerDamaged,
@@ -29,8 +30,10 @@ from torchsync.adapters.ledgerschema import (
     open_or_replace,
     unwritable,
 )
+from torchsync.core.clockwatch import ClockState
 from torchsync.core.entries import (
     Admit,
+    Annul,
     Batch,
     DropRecord,
     Finish,
@@ -38,11 +41,18 @@ from torchsync.core.entries import (
     HistoryRow,
     Intend,
     LedgerOp,
+    PutClock,
     PutRecord,
+    Rewind,
+    Settle,
     Skip,
+    Tagged,
+    TurnBack,
     Withdraw,
 )
+from torchsync.core.jsontext import parse_json
 from torchsync.core.model import Instant, Run, RunId, TaskName, TaskRecord
+from torchsync.core.taskdoc import clock_from_document
 from torchsync.errors import NotFound, Problem, StateUnwritable
 
 PRUNED_AT_ONCE = 1_000
@@ -50,14 +60,15 @@ PRUNED_AT_ONCE = 1_000
 
 _RUNS = f"SELECT {rows.RUN_FIELDS} FROM run JOIN definition ON digest = definition"  # noqa: S608 - our own column names
 _NEW_RUN = f"INSERT INTO run ({rows.RUN_COLUMNS}) VALUES ({', '.join('?' * 20)})"  # noqa: S608 - as above
-_NEW_FIRE = "INSERT INTO fire (task, first, last, count, decided_at, reason, run) VALUES (?, ?, ?, ?, ?, ?, ?)"
-_PUT_RECORD = f"""INSERT INTO record ({rows.RECORD_COLUMNS}) VALUES ({", ".join("?" * 12)})
+_NEW_FIRE = "INSERT INTO fire (task, first, last, count, decided_at, reason, run, jump) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT_RECORD = f"""INSERT INTO record ({rows.RECORD_COLUMNS}) VALUES ({", ".join("?" * 13)})
     ON CONFLICT (task) DO UPDATE SET
     first_seen = excluded.first_seen, last_seen = excluded.last_seen,
     decided_through = max(decided_through, excluded.decided_through),
     last_run = excluded.last_run, last_success = excluded.last_success, last_duration = excluded.last_duration,
     last_exit_status = excluded.last_exit_status, consecutive_failures = excluded.consecutive_failures,
-    restarts = excluded.restarts, runs = excluded.runs, skipped = excluded.skipped"""  # noqa: S608 - as above
+    restarts = excluded.restarts, runs = excluded.runs, skipped = excluded.skipped,
+    before = excluded.before"""  # noqa: S608 - as above
 _FAILED = "('failed', 'timed_out', 'start_failed', 'lost')"
 
 
@@ -82,6 +93,15 @@ class LedgerReader:
         found = self._connection.execute(f"SELECT {rows.RECORD_COLUMNS} FROM record")  # noqa: S608 - our own column names
         return {row["task"]: rows.record_of(row) for row in found}
 
+    def clock(self) -> ClockState | None:
+        """What is known of the clock; None when nothing is."""
+        row = self._connection.execute("SELECT document FROM clock").fetchone()
+        return clock_from_document(parse_json(row[0])) if row else None
+
+    def tagged(self) -> Sequence[Tagged]:
+        """The entries that carry the id of a jump."""
+        return [rows.tagged_of(row) for row in self._connection.execute("SELECT * FROM fire WHERE jump <> 0")]
+
     def run(self, run: RunId) -> Run | None:
         row = self._connection.execute(f"{_RUNS} WHERE id = ?", (run,)).fetchone()
         return rows.run_of(row) if row else None
@@ -99,10 +119,14 @@ class LedgerReader:
 def _history_query(query: HistoryQuery) -> str:
     """Fixed fragments only; the values are parameters."""
     of_task = " AND task = :task" if query.task else ""
-    runs = f"""SELECT admitted_at AS decided_at, task, instant AS first, instant AS last, 1 AS count, NULL AS reason, id AS run FROM run
-        WHERE admitted_at >= :since{of_task}"""  # noqa: S608 - as above
-    skips = f"""SELECT decided_at, task, first, last, count, reason, NULL AS run FROM fire
+    is_annulled = "EXISTS (SELECT 1 FROM annulled WHERE annulled.run = run.id) AS annulled"
+    runs = f"""SELECT admitted_at AS decided_at, task, instant AS first, instant AS last, 1 AS count, NULL AS reason, id AS run, {is_annulled}
+        FROM run WHERE admitted_at >= :since{of_task}"""  # noqa: S608 - as above
+    skips = " UNION ALL ".join(
+        f"""SELECT decided_at, task, first, last, count, reason, NULL AS run, {table == "annulled"} AS annulled FROM {table}
         WHERE reason IS NOT NULL AND decided_at >= :since{of_task}"""  # noqa: S608 - as above
+        for table in ("fire", "annulled")
+    )
     both = f"{runs} AND outcome IN {_FAILED}" if query.failed else f"{runs} UNION ALL {skips}"
     return f"{both} ORDER BY 1 DESC, 4 DESC, 7 DESC LIMIT :limit"
 
@@ -177,6 +201,14 @@ class SqliteLedger:
     def records(self) -> Mapping[TaskName, TaskRecord]:
         with self._reading() as reader:
             return reader.records()
+
+    def clock(self) -> ClockState | None:
+        with self._reading() as reader:
+            return reader.clock()
+
+    def tagged(self) -> Sequence[Tagged]:
+        with self._reading() as reader:
+            return reader.tagged()
 
     def history(self, query: HistoryQuery) -> Sequence[HistoryRow]:
         with self._reading() as reader:
@@ -283,8 +315,8 @@ def _turn_of(connection: sqlite3.Connection) -> int:
 
 def _apply(connection: sqlite3.Connection, definitions: rows.Definitions, operation: LedgerOp) -> None:
     match operation:
-        case Admit(run=run):
-            _admit(connection, definitions, run)
+        case Admit(run=run, jump=jump):
+            _admit(connection, definitions, run, jump)
         case Skip():
             _skip(connection, operation)
         case Intend(run=run_id, cause=cause):
@@ -294,18 +326,21 @@ def _apply(connection: sqlite3.Connection, definitions: rows.Definitions, operat
         case Withdraw(run=run_id):
             _change_open(connection, run_id, "DELETE FROM run WHERE id = ? AND outcome IS NULL")
             connection.execute("DELETE FROM fire WHERE run = ?", (run_id,))
+            connection.execute("DELETE FROM annulled WHERE run = ?", (run_id,))
         case PutRecord(record=record):
             connection.execute(_PUT_RECORD, rows.record_row(record))
         case DropRecord(task=task):
             connection.execute("DELETE FROM record WHERE task = ?", (task,))
+        case Annul() | Settle() | Rewind() | TurnBack() | PutClock():
+            clock.apply(connection, operation)
         case _:
             assert_never(operation)
 
 
-def _admit(connection: sqlite3.Connection, definitions: rows.Definitions, run: Run) -> None:
+def _admit(connection: sqlite3.Connection, definitions: rows.Definitions, run: Run, jump: int) -> None:
     connection.execute(_NEW_RUN, rows.run_row(run, definitions.put(connection, run.task)))
     if run.instant is not None:
-        connection.execute(_NEW_FIRE, rows.fire_row(run))
+        connection.execute(_NEW_FIRE, rows.fire_row(run, jump))
 
 
 def _skip(connection: sqlite3.Connection, skip: Skip) -> None:
@@ -316,8 +351,9 @@ def _skip(connection: sqlite3.Connection, skip: Skip) -> None:
 
 
 def _grow(connection: sqlite3.Connection, skip: Skip) -> bool:
-    newest = connection.execute("SELECT first, last, reason FROM fire WHERE task = ? ORDER BY first DESC LIMIT 1", (skip.task,)).fetchone()
-    if newest is None or newest[2] != skip.reason.value or newest[1] >= skip.first:
+    statement = "SELECT first, last, reason, jump FROM fire WHERE task = ? ORDER BY first DESC LIMIT 1"
+    newest = connection.execute(statement, (skip.task,)).fetchone()
+    if newest is None or newest[1] >= skip.first or (newest[2], newest[3]) != (skip.reason.value, skip.jump):
         return False
     connection.execute(
         "UPDATE fire SET last = ?, count = count + ?, decided_at = ? WHERE task = ? AND first = ?",
@@ -349,13 +385,15 @@ def _change_open(connection: sqlite3.Connection, run: RunId, statement: str, *va
 def _prune(connection: sqlite3.Connection, before: Instant) -> int:
     parameters = {"before": before, "limit": PRUNED_AT_ONCE}
     old = "SELECT id FROM run WHERE admitted_at < :before AND outcome IS NOT NULL ORDER BY admitted_at, id LIMIT :limit"
-    connection.execute(f"DELETE FROM fire WHERE run IN ({old})", parameters)  # noqa: S608 - fixed text
+    for table in ("fire", "annulled"):
+        connection.execute(f"DELETE FROM {table} WHERE run IN ({old})", parameters)  # noqa: S608 - fixed text
     runs = connection.execute(f"DELETE FROM run WHERE id IN ({old})", parameters).rowcount  # noqa: S608 - fixed text
     skips = connection.execute(
         """DELETE FROM fire WHERE (task, first) IN
             (SELECT task, first FROM fire WHERE reason IS NOT NULL AND decided_at < :before ORDER BY decided_at LIMIT :limit)""",
         parameters,
     ).rowcount
+    skips += clock.prune_skips(connection, before, PRUNED_AT_ONCE)
     if 0 < runs < PRUNED_AT_ONCE:
         connection.execute("DELETE FROM definition WHERE digest NOT IN (SELECT definition FROM run)")
     return runs + skips

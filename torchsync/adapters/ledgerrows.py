@@ -10,9 +10,10 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TypeVar
 
-from torchsync.core.entries import HistoryRow, Skip
+from torchsync.core.entries import HistoryRow, Skip, Tagged
 from torchsync.core.jsontext import canonical, parse_json
 from torchsync.core.model import (
+    Before,
     Outcome,
     Run,
     RunState,
@@ -36,7 +37,7 @@ RUN_FIELDS = RUN_COLUMNS.replace("definition", "document")
 """The same with the definition itself, for a join."""
 RECORD_COLUMNS = (
     "task, first_seen, last_seen, decided_through, last_run, last_success, last_duration, last_exit_status, consecutive_failures, restarts,"
-    " runs, skipped"
+    " runs, skipped, before"
 )
 
 
@@ -129,6 +130,7 @@ def record_row(record: TaskRecord) -> Row:
         record.restarts,
         _counts_text(record.runs),
         _counts_text(record.skipped),
+        canonical([[before.jump, before.mark] for before in record.before]),
     )
 
 
@@ -147,21 +149,34 @@ def record_of(row: sqlite3.Row) -> TaskRecord:
         restarts=row["restarts"],
         runs={Outcome(key): count for key, count in json.loads(row["runs"]).items()},
         skipped={SkipReason(key): count for key, count in json.loads(row["skipped"]).items()},
+        before=tuple(Before(jump, mark) for jump, mark in json.loads(row["before"])),
     )
 
 
 def skip_row(skip: Skip) -> Row:
     """In the order of the columns of `fire`."""
-    return (skip.task, skip.first, skip.last, skip.count, skip.decided_at, skip.reason.value, None)
+    return (skip.task, skip.first, skip.last, skip.count, skip.decided_at, skip.reason.value, None, skip.jump)
 
 
-def fire_row(run: Run) -> Row:
+def fire_row(run: Run, jump: int) -> Row:
     """In the order of the columns of `fire`."""
-    return (run.task.name, run.instant, run.instant, 1, run.admitted_at, None, run.id)
+    return (run.task.name, run.instant, run.instant, 1, run.admitted_at, None, run.id, jump)
+
+
+def tagged_of(row: sqlite3.Row) -> Tagged:
+    """The entry in a row of `fire`."""
+    return Tagged(
+        task=row["task"],
+        first=row["first"],
+        last=row["last"],
+        jump=row["jump"],
+        reason=_member(SkipReason, row["reason"]),
+        run=row["run"],
+    )
 
 
 def history_row(row: sqlite3.Row, run: Run | None) -> HistoryRow:
-    """The line of the history that a row of task, first, last, count, decided_at and reason stands for, with its run if it has one."""
+    """The line of the history that a row of task, first, last, count, decided_at, reason and annulled stands for, with its run if it has one."""
     return HistoryRow(
         task=row["task"],
         first=row["first"],
@@ -170,6 +185,7 @@ def history_row(row: sqlite3.Row, run: Run | None) -> HistoryRow:
         decided_at=row["decided_at"],
         run=run,
         reason=_member(SkipReason, row["reason"]),
+        annulled=bool(row["annulled"]),
     )
 
 

@@ -2,8 +2,9 @@
 
 Theory of operation. The ledger is an SQLite database in WAL mode with `synchronous=FULL`: a commit that returned survives a loss of power, and
 readers in other processes never hold up the writer. Which instant is covered is kept in `fire`: one row is a span of instants of one task,
-and a trigger refuses a row that overlaps another, so that no code of ours can cover an instant twice. A definition is stored once, however
-many runs have it, by the digest of its document.
+and a trigger refuses a row that overlaps another, so that no code of ours can cover an instant twice. A row that a jump of the clock caused
+carries the id of the jump; when it is annulled it moves to `annulled`, where it covers nothing. A definition is stored once, however many runs
+have it, by the digest of its document.
 
 `application_id` tells our database from another's; `schema_version` in `meta` is the rung of `_LADDER` it stands on. `turn` counts the
 transactions: it tells whether one that seemed to fail is there after all.
@@ -57,7 +58,21 @@ _FIRST = (
     ) WITHOUT ROWID""",
 )
 
-_LADDER: tuple[tuple[str, ...], ...] = (_FIRST,)
+_SECOND = (
+    "ALTER TABLE fire ADD COLUMN jump INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE record ADD COLUMN before TEXT NOT NULL DEFAULT '[]'",
+    "CREATE INDEX fire_of_jump ON fire (jump, task, first) WHERE jump <> 0",
+    """CREATE TABLE annulled (
+        task TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL, decided_at INTEGER NOT NULL,
+        reason TEXT, run TEXT, jump INTEGER NOT NULL
+    )""",
+    "CREATE INDEX annulled_newest ON annulled (decided_at)",
+    "CREATE INDEX annulled_of_run ON annulled (run) WHERE run IS NOT NULL",
+    "CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), document TEXT NOT NULL)",
+)
+"""Jumps of the clock."""
+
+_LADDER: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
 NEWEST = len(_LADDER)
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})

@@ -19,13 +19,14 @@ from torchsync.agent.runner import Runner
 from torchsync.agent.saved import Saved
 from torchsync.agent.swap import Prepared, close_applied, prepare, turn_down
 from torchsync.agent.sync import Candidate, Syncs, SyncSettings
+from torchsync.agent.timewatch import TimeWatch
 from torchsync.core.control import Ask
 from torchsync.core.engine import Engine
 from torchsync.core.factswatch import FactsWatch, described_facts
 from torchsync.core.logevents import Log, LogEvent
 from torchsync.core.model import Generation, HostFacts, Instant, Millis
 from torchsync.core.policy import HostPolicy, HostRules, UidOf
-from torchsync.core.snapshot import ClockDirection, Snapshot, TaskChange
+from torchsync.core.snapshot import Snapshot, TaskChange
 from torchsync.core.syncdoc import SyncOutcome, SyncResult
 from torchsync.errors import Problem, StateUnwritable
 from torchsync.ports import (
@@ -43,14 +44,11 @@ from torchsync.ports import (
     StopAgent,
     SyncAnswered,
     Wakeups,
+    ZoneFiles,
 )
 
 LONGEST_WAIT = Millis(1_000)
 """A step of the wall clock is noticed within this time."""
-
-CLOCK_JUMP = 2_000
-"""A difference between the clocks, in milliseconds, that slewing does not make."""
-
 
 HISTORY_KEPT = Millis(90 * 24 * 3600 * 1000)
 PRUNED_EVERY = Millis(10 * 60 * 1000)
@@ -92,6 +90,7 @@ class Parts:
     """Everything the loop works with; made once by the composition root."""
 
     clock: Clock
+    zones: ZoneFiles
     wakeups: Wakeups
     git: GitSource
     engine: Engine
@@ -129,7 +128,7 @@ class Loop:
         self._next_look = Millis(0)
         self._seen = settings.facts
         self._facts = FactsWatch(settings.facts)
-        self._wall_ahead = self._clock.now() - self._clock.monotonic()
+        self._time = TimeWatch(parts.engine, parts.clock, parts.zones, parts.saved, parts.log)
         self.snapshot = blank
 
     def run(self, on_ready: Callable[[], None]) -> None:
@@ -152,7 +151,7 @@ class Loop:
     def turn(self, events: Sequence[object]) -> None:
         """Everything in `events`, and everything that is due, has been decided, performed and shown."""
         now, mono = self._clock.now(), self._clock.monotonic()
-        self._watch_clock(now, mono)
+        self._time.look(now, mono)
         for event in events:
             self._take_safely(event, now, mono)
         self._syncs.tick(now, mono)
@@ -341,17 +340,6 @@ class Loop:
 
     # The rest of a turn.
 
-    def _watch_clock(self, now: Instant, mono: Millis) -> None:
-        ahead = now - mono
-        step = ahead - self._wall_ahead
-        self._wall_ahead = ahead
-        if abs(step) < CLOCK_JUMP:
-            return
-        direction = ClockDirection.FORWARD if step > 0 else ClockDirection.BACKWARD
-        jumps = self.snapshot.clock_jumps
-        self.snapshot = replace(self.snapshot, clock_jumps={**jumps, direction: jumps.get(direction, 0) + 1})
-        self._log(LogEvent.CLOCK_STEPPED, f"the wall clock went {direction.value} by {abs(step) / 1000:.1f} s", seconds=step / 1000)
-
     def _count_changes(self, result: SyncResult) -> None:
         counts = self.snapshot.task_changes
         found = {TaskChange.ADDED: result.added, TaskChange.CHANGED: result.changed, TaskChange.REMOVED: result.removed}
@@ -364,8 +352,9 @@ class Loop:
         self._look_at_host(mono)
         self._parts.runner.bound_outputs(list(self._engine.runs.values()))
         self._parts.runner.retry()
+        self._time.retry()
         if mono >= self._next_pruning:
-            has_more = self._parts.runner.prune(Instant(now - HISTORY_KEPT))
+            has_more = self._parts.runner.prune(Instant(self._engine.earliest(now, mono) - HISTORY_KEPT))
             self._next_pruning = Millis(mono + (LONGEST_WAIT if has_more else PRUNED_EVERY))
 
     def _publish(self, now: Instant) -> None:
@@ -385,6 +374,8 @@ class Loop:
             runs_adopted=self._engine.runs_adopted,
             runs_lost=self._engine.runs_lost,
             state_degraded=self._parts.runner.is_degraded,
-            notices=(*self._parts.notices(), *disagreements),
+            clock_jumps=self._time.steps,
+            not_before=self._engine.earliest(now, self._clock.monotonic()),
+            notices=(*self._parts.notices(), *self._time.notices, *disagreements),
         )
         self._parts.on_turn(self.snapshot)

@@ -60,7 +60,7 @@ class Recorder:
         spooled = self._spool.read()
         for notice in self._spool.notices:
             self._log(LogEvent.STATE_SET_ASIDE, notice.message, code=notice.code)
-        view = view_of(self._ledger.open_runs(), self._ledger.records())
+        view = view_of(self._ledger.open_runs(), self._ledger.records(), self._ledger.clock(), self._ledger.tagged())
         self.found_empty_ledger = not view.records
         for batch in spooled:
             if batch.number <= turn:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from torchsync.agent.recorder import Recorder
 from torchsync.agent.saved import Saved
 from torchsync.agent.sync import Syncs
+from torchsync.core.clockwatch import ClockState
 from torchsync.core.engine import Engine
 from torchsync.core.generation import with_baselines
 from torchsync.core.logevents import Log, LogEvent
@@ -28,12 +29,14 @@ def recover(engine: Engine, syncs: Syncs, saved: Saved, recorder: Recorder, *, c
     view = recorder.take_over()
     stored = saved.load_generation()
     generation = _counting(stored, is_ledger_lost=recorder.found_empty_ledger, now=now) if stored else None
+    if stored and stored.baselines and recorder.found_empty_ledger and view.clock is None:
+        view = replace(view, clock=ClockState(started_in=engine.boot_id))  # `@startup` may have run in this boot.
     if generation is not None and generation is not stored:
         try:
             saved.save_generation(generation)
         except StateUnwritable as error:
             log(LogEvent.STATE_DEGRADED, error.message)
-    engine.restore(generation, view.runs, view.records, now, clock.monotonic())
+    engine.restore(generation, view, now, clock.monotonic())
     syncs.remember(saved.load_syncs())
     for notice in saved.notices:
         log(LogEvent.STATE_SET_ASIDE, notice.message, code=notice.code)

@@ -27,6 +27,7 @@ from torchsync.adapters.statefile import StateDirectory
 from torchsync.adapters.tree import Trees
 from torchsync.adapters.wakeups import SelectorWakeups
 from torchsync.adapters.watch import FolderWatcher, Watched, config_folder, repository_folders
+from torchsync.adapters.zonefiles import HostZoneFiles
 from torchsync.agent.config import AgentConfig, Watch, config_from_document
 from torchsync.agent.loop import Loop, Parts, Settings
 from torchsync.agent.once import host_judge, sync_once
@@ -209,6 +210,7 @@ class _Agent:
     def _parts(self, path: Path, host: str) -> Parts:
         return Parts(
             clock=self._clock,
+            zones=HostZoneFiles(),
             wakeups=self._wakeups,
             git=self._git,
             engine=self._engine,

@@ -161,15 +161,30 @@ _HISTORY_HEAD = ("INSTANT", "TASK", "RESULT", "STARTED", "TOOK", "STATUS", "RUN"
 
 def _history_line(entry: Document) -> list[Cell]:
     run = entry["run"]
+    annulled = "annulled: the clock was ahead" if entry["annulled"] else ""
     if run is None:
         span = f"{entry['count']} instants up to {clock(entry['last'])}" if entry["count"] > 1 else ""
-        return [clock(entry["first"]), entry["task"], (f"skipped ({entry['reason']})", Tone.FAINT), "-", "-", "-", "-", span]
+        return [
+            clock(entry["first"]),
+            entry["task"],
+            (f"skipped ({entry['reason']})", Tone.FAINT),
+            "-",
+            "-",
+            "-",
+            "-",
+            _joined(span, annulled),
+        ]
     outcome = run["outcome"] or run["state"]
     tone = {"succeeded": Tone.GOOD, "running": Tone.PLAIN, "admitted": Tone.PLAIN}.get(outcome, Tone.BAD)
     status = "-" if run["exit_status"] is None else str(run["exit_status"])
     when = clock(run["instant"]) if run["instant"] else f"({run['trigger']})"
     took = lasting(run["started_at"], run["finished_at"])
-    return [when, entry["task"], (outcome, tone), clock(run["started_at"]), took, status, run["id"], run.get("detail", "")]
+    detail = _joined(run.get("detail", ""), annulled)
+    return [when, entry["task"], (outcome, tone), clock(run["started_at"]), took, status, run["id"], detail]
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
 
 
 # logs

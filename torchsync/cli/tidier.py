@@ -32,7 +32,7 @@ class Tidier:
         if mono < self._next or (self._thread is not None and self._thread.is_alive()):
             return
         self._next = Millis(mono + EVERY)
-        bounds = Bounds(since=Instant(snapshot.taken_at - KEPT_FOR), until=snapshot.taken_at, most_runs=MOST_RUNS, most_bytes=MOST_BYTES)
+        bounds = Bounds(since=Instant(snapshot.not_before - KEPT_FOR), until=snapshot.taken_at, most_runs=MOST_RUNS, most_bytes=MOST_BYTES)
         self._thread = threading.Thread(target=_tidy, args=(self._runs, bounds, set(snapshot.runs)), name="tidier", daemon=True)
         self._thread.start()
 

@@ -261,5 +261,6 @@ def _history_row(row: HistoryRow) -> Document:
         "count": row.count,
         "decided_at": rfc3339(row.decided_at),
         "reason": row.reason.value if row.reason else None,
+        "annulled": row.annulled,
         "run": run_document(row.run, full=True) if row.run else None,
     }

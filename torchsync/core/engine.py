@@ -8,18 +8,21 @@ the generation, the open runs and the records alone.
 
 Every instant later than a task's mark is decided exactly once: `tick` takes it from the timetable, and either admits a run, whose ledger row
 covers the instant, or writes a skip that does. The mark moves in the same transaction. Instants that were missed in a row share one entry.
+A turn begins with `see_clock`: what a jump of the clock caused may be taken back there (`timekeeper.py`), and fires may be held.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from torchsync.core import admission, records
+from torchsync.core.clockwatch import Sighting
 from torchsync.core.daemons import Daemons
 from torchsync.core.diff import Diff
 from torchsync.core.effects import Adopt, Outbox, ToldAdoption, ToldSkip, Turn
-from torchsync.core.entries import DropRecord, PutRecord, Skip
+from torchsync.core.entries import Skip
+from torchsync.core.ledgerview import LedgerView
 from torchsync.core.model import (
     CronTiming,
     DaemonTiming,
@@ -34,13 +37,14 @@ from torchsync.core.model import (
     StopCause,
     Task,
     TaskName,
-    TaskRecord,
     Trigger,
 )
 from torchsync.core.policy import HostPolicy, effective_user
+from torchsync.core.recordbook import Recordbook
 from torchsync.core.roster import Roster
 from torchsync.core.snapshot import Histogram, TaskStatus
-from torchsync.core.timetable import Fire, Timetable
+from torchsync.core.timekeeper import Timekeeper
+from torchsync.core.timetable import Fire, Timetable, by_task, is_startup
 
 MOST_FIRES_A_TURN = 5_000
 """A host that was down for long may have missed millions of instants; the loop must turn while they are written down."""
@@ -57,15 +61,15 @@ class Engine:
         self.lag = Histogram.empty(*LAG_BOUNDS)
         self.runs_adopted = 0
         self.runs_lost = 0
-        self._boot_id = boot_id
+        self.boot_id = boot_id
         self._new_run_id = new_run_id
         self._outbox = Outbox()
         self._roster = Roster(self._outbox)
+        self._book = Recordbook(self._outbox)
+        self._keeper = Timekeeper(self._outbox, self._book, self._roster, boot_id)
         self._daemons = Daemons()
         self._timetable = Timetable()
-        self._records: dict[TaskName, TaskRecord] = {}
         self._statuses: dict[TaskName, TaskStatus] = {}
-        self._touched: dict[TaskName, bool] = {}
         self._tails: dict[TaskName, SkipReason] = {}
         self._adopting: set[RunId] = set()
 
@@ -83,28 +87,28 @@ class Engine:
 
     def next_wake(self, now: Instant, mono: Millis) -> Millis | None:
         """How long nothing is to be done, at most; None when nothing is to come by itself."""
-        due = self._timetable.next_due()
+        due = None if self._keeper.is_held else self._timetable.next_due()
         timers = [at - mono for at in (self._roster.next_timer(), self._daemons.next_timer()) if at is not None]
         waits = timers if due is None else [*timers, due - now]
         return Millis(max(0, min(waits))) if waits else None
 
+    def earliest(self, now: Instant, mono: Millis) -> Instant:
+        """A time that it certainly is by now, also if the clock is ahead: what is removed for its age is as old by this."""
+        return self._keeper.earliest(now, mono)
+
     def flush(self) -> Turn:
         """Everything decided since the last call."""
-        for name, is_changed in self._touched.items():
-            if is_changed and name in self._records:
-                self._outbox.write(PutRecord(self._records[name]))
+        for name in self._book.flush():
             self._show(name)
-        self._touched.clear()
         return self._outbox.flush()
 
     # What happened.
 
-    def restore(
-        self, generation: Generation | None, runs: Sequence[Run], known: Mapping[TaskName, TaskRecord], now: Instant, mono: Millis
-    ) -> None:
+    def restore(self, generation: Generation | None, view: LedgerView, now: Instant, mono: Millis) -> None:
         """The engine is where an earlier agent process left off; the executor is asked about every open run."""
-        self._records = {name: record for name, record in known.items() if not records.is_forgotten(record, now)}
-        self._outbox.write(*(DropRecord(name) for name in known if name not in self._records))
+        runs = view.runs
+        self._keeper.restore(view.clock, view.tagged.values())
+        self._book.restore(view.records, generation.tasks if generation else (), self._keeper.earliest(now, mono))
         taken = tuple(self._roster.take_up(run) for run in runs)
         self._adopting = {run.id for run in taken}
         if taken:
@@ -112,46 +116,68 @@ class Engine:
         if generation is None:
             return
         self.generation = generation
-        for name, task in generation.tasks.items():
-            self._touch(name, is_changed=name not in self._records)
+        for task in generation.tasks.values():
             self._install(task, now)
         self._stop_outdated(runs, now, mono)
         self._tend_daemons(generation.tasks, now)
 
+    def see_clock(self, now: Instant, mono: Millis, *, is_synchronised: bool) -> Sighting:
+        """The first thing in a turn. What a jump caused is taken back when the clock has returned; `generation` is another one then, to be made
+        durable before the next `flush`, if a baseline had to move.
+        """
+        sighting = self._keeper.see(now, mono, is_synchronised=is_synchronised)
+        if sighting.opened or sighting.returned or sighting.expired:
+            self._tails.clear()
+        if sighting.returned or sighting.impossible:
+            self.generation = self._keeper.correct(sighting, self.generation, now)
+            self.rezone(now)
+        return sighting
+
+    def rezone(self, now: Instant) -> None:
+        """Zone data has changed, or a mark: every task's next instant is found again, from its mark."""
+        self._reinstall(self.generation.tasks.values() if self.generation else (), now)
+
     def apply(self, generation: Generation, found: Diff, now: Instant, mono: Millis) -> None:
         """`generation`, which is durable, is in force; no run in flight is touched but the daemons that changed or went."""
         self.tick(now, mono)
-        while (due := self._timetable.next_due()) is not None and due <= now:
+        while not self._keeper.is_held and (due := self._timetable.next_due()) is not None and due <= now:
             self.tick(now, mono)
         self.generation = generation
         for name in found.removed:
             self._remove(name, now, mono)
         for change in found.changed:
             self._daemons.forget(change.name)
+            self._keeper.reschedule(change.name)
             self._stop_daemons(change.name, StopCause.CHANGED, now, mono)
+        for name in found.moved:
+            self._keeper.reschedule(name)
         new = [*found.added, *(change.name for change in found.changed)]
         for name in sorted({*new, *found.moved}):
             self._install(generation.tasks[name], now)
-            self._touch(name, is_changed=True)
+            self._book.touch(name, is_changed=True)
         self._tend_daemons(new, now)
 
     def tick(self, now: Instant, mono: Millis) -> None:
         """Everything that is due at `now` is decided, and every timer that ran out has had its effect."""
         for run in self._roster.expire(now, mono):
             self._close(run, mono)
-        fires = self._timetable.take(now, MOST_FIRES_A_TURN)
-        for task, group in _by_task(fires).items():
-            self._decide(task, group, now)
+        if not self._keeper.is_held:
+            if self.generation and not self._keeper.has_begun:
+                self._reinstall(self._keeper.begin_boot(self.generation, now), now)
+            for task, group in by_task(self._timetable.take(now, MOST_FIRES_A_TURN)).items():
+                self._decide(task, group, now)
         self._tend_daemons(self._daemons.expire(mono), now)
 
     def saw_start(self, run_id: RunId, started_at: Instant, now: Instant, mono: Millis) -> None:
         """The executor knows that the run began."""
+        if self._keeper.has_stepped and run_id not in self._adopting:
+            started_at = now  # It was seen in this turn, before the clock stepped.
         run = self._roster.started(run_id, started_at, now, mono)
         if run is None:
             return
         if not self._note_adoption(run) and run.due is not None:
             self.lag = self.lag.observe(max(0, started_at - run.due) / 1000)
-        self._touch(run.task.name, is_changed=False)
+        self._book.touch(run.task.name, is_changed=False)
 
     def saw_end(self, run_id: RunId, ending: Ending, now: Instant, mono: Millis, *, leftovers: bool) -> None:
         """The executor knows that the run's command is over."""
@@ -171,9 +197,9 @@ class Engine:
             return
         if run.outcome is not None:
             self._close(run, mono)
-        elif run.instant is not None and run.due is not None:
+        elif run.instant is not None and run.due is not None and self._keeper.withdraw(run.task.name, run.instant):
             self._decide(run.task.name, [Fire(run.task.name, run.instant, run.due)], now)
-        self._touch(run.task.name, is_changed=True)
+        self._book.touch(run.task.name, is_changed=True)
         self._tend_daemons([run.task.name], now)
 
     def run_task(self, name: TaskName, actor: str, now: Instant) -> Run | str:
@@ -204,16 +230,22 @@ class Engine:
             return
         spans: list[tuple[SkipReason, list[Fire]]] = []
         for fire in fires:
+            if self._keeper.covers(name, fire.instant):
+                self._write_spans(name, spans, now)
+                spans = []
+                self._book.update(records.decided(self._book.get(name, now), fire.instant))
+                continue
             reason = admission.decide(task, task.timing, fire.due, self._roster.count(name), now)
             if reason is None:
                 self._write_spans(name, spans, now)
                 spans = []
-                self._admit(task, Trigger.SCHEDULE, now, fire=fire)
+                self._admit(task, Trigger.STARTUP if is_startup(task.timing) else Trigger.SCHEDULE, now, fire=fire)
             elif spans and spans[-1][0] is reason:
                 spans[-1][1].append(fire)
             else:
                 spans.append((reason, [fire]))
         self._write_spans(name, spans, now)
+        self._keeper.pass_mark(name, self._book.get(name, now).decided_through)
 
     def _write_spans(self, name: TaskName, spans: list[tuple[SkipReason, list[Fire]]], now: Instant) -> None:
         for reason, fires in spans:
@@ -221,11 +253,14 @@ class Engine:
 
     def _skip(self, name: TaskName, reason: SkipReason, fires: list[Fire], now: Instant) -> None:
         first, last, count = fires[0].instant, fires[-1].instant, len(fires)
-        extends = self._tails.get(name) is reason
-        self._outbox.write(Skip(task=name, reason=reason, first=first, last=last, count=count, decided_at=now, extends=extends))
+        jump = self._keeper.jump_for(self.generation, name, first)
+        # In a jump an entry is annulled whole or stays: only what is annulled in any case may grow.
+        extends = self._tails.get(name) is reason and (not jump or reason is SkipReason.MISSED)
+        self._outbox.write(Skip(task=name, reason=reason, first=first, last=last, count=count, decided_at=now, extends=extends, jump=jump))
+        self._keeper.note(name, first, last, jump, reason)
         self._outbox.do(ToldSkip(name, reason, count))
         self._tails[name] = reason
-        self._update(records.skipped(self._record(name, now), reason, last, count))
+        self._book.update(records.skipped(self._book.get(name, now), reason, last, count))
 
     def _admit(self, task: Task, trigger: Trigger, now: Instant, *, fire: Fire | None = None, copy: int = 0, actor: str = "") -> Run:
         generation = self.generation
@@ -238,18 +273,20 @@ class Engine:
             tree=generation.tree,
             trigger=trigger,
             admitted_at=now,
-            boot_id=self._boot_id,
+            boot_id=self.boot_id,
             user=effective_user(task, self.policy),
             instant=fire.instant if fire else None,
             due=fire.due if fire else None,
             copy=copy,
             actor=actor,
         )
-        self._roster.admit(run)
+        jump = self._keeper.jump_for(generation, task.name, fire.instant) if fire else 0
+        self._roster.admit(run, jump)
         if fire:
+            self._keeper.note(task.name, fire.instant, fire.instant, jump)
             self._tails.pop(task.name, None)
-            self._update(records.decided(self._record(task.name, now), fire.instant))
-        self._touch(task.name, is_changed=False)
+            self._book.update(records.decided(self._book.get(task.name, now), fire.instant))
+        self._book.touch(task.name, is_changed=False)
         return run
 
     # Ends.
@@ -257,12 +294,12 @@ class Engine:
     def _close(self, run: Run, mono: Millis) -> None:
         name = run.task.name
         self.runs_lost += run.outcome is Outcome.LOST
-        record = records.finished(self._record(name, run.admitted_at), run)
+        record = records.finished(self._book.get(name, run.admitted_at), run)
         timing = run.task.timing
         current = self.generation.tasks.get(name) if self.generation else None
         if isinstance(timing, DaemonTiming) and run.stop_cause is not StopCause.CHANGED and current and current.is_daemon:
             self._daemons.ended(run, timing, mono)
-        self._update(record)
+        self._book.update(record)
 
     def _note_adoption(self, run: Run) -> bool:
         if run.id not in self._adopting:
@@ -275,19 +312,30 @@ class Engine:
     # Swaps.
 
     def _install(self, task: Task, now: Instant) -> None:
-        record = self._record(task.name, now)
+        record = self._book.get(task.name, now)
         baseline = self.generation.baselines.get(task.name, now) if self.generation else now
-        if isinstance(task.timing, CronTiming) and task.enabled and self.generation:
-            self._timetable.put(task.name, task.timing, self.generation.facts, Instant(max(baseline, record.decided_through)))
+        mark = Instant(max(baseline, record.decided_through))
+        if not isinstance(task.timing, CronTiming) or not task.enabled or not self.generation:
+            self._timetable.drop(task.name)
+        elif not is_startup(task.timing):
+            self._timetable.put(task.name, task.timing, self.generation.facts, mark)
+        elif self._keeper.has_begun and self._keeper.state.startup > mark:
+            state = self._keeper.state
+            self._timetable.put_once(task.name, task.timing, self.generation.facts, state.startup, state.startup_due)
         else:
             self._timetable.drop(task.name)
+
+    def _reinstall(self, tasks: Iterable[Task], now: Instant) -> None:
+        for task in tasks:
+            self._install(task, now)
+            self._book.touch(task.name, is_changed=False)
 
     def _remove(self, name: TaskName, now: Instant, mono: Millis) -> None:
         self._timetable.drop(name)
         self._daemons.forget(name)
         self._tails.pop(name, None)
         self._stop_daemons(name, StopCause.REMOVED, now, mono)
-        self._update(replace(self._record(name, now), last_seen=now))
+        self._book.update(replace(self._book.get(name, now), last_seen=now))
 
     def _stop_daemons(self, name: TaskName, cause: StopCause, now: Instant, mono: Millis) -> None:
         for run in self._roster.of(name):
@@ -311,21 +359,9 @@ class Engine:
             for copy in self._daemons.missing(task, self._roster.of(name)):
                 self._admit(task, Trigger.DAEMON, now, copy=copy)
                 if self._daemons.has_ended((name, copy)):
-                    self._update(records.restarted(self._record(name, now)))
+                    self._book.update(records.restarted(self._book.get(name, now)))
 
-    # Records and statuses.
-
-    def _record(self, name: TaskName, now: Instant) -> TaskRecord:
-        if name not in self._records:
-            self._records[name] = records.new_record(name, now)
-        return self._records[name]
-
-    def _update(self, record: TaskRecord) -> None:
-        self._records[record.task] = record
-        self._touch(record.task, is_changed=True)
-
-    def _touch(self, name: TaskName, *, is_changed: bool) -> None:
-        self._touched[name] = is_changed or self._touched.get(name, False)
+    # Statuses.
 
     def _show(self, name: TaskName) -> None:
         task = self.generation.tasks.get(name) if self.generation else None
@@ -336,15 +372,8 @@ class Engine:
         starts = [run.started_at for run in runs if run.started_at is not None]
         self._statuses[name] = TaskStatus(
             task=task,
-            record=self._records[name],
+            record=self._book.known(name),
             next_due=self._timetable.next_of(name),
             running=tuple(run.id for run in runs),
             running_since=min(starts, default=None),
         )
-
-
-def _by_task(fires: Sequence[Fire]) -> dict[TaskName, list[Fire]]:
-    groups: dict[TaskName, list[Fire]] = {}
-    for fire in fires:
-        groups.setdefault(fire.task, []).append(fire)
-    return groups

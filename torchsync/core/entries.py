@@ -2,13 +2,16 @@
 
 Exactly one `fire` entry covers each (task, instant): it ran (`Admit`), or it was skipped or missed (`Skip`). A second entry for an instant
 that has one is an error of the caller, and the ledger refuses the whole transaction.
+
+An entry that an open jump of the clock caused carries its id, else 0. An entry that is annulled stays in the history and covers nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torchsync.core.model import Instant, Outcome, Run, RunId, SkipReason, StopCause, TaskName, TaskRecord
+from torchsync.core.clockwatch import ClockState
+from torchsync.core.model import Instant, Millis, Outcome, Run, RunId, SkipReason, StopCause, TaskName, TaskRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +19,14 @@ class Admit:
     """The run exists in state admitted, with its definition; its instant, if it has one, is covered."""
 
     run: Run
+    jump: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skip:
     """The instants of a task from `first` to `last`, `count` of them in a row, did not run.
 
-    When `extends` is true the newest entry of the task has the same reason and grows to `last`; `count` is what is added.
+    When `extends` is true the newest entry of the task has the same reason and jump and grows to `last`; `count` is what is added.
     """
 
     task: TaskName
@@ -32,6 +36,7 @@ class Skip:
     count: int
     decided_at: Instant
     extends: bool = False
+    jump: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,74 @@ class DropRecord:
     task: TaskName
 
 
-LedgerOp = Admit | Skip | Intend | Finish | Withdraw | PutRecord | DropRecord
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annul:
+    """The clock has returned from the jump to `now`: its entries of the task that reach past `now` are annulled, and so are all that were missed.
+    What is left of them belongs to the jump `heir`, unless that is 0.
+    """
+
+    task: TaskName
+    jump: int
+    now: Instant
+    heir: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The entries of the task that a jump caused belong to the jump `heir`; with 0 they are entries like any other."""
+
+    task: TaskName
+    jump: int
+    heir: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rewind:
+    """The mark of the task is this one, also when it was later. A record alone never takes it back."""
+
+    task: TaskName
+    mark: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class TurnBack:
+    """Nothing that was done or decided lies later than `now`: what would is told `by` earlier, but neither later than `now` nor before `since`, when
+    the clock went wrong.
+    """
+
+    now: Instant
+    by: Millis
+    since: Instant = Instant(0)
+
+
+@dataclass(frozen=True, slots=True)
+class PutClock:
+    """What is known of the clock from now on."""
+
+    state: ClockState
+
+
+ClockOp = Annul | Settle | Rewind | TurnBack | PutClock
+"""What jumps of the clock lead to."""
+
+LedgerOp = Admit | Skip | Intend | Finish | Withdraw | PutRecord | DropRecord | ClockOp
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """An entry that carries the id of a jump and is not annulled. `reason` is None for a run."""
+
+    task: TaskName
+    first: Instant
+    last: Instant
+    jump: int
+    reason: SkipReason | None = None
+    run: RunId | None = None
+
+
+def earlier(instant: Instant, turn: TurnBack) -> Instant:
+    """The instant as it is told after the turn."""
+    return instant if instant <= turn.now else Instant(max(turn.since, min(instant - turn.by, turn.now)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +163,7 @@ class HistoryRow:
     """One line of the history: a run, or a span of instants that did not run.
 
     For a run `first` and `last` are its instant (None when it has none) and `count` is 1; for a skip `run` is None and `reason` says why.
+    `annulled`: a jump of the clock caused it, and it covers nothing any more.
     """
 
     task: TaskName
@@ -100,6 +173,7 @@ class HistoryRow:
     decided_at: Instant
     run: Run | None = None
     reason: SkipReason | None = None
+    annulled: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

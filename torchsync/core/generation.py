@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from torchsync.core.diff import Diff, diff, reschedules
+from torchsync.core.entries import TurnBack, earlier
 from torchsync.core.model import Generation, HostFacts, Instant, Task, TaskName
 from torchsync.core.syncdoc import SyncAnswer
 from torchsync.core.timetable import check_timing, is_moved
@@ -65,6 +66,20 @@ def with_baselines(generation: Generation, now: Instant) -> Generation:
     """As `generation`; tasks without a baseline count from `now`."""
     missing = {name: now for name in generation.tasks if name not in generation.baselines}
     return replace(generation, baselines={**generation.baselines, **missing}) if missing else generation
+
+
+def turned_back(generation: Generation, turn: TurnBack) -> Generation:
+    """As `generation`; no baseline lies later than the clock has turned back to. The very same when none does."""
+    moved = {name: earlier(baseline, turn) for name, baseline in generation.baselines.items() if baseline > turn.now}
+    applied_at = earlier(generation.applied_at, turn)
+    if not moved and applied_at == generation.applied_at:
+        return generation
+    return replace(generation, baselines={**generation.baselines, **moved}, applied_at=applied_at)
+
+
+def rebased(generation: Generation, names: Collection[TaskName], now: Instant) -> Generation:
+    """As `generation`; these tasks count from `now`."""
+    return replace(generation, baselines={**generation.baselines, **dict.fromkeys(names, now)}) if names else generation
 
 
 def _moved(old: Generation, tasks: Mapping[TaskName, Task], facts: HostFacts) -> tuple[TaskName, ...]:

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from torchsync.core.entries import Admit, Batch, DropRecord, Finish, Intend, LedgerOp, PutRecord, Skip, Withdraw
-from torchsync.core.model import Run, RunId, RunState, TaskName, TaskRecord
+from torchsync.core.clockwatch import ClockState
+from torchsync.core.entries import (
+    Admit,
+    Annul,
+    Batch,
+    ClockOp,
+    DropRecord,
+    Finish,
+    Intend,
+    LedgerOp,
+    PutClock,
+    PutRecord,
+    Rewind,
+    Settle,
+    Skip,
+    Tagged,
+    TurnBack,
+    Withdraw,
+    earlier,
+)
+from torchsync.core.model import Instant, Run, RunId, RunState, SkipReason, TaskName, TaskRecord
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerView:
-    """The runs without an outcome, and the record of every task known."""
+    """The runs without an outcome, the record of every task known, what is known of the clock, and the entries that carry the id of a jump."""
 
     open_runs: Mapping[RunId, Run]
     records: Mapping[TaskName, TaskRecord]
+    clock: ClockState | None = None
+    tagged: Mapping[tuple[TaskName, Instant], Tagged] = field(default_factory=dict)
 
     @property
     def runs(self) -> Sequence[Run]:
@@ -23,16 +44,29 @@ class LedgerView:
         return sorted(self.open_runs.values(), key=lambda run: (run.admitted_at, run.id))
 
 
-def view_of(runs: Iterable[Run], records: Mapping[TaskName, TaskRecord]) -> LedgerView:
-    return LedgerView({run.id: run for run in runs}, records)
+def view_of(
+    runs: Iterable[Run], records: Mapping[TaskName, TaskRecord], clock: ClockState | None = None, tagged: Iterable[Tagged] = ()
+) -> LedgerView:
+    return LedgerView({run.id: run for run in runs}, records, clock, {(entry.task, entry.first): entry for entry in tagged})
 
 
 def after(view: LedgerView, batch: Batch) -> LedgerView:
     """The view with the batch in it. Raises ValueError when the batch is about a run that is unknown or over, or admits one twice."""
-    runs, records = dict(view.open_runs), dict(view.records)
+    runs, records, tagged, clock = dict(view.open_runs), dict(view.records), dict(view.tagged), view.clock
     for operation in batch.operations:
-        _apply(runs, records, operation)
-    return LedgerView(runs, records)
+        _tag(tagged, operation)
+        match operation:
+            case PutClock(state=state):
+                clock = state
+            case _:
+                _apply(runs, records, operation)
+    return LedgerView(runs, records, clock, tagged)
+
+
+def turned_back(run: Run, turn: TurnBack) -> Run:
+    """The run, with no time in it that is later than the one the clock has turned back to."""
+    started_at = None if run.started_at is None else earlier(run.started_at, turn)
+    return replace(run, admitted_at=earlier(run.admitted_at, turn), started_at=started_at)
 
 
 def _apply(runs: dict[RunId, Run], records: dict[TaskName, TaskRecord], operation: LedgerOp) -> None:
@@ -44,17 +78,71 @@ def _apply(runs: dict[RunId, Run], records: dict[TaskName, TaskRecord], operatio
         case Intend(run=run_id, cause=cause):
             runs[run_id] = replace(_open(runs, run_id), stop_cause=cause, state=RunState.STOPPING)
         case Finish(run=run_id) | Withdraw(run=run_id):
-            _open(runs, run_id)
-            del runs[run_id]
+            del runs[_open(runs, run_id).id]
         case PutRecord(record=record):
             mark = max(records.get(record.task, record).decided_through, record.decided_through)
             records[record.task] = replace(record, decided_through=mark)
         case DropRecord(task=task):
             records.pop(task, None)
+        case Annul() | Settle() | Rewind() | TurnBack() | PutClock():
+            _apply_clock(runs, records, operation)
         case Skip():
             pass  # What it covers is known by the record that comes with it.
         case _:
             assert_never(operation)
+
+
+def _apply_clock(runs: dict[RunId, Run], records: dict[TaskName, TaskRecord], operation: ClockOp) -> None:
+    match operation:
+        case Rewind(task=task, mark=mark) if task in records:
+            records[task] = replace(records[task], decided_through=mark)
+        case TurnBack():
+            runs.update({run.id: turned_back(run, operation) for run in runs.values()})
+        case _:
+            pass
+
+
+def _tag(tagged: dict[tuple[TaskName, Instant], Tagged], operation: LedgerOp) -> None:
+    match operation:
+        case Admit(run=run, jump=jump) if jump and run.instant is not None:
+            _put(tagged, Tagged(run.task.name, run.instant, run.instant, jump, run=run.id))
+        case Skip(task=task, first=first, last=last, jump=jump, reason=reason) if jump:
+            entry = Tagged(task, first, last, jump, reason)
+            grown = _newest_like(tagged, entry) if operation.extends else None
+            _put(tagged, replace(grown, last=last) if grown else entry)
+        case Withdraw(run=run_id):
+            _replace(tagged, {entry: None for entry in tagged.values() if entry.run == run_id})
+        case Annul(task=task, jump=jump, heir=heir):
+            caused = [entry for entry in tagged.values() if (entry.task, entry.jump) == (task, jump)]
+            kept = {entry: replace(entry, jump=heir) if heir else entry for entry in caused if not _is_annulled(entry, operation)}
+            _replace(tagged, {entry: kept.get(entry) for entry in caused})
+        case Settle(task=task, jump=jump, heir=heir):
+            caused = [entry for entry in tagged.values() if (entry.task, entry.jump) == (task, jump)]
+            _replace(tagged, {entry: replace(entry, jump=heir) if heir else None for entry in caused})
+        case _:
+            pass
+
+
+def _is_annulled(entry: Tagged, annul: Annul) -> bool:
+    return entry.last > annul.now or entry.reason is SkipReason.MISSED
+
+
+def _newest_like(tagged: Mapping[tuple[TaskName, Instant], Tagged], entry: Tagged) -> Tagged | None:
+    newest = max((one for one in tagged.values() if one.task == entry.task), key=lambda one: one.first, default=None)
+    if newest is None or newest.last >= entry.first or (newest.reason, newest.jump) != (entry.reason, entry.jump):
+        return None
+    return newest
+
+
+def _put(tagged: dict[tuple[TaskName, Instant], Tagged], entry: Tagged) -> None:
+    tagged[entry.task, entry.first] = entry
+
+
+def _replace(tagged: dict[tuple[TaskName, Instant], Tagged], by: Mapping[Tagged, Tagged | None]) -> None:
+    for old, new in by.items():
+        del tagged[old.task, old.first]
+        if new is not None:
+            _put(tagged, new)
 
 
 def _open(runs: Mapping[RunId, Run], run_id: RunId) -> Run:

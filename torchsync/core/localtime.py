@@ -10,6 +10,7 @@ Everything here counts whole seconds: of UTC, since 1970-01-01T00:00:00Z; and of
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,7 +18,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from importlib.resources import files
 from itertools import pairwise
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from torchsync.core.cronfield import ScheduleRefusal
 
@@ -25,6 +26,8 @@ _Probe = tuple[int, int]
 """A second of UTC and the offset then."""
 _SPACING = 3 * 86_400
 _BLOCK = 128 * _SPACING
+_UNREADABLE = (OSError, ValueError, IndexError, struct.error)
+"""What `zoneinfo` raises for a file that is no zone, or only a part of one."""
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
@@ -50,7 +53,26 @@ def check_zone(name: str) -> ScheduleRefusal | None:
 @lru_cache(maxsize=1024)
 def zone_named(name: str) -> ZoneInfo:
     """The zone, from the host's zone data where it has the name, else from the `tzdata` package. ZoneInfoNotFoundError: neither has it."""
-    return ZoneInfo(name)
+    try:
+        return ZoneInfo(name)
+    except _UNREADABLE:
+        return _of_package(name)
+
+
+def is_readable(name: str) -> bool:
+    """The zone data, read anew, is there and whole."""
+    try:
+        ZoneInfo.no_cache(name)
+    except (*_UNREADABLE, ZoneInfoNotFoundError):
+        return False
+    return True
+
+
+def forget_zones() -> None:
+    """Zone data is read anew from now on. A schedule that is being followed keeps what it has."""
+    ZoneInfo.clear_cache()
+    zone_named.cache_clear()
+    _stretches_of_block.cache_clear()
 
 
 def stretches(zone: ZoneInfo, start: int, end: int) -> Iterator[Stretch]:
@@ -80,6 +102,14 @@ def _changes(zone: ZoneInfo, low: _Probe, high: _Probe) -> Iterator[int]:
     probe = (middle, _offset(zone, middle))
     yield from _changes(zone, low, probe)
     yield from _changes(zone, probe, high)
+
+
+def _of_package(name: str) -> ZoneInfo:
+    """Where the host's own file is damaged, or half written in the middle of an upgrade."""
+    if name not in _zone_names():
+        raise ZoneInfoNotFoundError(f"no time zone {name!r}")
+    with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as file:
+        return ZoneInfo.from_file(file, key=name)
 
 
 def _offset(zone: ZoneInfo, second: int) -> int:

@@ -56,6 +56,11 @@ class LogEvent(Enum):
     HOST_FACTS_CHANGED = (Level.INFO, "Other addresses, labels or another zone of the host count from now on; it is synced for them.")
     HOST_NOTICE = (Level.WARNING, "What hosts.yaml says of the host does not go together with what the host says of itself.")
     CLOCK_STEPPED = (Level.WARNING, "The wall clock stepped.")
+    CLOCK_JUMPED = (Level.WARNING, "The wall clock may be ahead; what it causes is annulled if it returns.")
+    CLOCK_RETURNED = (Level.WARNING, "The wall clock has returned from a jump; what that caused is annulled.")
+    CLOCK_IMPOSSIBLE = (Level.WARNING, "The wall clock shows a time that cannot be. Fires are held, for ten minutes at most.")
+    CLOCK_BELIEVED = (Level.INFO, "Fires are not held for the wall clock any more.")
+    ZONES_CHANGED = (Level.INFO, "The time zone data of the host changed; the next instants were found again.")
     INTERNAL_ERROR = (Level.ERROR, "torchsync met a case it does not know: a bug.")
 
     def __init__(self, level: Level, meaning: str) -> None:

@@ -177,6 +177,7 @@ class Trigger(Enum):
     """Why a run was started; the value of TORCHSYNC_TRIGGER."""
 
     SCHEDULE = "schedule"
+    STARTUP = "startup"
     MANUAL = "manual"
     DAEMON = "daemon"
 
@@ -284,17 +285,27 @@ class Vanished:
 Ending = Exited | NotBegun | Vanished
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """How far the instants of a task were decided before the jump of the clock with this id."""
+
+    jump: int
+    mark: Instant
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRecord:
     """What is kept of a task over restarts of the agent, and for 30 days after its removal. Instants are 0 for never.
 
-    Every instant up to `decided_through` has its ledger entry. `runs` counts by outcome, `skipped` by reason.
+    Every instant up to `decided_through` has its ledger entry; `before` is where that mark goes back to when an open jump is taken back. `runs`
+    counts by outcome, `skipped` by reason.
     """
 
     task: TaskName
     first_seen: Instant
     last_seen: Instant
     decided_through: Instant = Instant(0)
+    before: tuple[Before, ...] = ()
     last_run: Instant = Instant(0)
     last_success: Instant = Instant(0)
     last_duration: Millis = Millis(0)

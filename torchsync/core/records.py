@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from torchsync.core.model import Instant, Millis, Outcome, Run, SkipReason, TaskName, TaskRecord
+from torchsync.core.entries import TurnBack, earlier
+from torchsync.core.model import Before, Instant, Millis, Outcome, Run, SkipReason, TaskName, TaskRecord
 
 KEPT_AFTER_REMOVAL = Millis(30 * 24 * 3600 * 1000)
 
@@ -42,6 +43,38 @@ def finished(record: TaskRecord, run: Run) -> TaskRecord:
         last_duration=Millis(max(0, ended - started)),
         last_exit_status=record.last_exit_status if run.exit_status is None else run.exit_status,
         consecutive_failures=_failures(record.consecutive_failures, outcome),
+    )
+
+
+def before_jump(record: TaskRecord, jump: int) -> Instant | None:
+    """The mark from before that jump; None when nothing has been decided in it."""
+    return next((before.mark for before in record.before if before.jump == jump), None)
+
+
+def entering(record: TaskRecord, jump: int) -> TaskRecord:
+    """The record remembers its mark, if this is the first decision in that jump."""
+    if before_jump(record, jump) is not None:
+        return record
+    return replace(record, before=(*record.before, Before(jump, record.decided_through)))
+
+
+def leaving(record: TaskRecord, jump: int, heir: int) -> TaskRecord:
+    """That jump is over; what was decided in it was decided in the jump `heir`, unless that is 0."""
+    marks = {before.jump: before.mark for before in record.before}
+    mark = marks.pop(jump, None)
+    if heir and mark is not None:
+        marks[heir] = min(marks.get(heir, mark), mark)
+    return replace(record, before=tuple(Before(*entry) for entry in sorted(marks.items())))
+
+
+def turned_back(record: TaskRecord, turn: TurnBack) -> TaskRecord:
+    """Nothing of it lies later than the clock has turned back to; the mark is another matter."""
+    return replace(
+        record,
+        first_seen=earlier(record.first_seen, turn),
+        last_seen=earlier(record.last_seen, turn),
+        last_run=earlier(record.last_run, turn),
+        last_success=earlier(record.last_success, turn),
     )
 
 

@@ -10,7 +10,8 @@ from heapq import heappop, heappush
 
 from torchsync.core import lifecycle
 from torchsync.core.effects import Outbox, Release, Signal, Start, ToldEnd, ToldStart, ToldStop
-from torchsync.core.entries import Admit, Finish, Intend, Withdraw
+from torchsync.core.entries import Admit, Finish, Intend, TurnBack, Withdraw
+from torchsync.core.ledgerview import turned_back
 from torchsync.core.lifecycle import Act
 from torchsync.core.model import CronTiming, Ending, Exited, Instant, Millis, NotBegun, Run, RunId, RunState, StopCause, TaskName, Vanished
 
@@ -53,11 +54,15 @@ class Roster:
             heappop(self._timers)
         return self._timers[0][0] if self._timers else None
 
-    def admit(self, run: Run) -> None:
-        """The run is recorded, then started."""
+    def admit(self, run: Run, jump: int = 0) -> None:
+        """The run is recorded, as caused by that jump of the clock if there is one, then started."""
         self._add(run)
-        self._outbox.write(Admit(run))
+        self._outbox.write(Admit(run, jump))
         self._outbox.do(Start(run))
+
+    def turn_back(self, turn: TurnBack) -> None:
+        """No open run began later than the clock has turned back to."""
+        self._runs.update({run.id: turned_back(run, turn) for run in self._runs.values()})
 
     def take_up(self, run: Run) -> Run:
         """A run of an earlier agent process is watched again, from the state its row tells."""
@@ -177,7 +182,8 @@ def _over(run: Run, ending: Ending, now: Instant, *, leftovers: bool) -> Run:
     outcome = lifecycle.outcome_of(run, ending)
     match ending:
         case Exited(status=status, started_at=started, duration=duration):
-            ended = Instant(started + duration)
+            ended = min(Instant(started + duration), now)  # The clock may have been ahead when the start was seen.
+            started = Instant(ended - duration)
             return replace(
                 run, state=RunState.FINISHED, outcome=outcome, started_at=started, finished_at=ended, exit_status=status, detail=detail
             )

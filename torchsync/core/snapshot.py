@@ -101,6 +101,8 @@ class Snapshot:
     tasks: Mapping[TaskName, TaskStatus] = field(default_factory=dict)
     runs: Mapping[RunId, Run] = field(default_factory=dict)
     last_tick: Instant = Instant(0)
+    not_before: Instant = Instant(0)
+    """What time it certainly is by now, also if the clock is ahead: what goes for its age is as old by this."""
     lag: Histogram = field(default_factory=lambda: Histogram.empty(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60))
     task_changes: Mapping[TaskChange, int] = field(default_factory=dict)
     clock_jumps: Mapping[ClockDirection, int] = field(default_factory=dict)

@@ -10,8 +10,23 @@ from __future__ import annotations
 from typing import cast
 
 from torchsync.codes import CODES
+from torchsync.core.clockwatch import ClockState
 from torchsync.core.codec import Codec
-from torchsync.core.entries import Admit, Batch, DropRecord, Finish, Intend, PutRecord, Skip, Withdraw
+from torchsync.core.entries import (
+    Admit,
+    Annul,
+    Batch,
+    DropRecord,
+    Finish,
+    Intend,
+    PutClock,
+    PutRecord,
+    Rewind,
+    Settle,
+    Skip,
+    TurnBack,
+    Withdraw,
+)
 from torchsync.core.jsontext import Json
 from torchsync.core.model import (
     CronTiming,
@@ -54,6 +69,11 @@ CODEC = Codec(
         Withdraw: "withdraw",
         PutRecord: "put_record",
         DropRecord: "drop_record",
+        Annul: "annul",
+        Settle: "settle",
+        Rewind: "rewind",
+        TurnBack: "turn_back",
+        PutClock: "put_clock",
     },
     shapes={
         TaskName: TASK_NAME,
@@ -99,6 +119,15 @@ def batch_document(batch: Batch) -> dict[str, Json]:
 def batch_from_document(document: object) -> Batch:
     """The batch the document stands for. Raises ValueError with a sentence when it is none."""
     return CODEC.value(Batch, document, "the batch")
+
+
+def clock_document(state: ClockState) -> dict[str, Json]:
+    return _object(state)
+
+
+def clock_from_document(document: object) -> ClockState:
+    """The state the document stands for. Raises ValueError with a sentence when it is none."""
+    return CODEC.value(ClockState, document, "the state of the clock")
 
 
 def facts_document(facts: HostFacts) -> dict[str, Json]:

@@ -14,12 +14,12 @@ surface and are recognised by their ticket.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
-from torchsync.core.cron import Schedule, ScheduleRefusal, instants, parse_schedule, zone_named
-from torchsync.core.model import CronTiming, HostFacts, Instant, Millis, Task, TaskName
+from torchsync.core.cron import Schedule, ScheduleRefusal, StartupSchedule, instants, parse_schedule, zone_named
+from torchsync.core.model import CronTiming, Generation, HostFacts, Instant, Millis, Task, TaskName
 from torchsync.core.spread import Spread
 
 
@@ -71,6 +71,12 @@ class Timetable:
         self._tickets += 1
         self._arm(name, self._tickets, rhythm.delay, rhythm.following(after))
 
+    def put_once(self, name: TaskName, timing: CronTiming, facts: HostFacts, instant: Instant, due: Instant) -> None:
+        """The task has this one instant, due then or later by its own delay; an earlier entry of the task is gone."""
+        delay = Millis(due - instant + rhythm_of(name, timing, facts).delay)
+        self._tickets += 1
+        self._arm(name, self._tickets, delay, iter((instant,)))
+
     def drop(self, name: TaskName) -> None:
         """The task has no instants any more."""
         self._entries.pop(name, None)
@@ -117,8 +123,7 @@ def rhythm_of(name: TaskName, timing: CronTiming, facts: HostFacts) -> Rhythm:
     """When the task fires on the host. Raises ValueError when the schedule is none: another version may have known it."""
     spread = Spread(facts.name, name)
     delay = spread.pick("jitter", timing.jitter) if timing.jitter else 0
-    zone = facts.zone if timing.zone == "local" else timing.zone
-    return Rhythm(_schedule(timing, spread), zone, Millis(delay))
+    return Rhythm(_schedule(timing, spread), zone_of(timing, facts), Millis(delay))
 
 
 def is_moved(task: Task, before: HostFacts, after: HostFacts) -> bool:
@@ -127,10 +132,33 @@ def is_moved(task: Task, before: HostFacts, after: HostFacts) -> bool:
     return isinstance(timing, CronTiming) and rhythm_of(task.name, timing, before) != rhythm_of(task.name, timing, after)
 
 
+def by_task(fires: Iterable[Fire]) -> dict[TaskName, list[Fire]]:
+    """The fires of each task, in the order they have."""
+    groups: dict[TaskName, list[Fire]] = {}
+    for fire in fires:
+        groups.setdefault(fire.task, []).append(fire)
+    return groups
+
+
 def check_timing(task: Task) -> None:
     """Nothing happens when the task can be put into a timetable. Raises ValueError: another version may have known its schedule."""
     if isinstance(task.timing, CronTiming):
         _schedule(task.timing, None)
+
+
+def zone_of(timing: CronTiming, facts: HostFacts) -> str:
+    """The IANA name of the zone that the schedule is told in."""
+    return facts.zone if timing.zone == "local" else timing.zone
+
+
+def zones_of(generation: Generation) -> set[str]:
+    """The zones whose data the schedules depend on."""
+    return {zone_of(task.timing, generation.facts) for task in generation.tasks.values() if isinstance(task.timing, CronTiming)}
+
+
+def is_startup(timing: CronTiming) -> bool:
+    """The task has one instant a boot, which no calendar knows."""
+    return isinstance(parse_schedule(timing.schedule), StartupSchedule)
 
 
 def _schedule(timing: CronTiming, spread: Spread | None) -> Schedule:
