@@ -71,7 +71,7 @@ def _lines(source: bytes) -> Sequence[str]:
 
 def _excerpt(problem: Problem, lines: Sequence[str], *, coloured: bool) -> Iterator[str]:
     """The line of the file as far as it fits, and a caret below the place. Nothing when the text is not at hand."""
-    if not 0 < problem.line <= len(lines) or not lines[problem.line - 1].strip() or "\0" in lines[problem.line - 1]:
+    if not 0 < problem.line <= len(lines) or not lines[problem.line - 1].strip():
         return
     start = max(0, problem.column - 1 - _WIDEST // 2) if problem.column > _WIDEST else 0
     shown = printable(lines[problem.line - 1][start : start + _WIDEST].replace("\t", " "))

@@ -14,7 +14,7 @@ LONGEST = Millis(366 * 86_400_000)
 
 _DURATION = re.compile(DURATION)
 _DURATION_UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms"))
-_MEANT = re.compile(r"(?P<number>[0-9]{1,9}(\.[0-9]{1,3})?)\s*(?P<unit>[a-z]*)")
+_MEANT = re.compile(r"(?P<number>[0-9]{1,9}(\.[0-9]{1,3})?)(?P<unit>[a-z]*)")
 _UNIT_NAMES = {
     1: ("ms", "msec", "millisecond", "milliseconds"),
     1_000: ("", "s", "sec", "secs", "second", "seconds"),
@@ -36,12 +36,13 @@ def parse_duration(text: str) -> Millis | None:
 
 
 def meant_duration(text: str) -> str:
-    """How `parse_duration` would have it, for what people write elsewhere: `2 hours`, `90 sec`, `1.5h`, `2H`, `90` for seconds; else empty."""
-    found = _MEANT.fullmatch(text.strip().lower())
-    if found is None:
-        return ""
-    unit = next((unit for unit in _UNIT_NAMES if found["unit"] in _UNIT_NAMES[unit]), None)
-    length = round(float(found["number"]) * unit) if unit else 0
+    """How `parse_duration` would have it, for what people write elsewhere: `2 hours`, `1.5h`, `1h 30M`, `PT1H`, `90` for seconds; else empty."""
+    plain = text.lower().replace(" ", "").removeprefix("pt")
+    if parse_duration(plain) is not None:
+        return plain
+    found = _MEANT.fullmatch(plain)
+    unit = next((unit for unit, names in _UNIT_NAMES.items() if found and found["unit"] in names), 0)
+    length = round(float(found["number"]) * unit) if found else 0
     return format_duration(Millis(length)) if 0 < length <= LONGEST else ""
 
 

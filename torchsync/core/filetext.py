@@ -28,7 +28,7 @@ def read_text(content: bytes) -> str | tuple[Fault, ...]:
     try:
         text = content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        return (_not_utf8(content, error.start),)
+        return (_not_utf8(content, error),)
     return tuple(_forbidden(text)) or text
 
 
@@ -41,11 +41,14 @@ def character_named(text: str) -> str:
     return f"{kind} (U+{ord(character):04X}{', ' * bool(name)}{name})"
 
 
-def _not_utf8(content: bytes, start: int) -> Fault:
+def _not_utf8(content: bytes, error: UnicodeDecodeError) -> Fault:
+    start = error.start
     before = content[:start]
     line_start = before.rfind(b"\n") + 1
     column = len(before[line_start:].decode("utf-8", "replace")) + 1
     hint = f"{_WIDE}; save it as UTF-8" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else _narrow(content[start])
+    if error.reason == "unexpected end of data":
+        hint = "the file ends within a character: copy it again, whole"
     message = f"the byte 0x{content[start]:02x} is not UTF-8"
     return Fault(code="TS104", message=message, line=before.count(b"\n") + 1, column=column, hint=hint)
 

@@ -58,6 +58,7 @@ class Schema:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._validator = _Validator(schema, registry=Registry())
+        self._parts: Mapping[str, Any] = {f"#/$defs/{name}": part for name, part in schema.get("$defs", {}).items()}
 
     def check(self, document: Document) -> tuple[Violation, ...]:
         """Everything in the document that breaks the schema; what could not be read at all, or is only misspelt, is not told again.
@@ -66,12 +67,14 @@ class Schema:
         """
         found: dict[Route, Violation] = {}
         for error in self._validator.iter_errors(document.value):
-            for violation in _violations(error, document):
+            for violation in _violations(error, document, self._parts):
                 found.setdefault(violation.route, violation)
                 if len(found) == MOST_FAULTS:
                     return (*found.values(), Violation((), and_more(violation.fault)))
         meant = {violation.meant for violation in found.values()} - document.values.keys()
-        return tuple(violation for route, violation in found.items() if route not in document.broken | meant)
+        return tuple(
+            violation for route, violation in found.items() if violation.fault.code == "TS110" or route not in document.broken | meant
+        )
 
 
 def newer_fields(document: Document, schema: Mapping[str, Any], version: str) -> Iterator[tuple[Route, str]]:
@@ -149,7 +152,7 @@ def shown(value: object) -> str:
     return "a mapping"
 
 
-def _violations(error: Any, document: Document) -> Iterator[Violation]:
+def _violations(error: Any, document: Document, parts: Mapping[str, Any]) -> Iterator[Violation]:
     route: Route = tuple(error.absolute_path)
     if "propertyNames" in error.absolute_schema_path:
         name = str(error.instance)
@@ -158,7 +161,7 @@ def _violations(error: Any, document: Document) -> Iterator[Violation]:
     elif error.validator == "additionalProperties":
         for name in error.instance:
             if name not in error.schema["properties"]:
-                yield _unknown((*route, name), tuple(error.schema["properties"]), document)
+                yield _unknown((*route, name), error.instance[name], _Known(error.schema["properties"], parts), document)
     elif error.validator == "required":
         for name in error.validator_value:
             if name not in error.instance:
@@ -186,11 +189,29 @@ def _better_name(name: str, schema: Mapping[str, Any]) -> str:
     return odd_character(name) or "choose another name"
 
 
-def _unknown(route: Route, known: Sequence[str], document: Document) -> Violation:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The fields a mapping may have, and the parts of the schema that they may refer to."""
+
+    fields: Mapping[str, Any]
+    parts: Mapping[str, Any]
+
+    def place_for(self, name: str, value: Json) -> str:
+        """The field below which `name` belongs, or an empty text."""
+        if "tasks" in self.fields and isinstance(value, dict) and {"command", "schedule"} & value.keys():
+            return "tasks"
+        below = {field: schema | self.parts.get(schema.get("$ref", ""), {}) for field, schema in self.fields.items()}
+        return next((field for field, schema in below.items() if name in schema.get("properties", ())), "")
+
+
+def _unknown(route: Route, value: Json, here: _Known, document: Document) -> Violation:
     place, name = document.key_place_of(route), str(route[-1])
     if is_later_field(route):
         return _violation(route, "TS113", f"{field_name(route)} is not in this version", place, _LATER)
     synonym = _SYNONYMS.get(name, "")
+    known = tuple(here.fields)
+    if below := here.place_for(name, value):
+        return _violation(route, "TS110", f"unknown field {field_name(route)}", place, f"write it below `{below}`")
     guesses = [synonym] if synonym in known else get_close_matches(name.lower(), known, n=1)
     hint = f"did you mean `{guesses[0]}`?" if guesses else odd_character(name) or f"known here: {', '.join(known)}"
     found = _violation(route, "TS110", f"unknown field {field_name(route)}", place, hint)
@@ -236,7 +257,9 @@ def _plain_form(schema: Mapping[str, Any]) -> str:
 
 
 def _hint(value: Json, schema: Mapping[str, Any]) -> str:
-    kinds = schema.get("type", ())
+    kinds = _kinds(schema)
+    if "required" in schema and not isinstance(value, dict):
+        return "write lines of the form `key: value`"
     if isinstance(value, str) and len(value) <= _LONGEST_QUOTE:
         return _boolean_hint(value, kinds) or _number_hint(value, schema) or _list_hint(value, schema) or _text_hint(value, schema)
     if "boolean" in kinds and isinstance(value, int):
@@ -249,6 +272,11 @@ def _hint(value: Json, schema: Mapping[str, Any]) -> str:
     return f"write [{value}]" if type(value) is int and "array" in kinds else ""
 
 
+def _kinds(schema: Mapping[str, Any]) -> Sequence[str]:
+    kinds = schema.get("type", ())
+    return (kinds,) if isinstance(kinds, str) else kinds
+
+
 def _boolean_hint(value: str, kinds: Sequence[str]) -> str:
     if "boolean" not in kinds:
         return ""
@@ -258,15 +286,14 @@ def _boolean_hint(value: str, kinds: Sequence[str]) -> str:
 
 def _number_hint(value: str, schema: Mapping[str, Any]) -> str:
     """For a number in quotes, where that number would do."""
-    is_number = re.fullmatch(r"[0-9]{1,9}", value) is not None and (
-        "const" in schema or {"integer", "number"} & set(schema.get("type", ()))
-    )
-    fits = is_number and schema.get("minimum", schema.get("const")) <= int(value) <= schema.get("maximum", schema.get("const"))
-    return f"write `{int(value)}`, without quotes" if fits else ""
+    low, high = schema.get("minimum", schema.get("const")), schema.get("maximum", schema.get("const"))
+    if low is None or not re.fullmatch(r"[0-9]{1,9}", value):
+        return ""
+    return f"write `{int(value)}`, without quotes" if low <= int(value) <= high else ""
 
 
 def _list_hint(value: str, schema: Mapping[str, Any]) -> str:
-    if "array" not in schema.get("type", ()) or "string" in schema["type"] or not set(value).isdisjoint('"\\') or not value.isprintable():
+    if "array" not in _kinds(schema) or "string" in _kinds(schema) or not set(value).isdisjoint('"\\') or not value.isprintable():
         return ""
     entries = [entry for entry in re.split(r"[,\s]+", value) if entry]
     if schema["items"]["type"] == "integer":
@@ -290,7 +317,8 @@ def _quote_hint(value: float | bool, schema: Mapping[str, Any]) -> str:
     if "a size" in _form(schema):
         return f"write `{value}B` for bytes" if type(value) is int and value >= 0 else ""
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    return f'write "{text}"' if "pattern" not in schema or re.search(schema["pattern"], text) else ""
+    fitting = [form for form in (text, f"{text}%") if "pattern" not in schema or re.search(schema["pattern"], form)]
+    return f'write "{fitting[0]}"' if fitting else ""
 
 
 def _check_pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[ValidationError]:

@@ -106,7 +106,7 @@ class TaskFields:
         """Index and text of the entries of a list of texts, also of one in which other entries are wrong."""
         layer, route = self._found(key)
         raw = layer.document.value_at(route)
-        if isinstance(raw, list):
+        if isinstance(raw, list) and (layer.path == self._layers[0].path or route not in layer.bad):
             yield from ((index, str(text)) for index, text in enumerate(raw) if (*route, index) not in layer.bad)
 
     def texts(self, key: str) -> dict[str, str]:

@@ -393,4 +393,5 @@ def _inputs(task: Task | Outline, tree: Tree) -> Iterator[tuple[str, str, str]]:
 
 
 def _problem(code: str, draft: Draft, place: Position, message: str, hint: str) -> Problem:
-    return Problem(code=code, message=message, path=place.path, line=place.line, column=place.column, task=draft.task.name, hint=hint)
+    task = draft.task.name if place.path == draft.task.source.path else ""
+    return Problem(code=code, message=message, path=place.path, line=place.line, column=place.column, task=task, hint=hint)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from yaml import YAMLError
 
@@ -56,6 +57,10 @@ class _Saying:
 
 DIRECTIVE = "a directive (a line that starts with `%`) is not allowed"
 DELETE_THE_LINE = "delete the line; put quotes around a text that starts with `%`"
+_TWO_COLONS = "a second `: ` in one value"
+_NO_MORE_MAPPING = "this does not continue the mapping above"
+_SECOND = "a second document is not allowed"
+_ODD_BLANK = re.compile(r" *(?:(?P<key>[A-Za-z_]+):?)?(?P<odd>[\u00a0\u2000-\u200a\u3000\uff1a])")
 _SPACES = "indent with spaces"
 _CLOSE_QUOTE = 'write the same quote at the end of the text; one within the text is written twice, or as `\\"` in double quotes'
 _QUOTE_COLON = "put quotes around a value that contains `: `; check that the keys of one mapping start in the same column"
@@ -63,7 +68,7 @@ _QUOTE_COLON = "put quotes around a value that contains `: `; check that the key
 _SAYINGS = (
     _Saying(context="a directive", problem="", message=DIRECTIVE, hint=DELETE_THE_LINE, code="TS102", at_context=True),
     _Saying(context="", problem="incompatible YAML document", message=DIRECTIVE, hint=DELETE_THE_LINE, code="TS102"),
-    _Saying(context="", problem="<document start>", message="a second document is not allowed", hint="use one file for each", code="TS102"),
+    _Saying(context="", problem="<document start>", message=_SECOND, hint="use one file for each", code="TS102"),
     _Saying(
         context="",
         problem="undefined tag handle",
@@ -98,6 +103,12 @@ _SAYINGS = (
     ),
     _Saying(
         context="a quoted scalar",
+        problem="hexdecimal",
+        message="this escape in double quotes is not a character",
+        hint="use single quotes, or write `\\\\` for a backslash",
+    ),
+    _Saying(
+        context="a quoted scalar",
         problem="escape",
         message="this escape in double quotes is not a character",
         hint="write the character itself",
@@ -116,7 +127,7 @@ _SAYINGS = (
         hint="write `}` at its end and `,` between its entries; put quotes around a text with braces",
         at_context=True,
     ),
-    _Saying(context="", problem="mapping values are not allowed", message="a second `: ` in one value", hint=_QUOTE_COLON),
+    _Saying(context="", problem="mapping values are not allowed", message=_TWO_COLONS, hint=_QUOTE_COLON),
     _Saying(
         context="",
         problem="block sequence entries are not allowed",
@@ -139,7 +150,7 @@ _SAYINGS = (
     _Saying(
         context="a block mapping",
         problem="did not find expected key",
-        message="this does not continue the mapping above",
+        message=_NO_MORE_MAPPING,
         hint="check the indentation; put quotes around a whole value, not a part of it",
     ),
     _Saying(context="a block collection", problem="", message="this does not continue the list above", hint="check the indentation"),
@@ -154,6 +165,10 @@ _SAYINGS = (
 
 def explain(error: YAMLError, lines: Sequence[str]) -> Fault:
     """The fault the parser tripped over, where it stands in `lines`."""
+    return _odd_cause(lines) or _said(error, lines)
+
+
+def _said(error: YAMLError, lines: Sequence[str]) -> Fault:
     context, problem = getattr(error, "context", None) or "", getattr(error, "problem", None) or ""
     there = _place(getattr(error, "problem_mark", None) or getattr(error, "context_mark", None))
     opening = _place(getattr(error, "context_mark", None) or getattr(error, "problem_mark", None))
@@ -162,10 +177,64 @@ def explain(error: YAMLError, lines: Sequence[str]) -> Fault:
     for saying in _SAYINGS:
         if saying.context in context and saying.problem in problem:
             line, column = opening if saying.at_context else there
-            return Fault(code=saying.code, message=saying.message, line=line, column=column, hint=saying.hint)
+            fault = Fault(code=saying.code, message=saying.message, line=line, column=column, hint=saying.hint)
+            return _nearer_cause(fault, there, lines)
     return Fault(
         code="TS101", message="this cannot be read as YAML", line=there[0], column=there[1], hint="check the indentation and the quotes"
     )
+
+
+def _odd_cause(lines: Sequence[str]) -> Fault | None:
+    """What makes a text unreadable wherever the parser notices it: the marks of a merge, and blanks that are none."""
+    for number, line in enumerate(lines, 1):
+        if line.startswith(("<<<<<<< ", ">>>>>>> ")):
+            hint = "resolve the conflict, and take its marks out"
+            return Fault(code="TS101", message="a mark of a conflict in git", line=number, column=1, hint=hint)
+        if found := _ODD_BLANK.match(line):
+            message = f"a blank or a colon that is none: {odd_character(found['odd'])}"
+            return Fault(code="TS101", message=message, line=number, column=found.start("odd") + 1, hint="write the plain one")
+    return None
+
+
+def _nearer_cause(fault: Fault, there: tuple[int, int], lines: Sequence[str]) -> Fault:
+    """What stands around the place tells more than the parser does."""
+    line, column = there
+    source = lines[line - 1] if line <= len(lines) else ""
+    before, rest = source[: column - 1], source[column - 1 :]
+    if fault.message == _TWO_COLONS and not before.strip().count(" "):
+        return _line_above(line, lines) or fault
+    if fault.message == _NO_MORE_MAPPING and before.rstrip().endswith(("'", '"')):
+        hint = "put quotes around the whole value; write `''` for `'` within single quotes"
+        return replace(fault, message="the value ends at the quote before this", hint=hint)
+    if fault.hint.startswith("write `") and fault.code == "TS101" and "`,`" in fault.hint:
+        return _of_brackets(fault, there, rest, lines)
+    if fault.message == _SECOND and not rest.startswith(("---", "{", "[")):
+        return replace(fault, code="TS101", message="the document ends before this", hint="take it out, or check the brackets above")
+    return fault
+
+
+def _of_brackets(fault: Fault, there: tuple[int, int], rest: str, lines: Sequence[str]) -> Fault:
+    comment = next((number for number, line in enumerate(lines, 1) if line.lstrip().startswith(("//", "/*"))), 0)
+    if comment:
+        column = len(lines[comment - 1]) - len(lines[comment - 1].lstrip()) + 1
+        return replace(fault, message="a comment starts with `#`", line=comment, column=column, hint="write `#` for it, or take it out")
+    if rest.startswith(("'", '"')):
+        return replace(
+            fault, message="a comma is missing before this", line=there[0], column=there[1], hint="write `,` after the entry before it"
+        )
+    return fault
+
+
+def _line_above(line: int, lines: Sequence[str]) -> Fault | None:
+    """The line above, when it starts where this one does and has no `: `: the parser took both for one text."""
+    above = line - 1
+    while above and (not lines[above - 1].strip() or lines[above - 1].lstrip().startswith("#")):
+        above -= 1
+    indents = [len(source) - len(source.lstrip(" ")) for source in (lines[above - 1], lines[line - 1])]
+    if not above or indents[0] != indents[1] or ": " in lines[above - 1]:
+        return None
+    hint = "write `key: value`, with a blank after the colon"
+    return Fault(code="TS101", message="a key without `: ` after it", line=above, column=indents[0] + 1, hint=hint)
 
 
 def quoting_hint(lines: Sequence[str], line: int, column: int) -> str:
