@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from tests.corpus.cases import HERE, Case, cases
@@ -47,7 +51,40 @@ def test_no_problem_is_told_twice(case: Case) -> None:
     assert len(set(told)) == len(told)
 
 
+_ALL_OF_IT = """
+import resource, sys
+from tests.corpus.cases import cases, tree_of_files, verdict_on
+verdict_on(tree_of_files({"tasks/a.yaml": b"version: 1", "hosts.yaml": b"{}", "torchsync.yaml": b"{}"}))
+held = next(int(line.split()[1]) << 10 for line in open("/proc/self/status") if line.startswith("VmSize:"))
+limit = held + (int(sys.argv[1]) << 20)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+resource.setrlimit(resource.RLIMIT_CPU, (300, 300))
+for case in cases():
+    assert case.told().text
+print("all of it")
+"""
+
+
+def read_all_of_it(mebibytes: int) -> subprocess.CompletedProcess[str]:
+    """Every case in one process, which may take no more memory than that beyond what it holds once one file is read, and 300 s of CPU time.
+    Source: setrlimit(2).
+    """
+    argv = [sys.executable, "-c", _ALL_OF_IT, str(mebibytes)]
+    return subprocess.run(argv, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+
+
+def test_all_of_it_is_read_in_bounded_memory_and_time() -> None:
+    done = read_all_of_it(128)
+    assert (done.returncode, done.stdout) == (0, "all of it\n"), done.stderr
+
+
+def test_that_bound_is_one_that_a_process_can_meet_with() -> None:
+    done = read_all_of_it(4)
+    assert done.returncode != 0
+    assert "MemoryError" in done.stderr
+
+
 def test_the_corpus_is_large_and_nothing_lies_in_it_unused() -> None:
-    assert len(CASES) >= 80
+    assert len(CASES) >= 220
     kept = set(HERE.rglob("*.txt"))
     assert kept == {case.golden for case in CASES}

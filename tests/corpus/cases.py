@@ -14,6 +14,7 @@ import io
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from torchsync.adapters.schemas import read_schema, repository_formats
@@ -58,11 +59,15 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`told` reads the case anew each time."""
+    """`make` makes the input anew, `judge` reads it."""
 
     name: str
     golden: Path
-    told: Callable[[], Told]
+    make: Callable[[], Tree]
+    judge: Callable[[Tree], Told]
+
+    def told(self) -> Told:
+        return self.judge(self.make())
 
 
 def verdict_on(tree: Tree) -> Told:
@@ -73,10 +78,11 @@ def verdict_on(tree: Tree) -> Told:
     return Told(problems, found, tree.contents)
 
 
-def of_agent(content: bytes) -> Told:
-    """What is wrong with an agent.yaml for an agent that runs as root."""
-    _, problems = ConfigFileReader(read_schema("agent")).read("agent.yaml", content, _ACCOUNT)
-    return Told(problems, len(problems), {"agent.yaml": content})
+def of_agent(tree: Tree) -> Told:
+    """What is wrong with the one file of the tree, an agent.yaml, for an agent that runs as root."""
+    ((path, content),) = tree.contents.items()
+    _, problems = ConfigFileReader(read_schema("agent")).read(path, content, _ACCOUNT)
+    return Told(problems, len(problems), tree.contents)
 
 
 def tree_of_files(files: Mapping[str, bytes]) -> Tree:
@@ -109,15 +115,21 @@ def cases() -> Iterator[Case]:
     from tests.corpus.hostile import HOSTILE
 
     for path in _kept("files"):
-        yield Case(
-            f"files/{path.name}", _golden(path), lambda path=path: verdict_on(tree_of_files({f"tasks/{path.name}": path.read_bytes()}))
-        )
+        yield Case(f"files/{path.name}", _golden(path), partial(_only_file, path, f"tasks/{path.name}"), verdict_on)
     for path in _kept("repositories"):
-        yield Case(f"repositories/{path.name}", _golden(path), lambda path=path: verdict_on(tree_of(path.read_bytes())))
+        yield Case(f"repositories/{path.name}", _golden(path), partial(_repository, path), verdict_on)
     for path in _kept("agent"):
-        yield Case(f"agent/{path.name}", _golden(path), lambda path=path: of_agent(path.read_bytes()))
+        yield Case(f"agent/{path.name}", _golden(path), partial(_only_file, path, "agent.yaml"), of_agent)
     for name, make in HOSTILE.items():
-        yield Case(f"hostile/{name}", HERE / "hostile" / f"{name}.txt", lambda make=make: verdict_on(make()))
+        yield Case(f"hostile/{name}", HERE / "hostile" / f"{name}.txt", make, verdict_on)
+
+
+def _only_file(path: Path, name: str) -> Tree:
+    return tree_of_files({name: path.read_bytes()})
+
+
+def _repository(path: Path) -> Tree:
+    return tree_of(path.read_bytes())
 
 
 def _kept(folder: str) -> list[Path]:
