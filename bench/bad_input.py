@@ -44,7 +44,7 @@ def valid() -> Mapping[str, Tree]:
     """The floors by kind."""
     task = full("version: 1\ntasks:\n", TASK, 65_536, 1_000)
     program = {"scripts/backup.sh": b"#!/bin/sh\n"}
-    hosts = full("hosts:\n", HOST, 2**20, 9_000)
+    hosts = full("hosts:\n", HOST, 2**20, 7_500)
     small = b"version: 1\ntasks: {a: {type: daemon, command: x}}\n"
     return {
         "task file of 64 KiB": tree_of_files({"tasks/valid.yaml": task} | program),

@@ -55,7 +55,7 @@ def _not_utf8(content: bytes, error: UnicodeDecodeError) -> Fault:
 
 def _narrow(byte: int) -> str:
     character = bytes([byte]).decode("cp1252", "ignore")
-    guess = f"; it may be Windows-1252, where the byte is `{character}`" if character else ""
+    guess = f"; it may be Windows-1252, where the byte is `{character}`" if character and character.isprintable() else ""
     return f"save the file as UTF-8{guess}"
 
 
