@@ -161,9 +161,7 @@ DOCUMENTS = NESTED | st.fixed_dictionaries(
 
 @USUAL
 @given(
-    documents=st.fixed_dictionaries(
-        {}, optional=dict.fromkeys(("tasks/a.yaml", "tasks/b.json", "hosts.yaml", "torchsync.yaml"), DOCUMENTS)
-    )
+    documents=st.fixed_dictionaries({}, optional=dict.fromkeys(("tasks/a.yaml", "tasks/b.json", "hosts.yaml", "torchsync.yaml"), DOCUMENTS))
 )
 def test_any_structure_is_judged_and_told(documents: dict[str, object]) -> None:
     check(

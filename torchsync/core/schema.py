@@ -20,7 +20,7 @@ from torchsync.core.durations import meant_duration
 from torchsync.core.jsontext import Json
 from torchsync.core.later import is_later_field, is_later_value
 from torchsync.core.yamlfault import MOST_FAULTS, Fault, and_more, brief, odd_character
-from torchsync.core.yamltext import Document, Place, Route
+from torchsync.core.yamltext import NAME, Document, Place, Route
 
 _SYNONYMS = {
     "cron": "schedule", "when": "schedule", "tz": "timezone", "cmd": "command", "run": "command", "script": "command",
@@ -31,9 +31,6 @@ _BOOLEAN_WORDS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off"
 _LONGEST_QUOTE = 60
 _TOO_MUCH = {"maxLength": "characters", "maxItems": "entries", "maxProperties": "keys"}
 _LATER = "take it out, or upgrade torchsync on every host first"
-
-NAME = ""
-"""The last step of a route that means a key itself, and not its value."""
 
 
 @dataclass(frozen=True, slots=True)

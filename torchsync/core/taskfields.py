@@ -10,7 +10,7 @@ from torchsync.core.durations import LONGEST, format_duration, parse_duration, p
 from torchsync.core.jsontext import Json
 from torchsync.core.model import Millis, Position
 from torchsync.core.yamlfault import brief
-from torchsync.core.yamltext import MERGE_KEY, Document, Place, Route
+from torchsync.core.yamltext import MERGE_KEY, NAME, Document, Place, Route
 from torchsync.errors import Problem
 
 
@@ -31,6 +31,11 @@ class Layer:
         """The fields as they stand there."""
         found = self.document.value_at(self.root)
         return found if isinstance(found, dict) and not self.is_unreadable else {}
+
+    @property
+    def sound(self) -> dict[str, Json]:
+        """The fields without what is bad: whole lists and texts, but of a mapping only the keys that are."""
+        return _sound(self.raw, self.root, self.bad, {route[:length] for route in self.bad for length in range(len(route))})
 
     @property
     def is_unreadable(self) -> bool:
@@ -56,8 +61,8 @@ class TaskFields:
     """What the task `name` says. The first of the `layers` is the task itself, those after it are defaults, the nearest first.
 
     Collects what is wrong in `problems`, and in `faulty` the keys of the fields that are. Fields at or above a bad route of their layer are left
-    out, and `is_unsure` of them: they are there, but nobody can tell what they say. The defaults of another file are told once, where that file is
-    read; a problem that only this task has with them stands at the task.
+    out, of a mapping only what is bad in it; `is_unsure` of them, since nobody can tell all that they say. The defaults of another file are told
+    once, where that file is read; a problem that only this task has with them stands at the task.
     """
 
     def __init__(self, name: str, layers: Sequence[Layer]) -> None:
@@ -73,10 +78,10 @@ class TaskFields:
         self._own_keys = frozenset(key for key, value in self._layers[0].raw.items() if value is not None)
 
     def _put_over(self, layer: Layer) -> None:
-        bad, raw = layer.bad_keys, layer.raw
-        self._unsure = (self._unsure - raw.keys()) | bad
-        merged = merge(self._values, {key: value for key, value in raw.items() if key not in bad})
-        self._values = {key: value for key, value in merged.items() if key not in bad}
+        bad, sound = layer.bad_keys, layer.sound
+        self._unsure = (self._unsure - layer.raw.keys()) | bad
+        merged = merge(self._values, sound)
+        self._values = {key: value for key, value in merged.items() if key in sound or key not in bad}
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
@@ -186,6 +191,17 @@ def merge(defaults: dict[str, Json], own: dict[str, Json]) -> dict[str, Json]:
         elif value is not None:
             merged[key] = value
     return merged
+
+
+def _sound(value: dict[str, Json], route: Route, bad: Collection[Route], around: Collection[Route]) -> dict[str, Json]:
+    """`around` are the routes that lead to something bad."""
+    kept: dict[str, Json] = {}
+    for key, inner in value.items():
+        way: Route = (*route, key)
+        if way in bad or (*way, NAME) in bad or (way in around and not isinstance(inner, dict)):
+            continue
+        kept[key] = _sound(inner, way, bad, around) if isinstance(inner, dict) and way in around else inner
+    return kept
 
 
 def _without_nulls(values: dict[str, Json]) -> dict[str, Json]:

@@ -186,7 +186,7 @@ def _daemon_timing(fields: TaskFields) -> Timing:
         max_delay=fields.duration("restart", "max_delay", default="1m", least=Millis(100)),
         reset_after=fields.duration("restart", "reset_after", default="1m", least=Millis(0)),
     )
-    if timing.delay > timing.max_delay:
+    if timing.delay > timing.max_delay and not fields.is_unsure("restart"):
         fields.complain("TS114", "`restart.delay` is longer than `restart.max_delay`", fields.spot("restart"), "raise `max_delay`")
     return timing
 

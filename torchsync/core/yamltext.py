@@ -72,6 +72,10 @@ Route: TypeAlias = tuple[str | int, ...]
 """The way from the root of a document to a value in it: keys and indexes."""
 
 
+NAME = ""
+"""The last step of a route that means a key itself, and not its value."""
+
+
 class Place(NamedTuple):
     """Line and column, counted from 1."""
 
