@@ -43,7 +43,7 @@ _TABLE = (
     CodeInfo(
         "TS101",
         "not valid YAML",
-        "The file cannot be read as YAML 1.2.",
+        "The file cannot be read as YAML 1.2, or holds control characters or characters that nobody sees.",
         "Correct the line the message points at. A value that starts with `*`, `@`, `&`, `!`, `%` or a backquote needs quotes.",
         Reason.YAML,
     ),

@@ -10,7 +10,7 @@ from torchsync.core.inventory import HostEntry, Inventory
 from torchsync.core.localtime import check_zone
 from torchsync.core.schema import Schema, bad_routes
 from torchsync.core.selector import Groups, check_selector, group_of
-from torchsync.core.yamlfault import Fault
+from torchsync.core.yamlfault import Fault, on_one_line
 from torchsync.core.yamltext import Document, Limits, Place, Route, load
 from torchsync.errors import Problem
 
@@ -188,7 +188,7 @@ def known_groups(groups: Groups) -> str:
 
 
 def _fault(code: str, message: str, place: Place, hint: str) -> Fault:
-    return Fault(code=code, message=message, line=place.line, column=place.column, hint=hint)
+    return Fault(code=code, message=on_one_line(message), line=place.line, column=place.column, hint=on_one_line(hint))
 
 
 def _problem(fault: Fault) -> Problem:

@@ -19,7 +19,7 @@ from referencing import Registry
 from torchsync.core.durations import meant_duration
 from torchsync.core.jsontext import Json
 from torchsync.core.later import is_later_field, is_later_value
-from torchsync.core.yamlfault import MOST_FAULTS, Fault, and_more, brief, odd_character
+from torchsync.core.yamlfault import MOST_FAULTS, Fault, and_more, brief, odd_character, on_one_line
 from torchsync.core.yamltext import NAME, Document, Place, Route
 
 _SYNONYMS = {
@@ -227,7 +227,7 @@ def _wrong_value(route: Route, value: Json, schema: Mapping[str, Any], document:
 
 
 def _violation(route: Route, code: str, message: str, place: Place, hint: str = "") -> Violation:
-    return Violation(route, Fault(code=code, message=message, line=place.line, column=place.column, hint=hint))
+    return Violation(route, Fault(code=code, message=message, line=place.line, column=place.column, hint=on_one_line(hint)))
 
 
 def _form(schema: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from torchsync.core.durations import LONGEST, format_duration, parse_duration, parse_size
 from torchsync.core.jsontext import Json
 from torchsync.core.model import Millis, Position
-from torchsync.core.yamlfault import brief
+from torchsync.core.yamlfault import brief, on_one_line
 from torchsync.core.yamltext import MERGE_KEY, NAME, Document, Place, Route
 from torchsync.errors import Problem
 
@@ -167,6 +167,7 @@ class TaskFields:
             message, spot = f"{message}, by the defaults in {spot.path}", self.key_spot()
         line, column = spot.place
         task = "" if spot.is_shared else brief(self.name, most=63)
+        message, hint = on_one_line(message), on_one_line(hint)
         self.problems.append(Problem(code=code, message=message, path=spot.path, line=line, column=column, task=task, hint=hint))
 
     def _found(self, *steps: str | int) -> tuple[Layer, Route]:

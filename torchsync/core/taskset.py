@@ -22,6 +22,7 @@ from torchsync.core.selector import group_of
 from torchsync.core.taskfile import CommonRules, TaskDraft
 from torchsync.core.treepaths import LINK, SUBMODULE, Folder, Nowhere, Tree, TreeEntry, path_problems, printable
 from torchsync.core.verdictcache import Draft, KeptDraft, VerdictCache
+from torchsync.core.yamlfault import on_one_line
 from torchsync.core.yamltext import MAX_BYTES
 from torchsync.errors import Problem
 
@@ -394,4 +395,5 @@ def _inputs(task: Task | Outline, tree: Tree) -> Iterator[tuple[str, str, str]]:
 
 def _problem(code: str, draft: Draft, place: Position, message: str, hint: str) -> Problem:
     task = draft.task.name if place.path == draft.task.source.path else ""
+    message, hint = on_one_line(message), on_one_line(hint)
     return Problem(code=code, message=message, path=place.path, line=place.line, column=place.column, task=task, hint=hint)

@@ -26,9 +26,20 @@ MOST_FAULTS = 1_000
 
 
 def brief(text: str, most: int = 60) -> str:
-    """`text` as a message quotes it: on one line, what cannot be shown as an escape, and no longer than that."""
-    start = text if len(text) <= most else f"{text[: most - 1]}…"
-    return "".join(character if character.isprintable() else character.encode("unicode_escape").decode() for character in start)
+    """`text` as a message quotes it: on one line, and no longer than that."""
+    return on_one_line(text if len(text) <= most else f"{text[: most - 1]}…")
+
+
+def on_one_line(text: str) -> str:
+    """`text` with escapes for all that cannot be shown."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else character.encode("unicode_escape").decode() for character in text)
+
+
+def place_within(lines: Sequence[str], line: int, column: int) -> tuple[int, int]:
+    """The place, or the end of the last line: where a text ends without a line end the parser sees one more."""
+    return (line, column) if line <= len(lines) else (len(lines), len(lines[-1]) + 1)
 
 
 def and_more(last: Fault) -> Fault:
@@ -59,6 +70,7 @@ DIRECTIVE = "a directive (a line that starts with `%`) is not allowed"
 DELETE_THE_LINE = "delete the line; put quotes around a text that starts with `%`"
 _TWO_COLONS = "a second `: ` in one value"
 _NO_MORE_MAPPING = "this does not continue the mapping above"
+_NO_VALUE = "a value was expected here"
 _SECOND = "a second document is not allowed"
 _ODD_BLANK = re.compile(r" *(?:(?P<key>[A-Za-z_]+):?)?(?P<odd>[\u00a0\u2000-\u200a\u3000\uff1a])")
 _SPACES = "indent with spaces"
@@ -157,7 +169,7 @@ _SAYINGS = (
     _Saying(
         context="",
         problem="expected node content",
-        message="a value was expected here",
+        message=_NO_VALUE,
         hint="put quotes around a text that starts like this",
     ),
 )
@@ -170,8 +182,8 @@ def explain(error: YAMLError, lines: Sequence[str]) -> Fault:
 
 def _said(error: YAMLError, lines: Sequence[str]) -> Fault:
     context, problem = getattr(error, "context", None) or "", getattr(error, "problem", None) or ""
-    there = _place(getattr(error, "problem_mark", None) or getattr(error, "context_mark", None))
-    opening = _place(getattr(error, "context_mark", None) or getattr(error, "problem_mark", None))
+    there = place_within(lines, *_place(getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)))
+    opening = place_within(lines, *_place(getattr(error, "context_mark", None) or getattr(error, "problem_mark", None)))
     if "an alias" in context or "an anchor" in context or "cannot start any token" in problem:
         return _bad_start(lines, *(opening if context.endswith(("alias", "anchor")) else there))
     for saying in _SAYINGS:
@@ -208,6 +220,8 @@ def _nearer_cause(fault: Fault, there: tuple[int, int], lines: Sequence[str]) ->
         return replace(fault, message="the value ends at the quote before this", hint=hint)
     if fault.hint.startswith("write `") and fault.code == "TS101" and "`,`" in fault.hint:
         return _of_brackets(fault, there, rest, lines)
+    if fault.message == _NO_VALUE and not rest.strip() and line == len(lines):
+        return replace(fault, hint="the file ends here: write the value, and what closes it")
     if fault.message == _SECOND and not rest.startswith(("---", "{", "[")):
         return replace(fault, code="TS101", message="the document ends before this", hint="take it out, or check the brackets above")
     return fault

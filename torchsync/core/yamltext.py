@@ -32,7 +32,7 @@ from yaml.events import (
 
 from torchsync.core.filetext import FORBIDDEN, character_named, read_text
 from torchsync.core.jsontext import Json
-from torchsync.core.yamlfault import DELETE_THE_LINE, DIRECTIVE, MOST_FAULTS, Fault, and_more, brief, explain, quoting_hint
+from torchsync.core.yamlfault import DELETE_THE_LINE, DIRECTIVE, MOST_FAULTS, Fault, and_more, brief, explain, place_within, quoting_hint
 from torchsync.errors import TorchsyncError
 
 _C_PARSER: Callable[[str], Any] | None = getattr(yaml, "CSafeLoader", None)
@@ -206,7 +206,7 @@ class _Builder:
         return value
 
     def _node(self, event: Any, route: Route, depth: int) -> Json:
-        self._values[route] = Place(event.start_mark.line + 1, event.start_mark.column + 1)
+        self._values[route] = Place(*place_within(self._lines, event.start_mark.line + 1, event.start_mark.column + 1))
         self._count(event, depth)
         if isinstance(event, AliasEvent):
             return self._refuse("TS102", f"an alias (`*{brief(str(event.anchor))}`) is not allowed", event, route, self._instead_of(event))
@@ -335,8 +335,8 @@ class _Builder:
         return _UNREADABLE
 
     def _complain(self, code: str, message: str, event: Any, hint: str = "") -> None:
-        mark = event.start_mark
-        self._faults.append(Fault(code=code, message=message, line=mark.line + 1, column=mark.column + 1, hint=hint))
+        line, column = place_within(self._lines, event.start_mark.line + 1, event.start_mark.column + 1)
+        self._faults.append(Fault(code=code, message=message, line=line, column=column, hint=hint))
         if len(self._faults) == MOST_FAULTS:
             self._faults.append(and_more(self._faults[-1]))
             raise _LimitReached
