@@ -133,6 +133,7 @@ def test_what_hides_the_meaning_of_a_file_is_refused_where_it_stands(text: str |
         pytest.param("hosts: [*.example.org, x]\n", 'write "*.example.org"', id="pattern in brackets"),
         pytest.param("hosts: [!db-*, x]\n", 'write "!db-*" when it is meant as text', id="exclusion"),
         pytest.param("a:\n\tb: 1\n", "indent with spaces", id="tab"),
+        pytest.param("a: @\U00011500\n", "put quotes around it", id="a character that cannot be shown"),
         pytest.param('a: "\\d+"\n', "use single quotes, or write `\\\\` for a backslash", id="escape"),
     ],
 )

@@ -258,7 +258,7 @@ def quoting_hint(lines: Sequence[str], line: int, column: int) -> str:
     if any(bracket in source[: column - 1] for bracket in "[{"):
         text = text.split(",")[0].rstrip("]} ")
     text = text.strip()
-    return f'write "{text}"' if text and len(text) <= 80 and not set(text) & set('"\\') else "put quotes around it"
+    return f'write "{text}"' if text and len(text) <= 80 and text.isprintable() and not set(text) & set('"\\') else "put quotes around it"
 
 
 def _bad_start(lines: Sequence[str], line: int, column: int) -> Fault:
