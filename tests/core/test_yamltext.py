@@ -150,6 +150,11 @@ def test_an_error_of_the_parser_on_a_line_that_has_a_fault_is_not_told_twice() -
     assert faults_of("a: *5 * * * *\n") == [("TS102", 1, 4)]
 
 
+def test_a_hard_blank_is_blamed_only_where_the_parser_stumbles() -> None:
+    assert faults_of("x:\n    a: 1\n\u00a0\u00a0\u00a0\u00a0b: 1\n    c: 2\n") == [("TS101", 3, 1)]
+    assert faults_of("a: |\n \u00a0x\nb: 1\nc: 2\nd: [1\ne: 2\n") == [("TS101", 5, 4)]
+
+
 def test_a_value_that_cannot_be_read_is_none_and_its_route_is_broken() -> None:
     document = load(b"a: [1, 010]\n").document
     assert document is not None

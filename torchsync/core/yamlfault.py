@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from yaml import YAMLError
@@ -177,7 +177,9 @@ _SAYINGS = (
 
 def explain(error: YAMLError, lines: Sequence[str]) -> Fault:
     """The fault the parser tripped over, where it stands in `lines`."""
-    return _odd_cause(lines) or _said(error, lines)
+    there = _place(getattr(error, "problem_mark", None))[0]
+    near = {there - 1, there, _place(getattr(error, "context_mark", None))[0]}
+    return _odd_cause(lines, near) or _said(error, lines)
 
 
 def _said(error: YAMLError, lines: Sequence[str]) -> Fault:
@@ -196,13 +198,13 @@ def _said(error: YAMLError, lines: Sequence[str]) -> Fault:
     )
 
 
-def _odd_cause(lines: Sequence[str]) -> Fault | None:
-    """What makes a text unreadable wherever the parser notices it: the marks of a merge, and blanks that are none."""
+def _odd_cause(lines: Sequence[str], near: Collection[int]) -> Fault | None:
+    """What the parser notices only later: the marks of a merge anywhere, and in the lines `near` the place blanks and colons that are none."""
     for number, line in enumerate(lines, 1):
         if line.startswith(("<<<<<<< ", ">>>>>>> ")):
             hint = "resolve the conflict, and take its marks out"
             return Fault(code="TS101", message="a mark of a conflict in git", line=number, column=1, hint=hint)
-        if found := _ODD_BLANK.match(line):
+        if number in near and (found := _ODD_BLANK.match(line)):
             message = f"a blank or a colon that is none: {odd_character(found['odd'])}"
             return Fault(code="TS101", message=message, line=number, column=found.start("odd") + 1, hint="write the plain one")
     return None
