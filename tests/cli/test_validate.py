@@ -200,6 +200,13 @@ def test_where_nothing_can_be_written_the_verdict_is_given_all_the_same(root: Pa
     assert validated(use_cache=True)[0] == 0
 
 
+def test_a_home_that_is_not_there_is_not_made(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+    assert validated(use_cache=True)[0] == 0
+    assert not (tmp_path / "nobody").exists()
+
+
 def test_what_nobody_has_used_for_long_is_forgotten(root: Path) -> None:
     validated(use_cache=True)
     old = cache_files()[0].with_name("old.json")

@@ -42,6 +42,8 @@ class VerdictFile:
 
     def store(self, verdicts: VerdictCache) -> None:
         """The next one finds these verdicts, where the disk takes them; files that nobody has written for a month are gone."""
+        if not _home().is_dir():
+            return  # a home that does not exist is not ours to make
         with suppress(OSError):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor, temporary = tempfile.mkstemp(prefix=".", dir=self._path.parent)
@@ -66,5 +68,9 @@ class VerdictFile:
 
 
 def _folder() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(home) if home.startswith("/") else Path("~/.cache").expanduser()) / "torchsync" / "verdicts"
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(cache) if cache.startswith("/") else _home() / ".cache") / "torchsync" / "verdicts"
+
+
+def _home() -> Path:
+    return Path("~").expanduser()
