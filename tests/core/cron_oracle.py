@@ -148,8 +148,7 @@ class Oracle:
 
     def fires(self, zone: ZoneInfo, start: int, end: int, step: int = 1) -> list[int]:
         """The UTC seconds from `start` until before `end` at which the schedule fires; every wall time stepped on must be a multiple of `step`."""
-        highest = max(_wall(zone, start - back) for back in range(step, 36 * 3600, 600))
-        highest = max(highest, _wall(zone, start - step))
+        highest = _highest(zone, start, step)
         found = []
         for second in range(start, end, step):
             wall = _wall(zone, second)
@@ -158,6 +157,14 @@ class Oracle:
             if fires:
                 found.append(second)
         return found
+
+
+def _highest(zone: ZoneInfo, start: int, step: int) -> datetime:
+    """The highest wall time shown in the day and a half before `start`: sought every ten minutes, then at every step after what comes near it."""
+    samples = {second: _wall(zone, second) for second in range(start - step, start - 36 * 3600, -600)}
+    near = max(samples.values()) - timedelta(seconds=600)
+    close = [second for second, wall in samples.items() if wall >= near]
+    return max(_wall(zone, second) for low in close for second in range(low, min(low + 600, start), step))
 
 
 def _wall(zone: ZoneInfo, second: int) -> datetime:

@@ -12,7 +12,12 @@ LONG = int(os.environ.get("TORCHSYNC_LONG", "0") or "0") or 1
 
 
 def bounded(examples: int) -> settings:
-    return settings(max_examples=examples * LONG, deadline=None, derandomize=LONG == 1, suppress_health_check=[HealthCheck.too_slow])
+    return settings(
+        max_examples=examples * LONG,
+        deadline=None,
+        derandomize=LONG == 1,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
 
 
 @st.composite
