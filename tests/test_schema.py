@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from torchsync.adapters.schemas import NAMES, read_schema
+from torchsync.adapters.schemas import NAMES, read_schema, repository_formats
 from torchsync.agent import config
 from torchsync.cli.reference import PAGES, main, render_schema_page, stale_pages
 from torchsync.core.configfile import Account, ConfigFileReader
 from torchsync.core.durations import parse_duration, parse_size
-from torchsync.core.model import Task
+from torchsync.core.inventory import HostEntry, Inventory
+from torchsync.core.model import Guards, Task
+from torchsync.core.repositoryfile import RepositorySettings, TooOld
 from torchsync.core.taskfile import TaskFileReader
 
 ROOT = Path(__file__).parent.parent
@@ -179,6 +181,25 @@ def test_the_defaults_of_the_agent_schema_are_those_of_the_code() -> None:
     answers = [reader.read("agent.yaml", json.dumps(document).encode(), root) for document in (plain, spelt)]
     assert answers[0] == answers[1]
     assert answers[0][1] == ()
+
+
+def test_what_the_other_two_files_say_is_held_by_their_values() -> None:
+    hosts = read_schema("hosts")
+    assert set(hosts["properties"]) - {"version"} == {field.name for field in fields(Inventory)}
+    named = {"timezone" if field.name == "zone" else field.name for field in fields(HostEntry)}
+    assert set(hosts["$defs"]["host"]["properties"]) == named
+    settings = read_schema("torchsync")["properties"]
+    assert set(settings) - {"version"} == {field.name for field in fields(RepositorySettings)}
+    assert set(settings["guards"]["properties"]) == {field.name for field in fields(Guards)}
+
+
+def test_an_example_of_the_other_two_files_is_read() -> None:
+    formats = repository_formats()
+    for name, reader in (("hosts", formats.inventory), ("torchsync", formats.settings)):
+        for field, schema in read_schema(name)["properties"].items():
+            for example in schema["examples"]:
+                found = reader.read(json.dumps({field: example}).encode())
+                assert isinstance(found, TooOld) or found[1] == (), (field, example)
 
 
 def test_the_reference_pages_are_up_to_date() -> None:

@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from functools import lru_cache
 from importlib.resources import files
 from itertools import pairwise
@@ -45,9 +45,31 @@ def check_zone(name: str) -> ScheduleRefusal | None:
     """None when `name` is an IANA zone of the `tzdata` package, which is the same on every host; else what is wrong with it (TS122)."""
     if name in _zone_names():
         return None
-    known = {zone.casefold(): zone for zone in _zone_names()}
-    nearest = get_close_matches(name.casefold(), known, n=1) or ["europe/berlin"]
-    return ScheduleRefusal("TS122", f"`{name}` is not a time zone", f"write an IANA name such as `{known[nearest[0]]}`, or `UTC`", 1)
+    return ScheduleRefusal("TS122", f"`{name}` is not a time zone", _zone_hint(_nearest(name)), 1)
+
+
+def _zone_hint(nearest: str) -> str:
+    return "write `UTC`" if nearest == "UTC" else f"write an IANA name such as `{nearest}`, or `UTC`"
+
+
+def _nearest(name: str) -> str:
+    """The zone that is probably meant: of the places with the same first letter the one that is written most alike, in the area most alike."""
+    text = name.casefold()
+    place = text.rpartition("/")[2]
+    places = _zones_by_place().get(place[:1], {})
+    alike = [place] if place in places else get_close_matches(place, places, cutoff=0.82)
+    zones = [zone for one in alike for zone in places[one]]
+    return max(zones, key=lambda zone: SequenceMatcher(None, zone.casefold(), text).ratio(), default="Europe/Berlin")
+
+
+@lru_cache(maxsize=1)
+def _zones_by_place() -> dict[str, dict[str, list[str]]]:
+    """The zones by the place they are named for, in lower case, and that by its first letter."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for zone in sorted(_zone_names()):
+        place = zone.casefold().rpartition("/")[2]
+        found.setdefault(place[:1], {}).setdefault(place, []).append(zone)
+    return found
 
 
 @lru_cache(maxsize=1024)
