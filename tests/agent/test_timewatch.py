@@ -291,3 +291,21 @@ def test_a_zone_that_is_gone_from_the_host_is_that_of_the_package(zones: Path) -
     (zones / "Europe" / "Berlin").unlink()
     desk.pass_time(ZONES_EVERY + SECOND)
     assert hours_after_noon(desk) == 3
+
+
+# What is judged by its age
+
+
+def test_no_sync_is_said_to_have_succeeded_later_than_it_is_now() -> None:
+    desk = Desk()
+    desk.git.push(task("a"))
+    desk.pass_time(MINUTE)
+    desk.clock.step(24 * HOUR)
+    desk.pass_time(2 * MINUTE)
+    assert desk.snapshot.sync.last_success > NOON + 24 * HOUR
+    desk.git.is_reachable = False
+    desk.clock.step(-24 * HOUR)
+    desk.pass_time(SECOND)
+    status = desk.snapshot.sync
+    assert max(status.last_attempt, status.last_success, status.last_verdict, status.last_apply) <= desk.snapshot.taken_at
+    assert status.last_apply == NOON, "what happened before the jump stays as it was"

@@ -152,6 +152,7 @@ class Loop:
         """Everything in `events`, and everything that is due, has been decided, performed and shown."""
         now, mono = self._clock.now(), self._clock.monotonic()
         self._time.look(now, mono)
+        self._syncs.bound_times(now)
         for event in events:
             self._take_safely(event, now, mono)
         self._syncs.tick(now, mono)

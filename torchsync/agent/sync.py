@@ -127,6 +127,20 @@ class Syncs:
         """The next sync is for a host with these facts. A verdict under others stays known, and is theirs."""
         self._settings = replace(self._settings, facts=facts)
 
+    def bound_times(self, now: Instant) -> None:
+        """Nothing is said to have happened later than `now`: a clock that was ahead showed such times, and what is judged by their age would look
+        fresh until it is that late.
+        """
+        status = self.status
+        if max(status.last_attempt, status.last_success, status.last_verdict, status.last_apply) > now:
+            self.status = replace(
+                status,
+                last_attempt=min(status.last_attempt, now),
+                last_success=min(status.last_success, now),
+                last_verdict=min(status.last_verdict, now),
+                last_apply=min(status.last_apply, now),
+            )
+
     def remember(self, memory: SyncMemory) -> None:
         """What an earlier agent process knew of its syncs is known again."""
         self.judged = memory.judged

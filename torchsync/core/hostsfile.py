@@ -124,7 +124,8 @@ def _group_faults(document: Document, groups: Groups) -> Iterator[Fault]:
     for name, inner in named.items():
         for group, index in inner.items():
             if ("groups", group) not in document.values:
-                yield _fault("TS133", f"there is no group `{group}`", document.place_of(("groups", name, index)), known_groups(groups))
+                others = {known: selectors for known, selectors in groups.items() if known != name}
+                yield _fault("TS133", f"there is no group `{group}`", document.place_of(("groups", name, index)), known_groups(others))
         back = [index for group, index in inner.items() if (name, group) in circles]
         if back:
             place = document.place_of(("groups", name, min(back)))
