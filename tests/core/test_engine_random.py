@@ -6,9 +6,10 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.builders import NOON, SECOND, daemon, task
+from tests.builders import NOON, SECOND, daemon, facts, task
 from tests.core.world import World
 from torchsync.core.model import CronTiming, Fingerprint, Millis, Task
+from torchsync.core.spread import Spread
 
 NAMES = ("a", "b", "c")
 
@@ -25,8 +26,9 @@ def definitions(draw: st.DrawFn) -> Task | None:
         return daemon(name, fingerprint=Fingerprint(f"{kind}{version}"))
     seconds = draw(st.sampled_from([1, 7, 30]))
     deadline = Millis(draw(st.sampled_from([2_000, 20_000])))
-    timing = CronTiming(schedule=f"@every {seconds}s", starting_deadline=deadline)
-    fingerprint = Fingerprint(f"{kind}{version}{seconds}{deadline}")
+    jitter = Millis(draw(st.sampled_from([0, 0, 900, seconds * SECOND - 1])))
+    timing = CronTiming(schedule=f"@every {seconds}s", starting_deadline=deadline, jitter=jitter)
+    fingerprint = Fingerprint(f"{kind}{version}{seconds}{deadline}{jitter}")
     return task(name, timing=timing, enabled=kind == "cron", max_running=draw(st.integers(0, 2)), fingerprint=fingerprint)
 
 
@@ -83,7 +85,7 @@ class Counting:
 
 
 def _is_same_schedule(old: Task, new: Task) -> bool:
-    return not new.is_daemon and new.enabled and _seconds(old) == _seconds(new)
+    return not new.is_daemon and new.enabled and old.timing.schedule == new.timing.schedule and old.timing.jitter == new.timing.jitter
 
 
 def _seconds(one: Task) -> int:
@@ -91,9 +93,15 @@ def _seconds(one: Task) -> int:
     return int(one.timing.schedule.removeprefix("@every ").removesuffix("s")) * SECOND
 
 
+def _delay(one: Task) -> int:
+    assert isinstance(one.timing, CronTiming)
+    return Spread(facts().name, one.name).pick("jitter", one.timing.jitter) if one.timing.jitter else 0
+
+
 def _instants(one: Task, since: int, until: int) -> range:
+    """Those later than `since` that are due."""
     step = _seconds(one)
-    return range((since // step + 1) * step, until + 1, step)
+    return range((since // step + 1) * step, until - _delay(one) + 1, step)
 
 
 def covered(world: World, name: str) -> Counter[int]:
