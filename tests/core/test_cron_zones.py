@@ -9,7 +9,7 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.core.cron_oracle import Oracle, utc, without_h
@@ -124,7 +124,9 @@ def test_h_at_any_change_fires_as_the_oracle_says(piece: list[Change], text: str
 @given(text=st.one_of(hashed_fields(), hashed_fields(seconds=True)), host=st.text(max_size=8), task=st.text(max_size=8))
 @bounded(150)
 def test_h_is_spelled_out_as_the_oracle_says(text: str, host: str, task: str) -> None:
-    assert schedule(text, Spread(host, task)) == schedule(without_h(text, host, task))
+    plain = without_h(text, host, task)
+    assume(len(plain) <= 256)  # a list of every minute, as for `H/1`, is longer than a schedule may be
+    assert schedule(text, Spread(host, task)) == schedule(plain)
 
 
 @pytest.mark.parametrize("piece", chunks(MINUTE_CHANGES, 20, 3))
