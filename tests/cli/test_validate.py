@@ -134,8 +134,13 @@ def test_the_other_files_can_be_judged_alone(root: Path, name: str, text: str, c
 
 def test_a_field_that_is_newer_than_what_is_required_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "torchsync.yaml").write_text("requires: '>=0.0.9'\n")
-    found = [line.split()[1:3] for line in validated()[2].splitlines() if "TS166" in line]
-    assert len(found) == 4, "version, tasks, schedule and command came with 0.1"
+    (root / "hosts.yaml").write_text("hosts: {a: {labels: {x: y}}}\n")
+    found = [line.partition(": TS166")[0] for line in validated()[2].splitlines() if "TS166" in line]
+    assert found == [
+        *("hosts.yaml:1:1", "hosts.yaml:1:13"),  # hosts, labels: a name of yours is no field
+        *("tasks/a.yaml:1:1", "tasks/a.yaml:2:1", "tasks/a.yaml:4:5", "tasks/a.yaml:5:5"),
+        "torchsync.yaml:1:1",
+    ]
     assert 'write `requires: ">=0.1"` in torchsync.yaml' in validated()[2]
     (root / "torchsync.yaml").write_text("requires: '>=0.1'\n")
     assert "TS166" not in validated()[2]

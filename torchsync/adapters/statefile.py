@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -109,6 +110,16 @@ def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def read_at_most(path: Path, limit: int) -> bytes | None:
+    """What the file holds, and a byte more than `limit` when it is larger; None when it cannot be read, or is no plain file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(limit + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+    except OSError:
+        return None
 
 
 def is_held(state: Path) -> bool:

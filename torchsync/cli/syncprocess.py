@@ -31,9 +31,8 @@ from torchsync.adapters.gitcommand import DEFAULT_SEARCH_PATH, GitHome
 from torchsync.adapters.gitobjects import CommitContent, Damaged, Repository
 from torchsync.adapters.mirror import Mirror, mirror_lock
 from torchsync.adapters.schemas import repository_formats, verdict_rules
-from torchsync.adapters.statefile import replace_file
+from torchsync.adapters.statefile import read_at_most, replace_file
 from torchsync.adapters.tree import Trees
-from torchsync.cli.verdictfile import read_at_most
 from torchsync.core.guard import TRAILER, allows_removal
 from torchsync.core.jsontext import canonical, parse_json
 from torchsync.core.model import Task

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from torchsync.adapters.folder import read_files
 from torchsync.adapters.schemas import read_schema
@@ -19,6 +19,7 @@ from torchsync.cli.progress import Progress
 from torchsync.cli.report import print_problems, problems_document
 from torchsync.cli.verdictfile import VerdictFile
 from torchsync.codes import CODES
+from torchsync.core import hostsfile, repositoryfile
 from torchsync.core.advice import NEWER_THAN_REQUIRED, Subject, advice, misnamed
 from torchsync.core.definition import instants_of, timing_of
 from torchsync.core.inventory import Inventory
@@ -143,16 +144,27 @@ def _subject(draft: Draft) -> Subject:
 def _newer_than_required(checked: Checked) -> Iterator[Problem]:
     """Fields that agents of the version which the repository requires do not know."""
     requires = checked.found.settings.requires if checked.found else ""
-    schema = read_schema("task")
-    if not requires or not has_newer_fields(schema, requires):
+    kinds = {
+        "task": {draft.task.source.path for draft in checked.drafts},
+        "torchsync": {repositoryfile.PATH} & set(checked.paths),
+        "hosts": {hostsfile.PATH} & set(checked.paths),
+    }
+    for name, paths in kinds.items():
+        schema = read_schema(name)
+        if requires and has_newer_fields(schema, requires):
+            for path, content in read_files(checked.root, paths).items():
+                yield from _newer_fields(path, content, schema, requires)
+
+
+def _newer_fields(path: str, content: bytes, schema: Mapping[str, Any], requires: str) -> Iterator[Problem]:
+    document = load(content, hostsfile.LIMITS).document
+    if document is None:
         return
-    for path in sorted({draft.task.source.path for draft in checked.drafts}):
-        document = load(read_files(checked.root, (path,))[path]).document
-        for route, since in newer_fields(document, schema, requires) if document else ():
-            line, column = document.key_place_of(route) if document else (0, 0)
-            message = f"`{route[-1]}` came with {since}, and the repository requires {requires} only"
-            hint = f'write `requires: ">={since}"` in torchsync.yaml'
-            yield Problem(code=NEWER_THAN_REQUIRED, message=message, path=path, line=line, column=column, hint=hint)
+    for route, since in newer_fields(document, schema, requires):
+        line, column = document.key_place_of(route)
+        message = f"`{route[-1]}` came with {since}, and the repository requires {requires} only"
+        hint = f'write `requires: ">={since}"` in torchsync.yaml'
+        yield Problem(code=NEWER_THAN_REQUIRED, message=message, path=path, line=line, column=column, hint=hint)
 
 
 def _sources(warnings: Sequence[Problem]) -> Mapping[str, bytes]:

@@ -7,26 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 
 from torchsync.adapters.schemas import verdict_rules
+from torchsync.adapters.statefile import read_at_most
 from torchsync.core.verdictcache import MAX_FILE_BYTES, VerdictCache, stored_verdicts
 
 _FORGOTTEN_AFTER = 30 * 86_400
-
-
-def read_at_most(path: Path, limit: int) -> bytes | None:
-    """What the file holds, and a byte more than `limit` when it is larger; None when it cannot be read, or is no plain file."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read(limit + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
-    except OSError:
-        return None
 
 
 class VerdictFile:
