@@ -155,7 +155,7 @@ _TABLE = (
     ),
     CodeInfo(
         "TS151",
-        "torchsync too old",
+        "agent too old",
         "The repository requires a newer version of torchsync, by `requires` of torchsync.yaml.",
         "Upgrade torchsync here. Until then the last good set stays in force.",
         Reason.VERSION,
