@@ -105,8 +105,8 @@ class Executor(Protocol):
         ...
 
     def adopt(self, runs: Sequence[Run]) -> None:
-        """Takes up runs an earlier agent process admitted: for each posts `RunStarted` if it began, `RunEnded` once it is over, or
-        `RunNeverStarted`.
+        """Takes up the runs, maybe none, that an earlier agent process admitted and that are not known to be over: for each posts `RunStarted` if
+        it began, `RunEnded` once it is over, or `RunNeverStarted`.
         """
         ...
 

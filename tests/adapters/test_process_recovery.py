@@ -19,7 +19,7 @@ import pytest
 
 from tests.adapters.disks import fill, remount, small_disk
 from tests.adapters.processes import Rig, carriers, open_folder, open_rig, status, wait_for, why_not
-from torchsync.adapters import procfs
+from torchsync.adapters import procfs, rundir
 from torchsync.adapters.rundir import Claim, NoClaim, RunFiles
 from torchsync.core.model import Exited, ProgramCommand, Run, Vanished
 from torchsync.ports import RunEnded, RunNeverStarted, RunStarted
@@ -388,3 +388,19 @@ def test_a_run_that_cannot_be_started_for_want_of_descriptors_says_so(rig) -> No
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert "Too many open files" in why_not(rig.end_of(run))
     assert status(rig.complete("exit 0")[0]) == 0
+
+
+def test_what_stood_in_for_the_disk_is_cleared_away_for_runs_whose_end_is_written_down(rig) -> None:
+    """An agent was killed between the two. What has no end yet is left alone, also when nobody knows it."""
+    over, unknown, known = (rig.memory / "runs" / name for name in ("over", "unknown", "known"))
+    for folder in (over, unknown, known):
+        folder.mkdir(parents=True)
+    for folder in (over, known):
+        (folder / "exit").write_text("0 12.34\n")
+    (unknown / "exit").write_text("0 12")
+    rundir.sweep_stand_ins((rig.state / "runs", rig.memory / "runs"), {"known"})
+    assert not over.exists()
+    assert unknown.exists()
+    assert known.exists()
+    rig.executor.adopt([])
+    assert not known.exists()

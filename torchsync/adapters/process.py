@@ -260,7 +260,9 @@ class ProcessExecutor:
     # Adopting.
 
     def adopt(self, runs: Sequence[Run]) -> None:
-        self._groups.sweep({run.id for run in runs})
+        known = {run.id for run in runs}
+        self._groups.sweep(known)
+        rundir.sweep_stand_ins(self._parents, known)
         for run in runs:
             watched = _Watched(run=run, files=rundir.find(self._parents, run.id), since=self._clock.monotonic())
             self._runs[run.id] = watched

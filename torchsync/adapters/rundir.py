@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -156,6 +156,16 @@ def drop_stand_in(parents: Sequence[Path], files: RunFiles) -> None:
     """What stood in for the first of `parents` is gone: the run is over and written down, and there is no output to keep."""
     if files.folder.parent in parents[1:]:
         shutil.rmtree(files.folder, ignore_errors=True)
+
+
+def sweep_stand_ins(parents: Sequence[Path], known: Collection[str]) -> None:
+    """What stood in for the first of `parents` is gone for runs that are over and not among the known ones: an agent was killed after it had
+    written down their end.
+    """
+    for parent in parents[1:]:
+        for folder in parent.iterdir() if parent.is_dir() else ():
+            if folder.name not in known and RunFiles(folder).exit() is not None:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _filled(files: RunFiles, owner: tuple[int, int], *, keeps_output: bool) -> NewRun:

@@ -111,8 +111,7 @@ class Engine:
         self._book.restore(view.records, generation.tasks if generation else (), self._keeper.earliest(now, mono))
         taken = tuple(self._roster.take_up(run) for run in runs)
         self._adopting = {run.id for run in taken}
-        if taken:
-            self._outbox.do(Adopt(taken))
+        self._outbox.do(Adopt(taken))
         if generation is None:
             return
         self.generation = generation
