@@ -33,6 +33,7 @@ core.spread
 core.yamlfault
 core.admission
 core.backoff
+core.rhythm
 core.clockwatch
 core.codec
 core.cronfield

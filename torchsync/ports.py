@@ -202,11 +202,14 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class ResolveFailed:
-    """The remote did not say where its ref points; `timed_out` when our own deadline ended the wait."""
+    """The remote did not say where its ref points; `timed_out` when our own deadline ended the wait, `overloaded` when the remote answered that it
+    is asked too much.
+    """
 
     problem: Problem
     seconds: float
     timed_out: bool = False
+    overloaded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,10 +57,10 @@ def test_what_this_host_may_not_run_is_refused_whole() -> None:
     desk.git.push(every(10))
     desk.pass_time(SECOND)
     desk.git.push(every(10), every(10, "root-job", user="root"))
-    desk.pass_time(MINUTE)
+    desk.pass_time(2 * MINUTE)
     assert [problem.code for problem in desk.snapshot.sync.problems] == ["TS310"]
     assert set(desk.snapshot.tasks) == {"beat"}
-    assert desk.snapshot.sync.results[SyncOutcome.REFUSED] == 2
+    assert desk.snapshot.sync.results[SyncOutcome.REFUSED] > 2
 
 
 def test_a_remote_that_is_away_stops_nothing_also_over_a_restart() -> None:

@@ -6,6 +6,7 @@ from tests.builders import NOON, REVISION, SECOND, TREE, facts, generation, task
 from torchsync.agent.sync import Candidate, Syncs, SyncSettings
 from torchsync.codes import Reason
 from torchsync.core.model import Instant, Millis, Revision
+from torchsync.core.rhythm import first_delay, next_delay
 from torchsync.core.syncdoc import Phase, RemoteSpec, SyncAnswer, SyncOutcome, SyncRequest, SyncResult, Verdict, stamp
 from torchsync.errors import Problem
 from torchsync.ports import Resolved, ResolveFailed
@@ -62,20 +63,34 @@ def reject(one: Syncs) -> SyncResult:
     begun(one).resolved(resolved(), None, NOON)
     result = one.answered(answer(Verdict.REJECTED, BAD), NOON)
     assert isinstance(result, SyncResult)
-    one.schedule_next(Millis(0), 0.5)
+    one.schedule_next(NOON, Millis(0), 0.5)
     return result
 
 
-def test_the_first_sync_starts_at_once_and_the_next_after_the_interval() -> None:
+def test_the_first_sync_starts_at_once_and_the_next_at_the_hosts_own_place_in_the_interval() -> None:
     source = Recorder()
     one = syncs(source)
     begun(one).resolved(resolved(REVISION), in_force(one), NOON)
-    one.schedule_next(Millis(0), 0.5)
-    assert one.next_wake(Millis(0)) == 30 * SECOND
-    one.tick(NOON, Millis(29_999))
+    one.schedule_next(NOON, Millis(0), 0.5)
+    delay = next_delay(facts().name, SETTINGS.interval, 0.1, NOON, 0.5)
+    assert one.next_wake(Millis(0)) == delay
+    one.tick(NOON, Millis(delay - 1))
     assert source.resolves == 1
-    one.tick(NOON, Millis(30_000))
+    one.tick(NOON, Millis(delay))
     assert source.resolves == 2
+
+
+def test_after_a_restart_a_host_that_has_tasks_waits_for_its_place() -> None:
+    one = syncs()
+    one.take_over(in_force(one), Millis(500))
+    assert one.next_wake(Millis(500)) == first_delay(facts().name, SETTINGS.interval)
+
+
+@pytest.mark.parametrize("origin", [None, "https://git.example.org/other.git main ."])
+def test_after_a_restart_a_host_without_what_is_configured_asks_at_once(origin) -> None:
+    one = syncs()
+    one.take_over(generation(task("a"), origin=origin) if origin else None, Millis(500))
+    assert one.next_wake(Millis(500)) == 0
 
 
 def test_a_sync_that_finds_the_revision_in_force_ends_without_a_sync_process() -> None:
@@ -194,7 +209,7 @@ def test_an_unavailable_remote_is_asked_again_later_and_later_and_is_no_verdict(
         result = one.failed(ResolveFailed(AWAY, 1.0, timed_out=True), NOON)
         assert result is not None
         assert result.outcome is SyncOutcome.UNAVAILABLE
-        one.schedule_next(mono, 0.999)
+        one.schedule_next(NOON, mono, 0.999)
         waits.append(one.next_wake(mono))
         mono = Millis(mono + (waits[-1] or 0))
     assert waits == sorted(waits)
@@ -205,12 +220,41 @@ def test_an_unavailable_remote_is_asked_again_later_and_later_and_is_no_verdict(
     assert one.status.last_success == 0
 
 
+def overloaded(one: Syncs) -> Syncs:
+    begun(one).failed(ResolveFailed(AWAY, 1.0, overloaded=True), NOON)
+    return one
+
+
+def overloaded_while_it_fetched(one: Syncs) -> Syncs:
+    begun(one).resolved(resolved(), None, NOON)
+    one.answered(answer(Verdict.UNAVAILABLE, AWAY, overloaded=True), NOON)
+    return one
+
+
+@pytest.mark.parametrize("fail", [overloaded, overloaded_while_it_fetched])
+def test_a_remote_that_is_asked_too_much_is_left_alone_for_a_minute_whoever_asks(fail) -> None:
+    one = fail(syncs())
+    one.request()
+    one.schedule_next(NOON, Millis(100), 0.0)
+    assert one.next_wake(Millis(100)) == 60 * SECOND
+    ticket = one.request()
+    assert one.held_back(Millis(100)) == 60 * SECOND
+    one.tick(NOON, Millis(60_099))
+    assert not one.is_under_way
+    one.tick(NOON, Millis(60_100))
+    one.resolved(resolved(REVISION), in_force(one), NOON)
+    assert one.results[ticket].outcome is SyncOutcome.UNCHANGED
+    one.schedule_next(NOON, Millis(60_200), 0.5)
+    one.request()
+    assert (one.held_back(Millis(60_200)), one.next_wake(Millis(60_200))) == (0, 0)
+
+
 def test_a_request_during_a_sync_is_served_right_after_it() -> None:
     one = begun(syncs())
     ticket = one.request()
     one.resolved(resolved(REVISION), in_force(one), NOON)
     assert ticket not in one.results
-    one.schedule_next(Millis(100), 0.5)
+    one.schedule_next(NOON, Millis(100), 0.5)
     assert one.next_wake(Millis(100)) == 0
     one.tick(NOON, Millis(100))
     one.resolved(resolved(REVISION), in_force(one), NOON)

@@ -152,6 +152,12 @@ def test_reload_wait_exits_78_when_the_configuration_is_refused(tmp_path, capsys
     assert capsys.readouterr().out == f"{word}\n"
 
 
+def test_it_is_said_when_the_sync_has_to_wait_for_the_remote(tmp_path, capsys):
+    with agent(tmp_path, lambda request: ticket_given(1, 72_000)) as path:
+        control.sync_now(ControlClient(path), wait=False, sleep=never)
+    assert capsys.readouterr().err == "the remote said that it is asked too much: the sync starts in 1m12s\n"
+
+
 def test_without_wait_nothing_is_waited_for(tmp_path):
     with agent(tmp_path, lambda request: ticket_given(1)) as path:
         assert control.sync_now(ControlClient(path), wait=False, sleep=never) == 0

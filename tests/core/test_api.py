@@ -144,4 +144,9 @@ READY = snapshot(task_status(), sync=sync_status(verdict_since_start=True, last_
     ],
 )
 def test_an_agent_is_ready_when_it_runs_what_the_remote_said_lately(one, now, reason):
-    assert why_not_ready(one, Instant(now)) == reason
+    assert why_not_ready(replace(one, last_tick=Instant(now)), Instant(now)) == reason
+
+
+def test_an_agent_whose_loop_stands_still_is_not_ready():
+    one = replace(READY, last_tick=NOON)
+    assert why_not_ready(one, Instant(NOON + 2 * MINUTE)) == "the scheduler last turned 2m00s ago"

@@ -57,7 +57,7 @@ class Controls:
             case SyncNow(actor=actor, allow_removal=allow_removal):
                 may = ", which may remove tasks" if allow_removal else ""
                 self._log(LogEvent.CONTROL_REQUEST, f"sync{may} asked for by {actor}", actor=actor)
-                return ticket_given(self._syncs.request(allow_removal=allow_removal))
+                return ticket_given(self._syncs.request(allow_removal=allow_removal), self._syncs.held_back(mono))
             case SyncProgress(ticket=ticket):
                 result = self._syncs.results.get(ticket)
                 return sync_done(ticket, result) if result else self._pending(ticket, self._syncs.newest_ticket)

@@ -270,7 +270,7 @@ class Loop:
                 self._log(LogEvent.HOST_NOTICE, notice)
 
     def _close_sync(self, result: SyncResult, mono: Millis) -> None:
-        self._syncs.schedule_next(mono, self._parts.randomness())
+        self._syncs.schedule_next(result.finished_at, mono, self._parts.randomness())
         self._remember_syncs()
         self._log(_SYNC_EVENTS[result.outcome], result.sentence, revision=result.revision)
         if result.outcome in (SyncOutcome.APPLIED, SyncOutcome.UNCHANGED):

@@ -38,6 +38,7 @@ def recover(engine: Engine, syncs: Syncs, saved: Saved, recorder: Recorder, *, c
             log(LogEvent.STATE_DEGRADED, error.message)
     engine.restore(generation, view, now, clock.monotonic())
     syncs.remember(saved.load_syncs())
+    syncs.take_over(generation, clock.monotonic())
     for notice in saved.notices:
         log(LogEvent.STATE_SET_ASIDE, notice.message, code=notice.code)
     tasks = len(generation.tasks) if generation else 0

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from torchsync.core.backoff import sync_delay
 from torchsync.core.guard import GUARD_OF_REMOVAL
 from torchsync.core.model import Generation, HostFacts, Instant, Millis, Revision
+from torchsync.core.rhythm import first_delay, next_delay, overloaded_delay, retry_delay
 from torchsync.core.snapshot import Histogram, SyncStatus
 from torchsync.core.syncdoc import Phase, RemoteSpec, SyncAnswer, SyncOutcome, SyncRequest, SyncResult, Verdict, stamp
 from torchsync.errors import Problem
@@ -100,8 +100,10 @@ class Syncs:
         self._under_way: _UnderWay | None = None
         self._ticket = 0
         self._next_at: Millis | None = Millis(0)
+        self._not_before = Millis(0)
         self._again = False
         self._removal_allowed = False
+        self._was_overloaded = False
 
     @property
     def origin(self) -> str:
@@ -126,6 +128,13 @@ class Syncs:
     def refit(self, facts: HostFacts) -> None:
         """The next sync is for a host with these facts. A verdict under others stays known, and is theirs."""
         self._settings = replace(self._settings, facts=facts)
+
+    def take_over(self, generation: Generation | None, mono: Millis) -> None:
+        """The first sync comes at once, or, on a host that has what the configuration asks for in force already, at a place of its own: a fleet
+        that was restarted together does not ask together.
+        """
+        if generation is not None and generation.origin == self.origin:
+            self._next_at = Millis(mono + first_delay(self._settings.facts.name, self.status.interval))
 
     def bound_times(self, now: Instant) -> None:
         """Nothing is said to have happened later than `now`: a clock that was ahead showed such times, and what is judged by their age would look
@@ -152,13 +161,19 @@ class Syncs:
         return SyncMemory(last_success=self.status.last_success, last_apply=self.status.last_apply, judged=self.judged)
 
     def request(self, *, allow_removal: bool = False) -> int:
-        """A sync will be started at once, or right after the one under way; its ticket. With `allow_removal` that one may remove what it likes."""
+        """A sync will be started at once, or right after the one under way, or as soon as an overloaded remote may be asked again; its ticket. With
+        `allow_removal` that one may remove what it likes.
+        """
         self._removal_allowed = self._removal_allowed or allow_removal
         if self._under_way is None:
-            self._next_at = Millis(0)
+            self._next_at = self._not_before
         else:
             self._again = True
         return self._ticket + 1
+
+    def held_back(self, mono: Millis) -> Millis:
+        """How long the remote is not asked, whoever wants it: it said that it is asked too much."""
+        return Millis(max(0, self._not_before - mono))
 
     def next_wake(self, mono: Millis) -> Millis | None:
         """How long until a sync is to be started; None while one is under way."""
@@ -171,6 +186,7 @@ class Syncs:
             self._next_at = None
             self._under_way = _UnderWay(self._ticket, now, self._removal_allowed)
             self._removal_allowed = False
+            self._was_overloaded = False
             self.status = replace(self.status, last_attempt=now)
             self._source.resolve(self._settings.remote)
 
@@ -195,6 +211,7 @@ class Syncs:
         if self._under_way is None:
             return None
         self._under_way.durations[Phase.RESOLVE] = event.seconds
+        self._was_overloaded = event.overloaded
         self.status = replace(self.status, git_timeouts=self.status.git_timeouts + event.timed_out)
         return self.close(SyncOutcome.UNAVAILABLE, event.problem.message, now, (event.problem,))
 
@@ -202,6 +219,7 @@ class Syncs:
         """A candidate when the commit is good; else the result."""
         if self._under_way is None:
             return None
+        self._was_overloaded = answer.overloaded
         self._under_way.durations.update(answer.durations)
         recoveries = dict(self.status.recoveries)
         for action, count in answer.recoveries.items():
@@ -244,12 +262,20 @@ class Syncs:
         self.status = _after(self.status, result)
         return result
 
-    def schedule_next(self, mono: Millis, randomness: float) -> None:
+    def schedule_next(self, now: Instant, mono: Millis, randomness: float) -> None:
         """The next sync has its time: at once when one was requested meanwhile. `randomness` is in [0, 1)."""
-        unavailable = self.status.consecutive_failures if self._is_unavailable() else 0
-        delay = sync_delay(self.status.interval, self._settings.jitter, unavailable, randomness)
-        self._next_at = Millis(mono if self._again else mono + delay)
+        delay = self._delay(now, randomness)
+        self._not_before = Millis(mono + delay) if self._was_overloaded else Millis(0)
+        self._next_at = Millis(max(mono, self._not_before) if self._again else mono + delay)
         self._again = False
+
+    def _delay(self, now: Instant, randomness: float) -> Millis:
+        interval, failures = self.status.interval, self.status.consecutive_failures
+        if not self._is_unavailable():
+            return next_delay(self._settings.facts.name, interval, self._settings.jitter, now, randomness)
+        if self._was_overloaded:
+            return overloaded_delay(interval, failures, randomness)
+        return retry_delay(interval, failures, randomness)
 
     def observe_swap(self, seconds: float) -> None:
         """The swap of the sync under way took this long, on top of the writing of its tree."""

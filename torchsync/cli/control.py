@@ -14,6 +14,7 @@ from typing import Any
 
 from torchsync.cli.client import ControlClient, add_place_arguments, place_of
 from torchsync.cli.terminal import printable
+from torchsync.core.instants import brief_duration
 from torchsync.errors import NotFound, Unavailable
 
 Document = dict[str, Any]
@@ -82,10 +83,12 @@ def stop_runs(client: ControlClient, target: str) -> int:
 
 def sync_now(client: ControlClient, *, wait: bool, allow_removal: bool = False, sleep: Sleep = time.sleep) -> int:
     """A sync was asked for; with `wait` it is over, its sentence is on stdout and what was wrong on stderr."""
-    ticket = client.post("/api/v1/sync", {"allow_removal": "yes"} if allow_removal else {})["ticket"]
+    given = client.post("/api/v1/sync", {"allow_removal": "yes"} if allow_removal else {})
+    if waits := given.get("waits_ms"):
+        print(f"the remote said that it is asked too much: the sync starts in {brief_duration(waits)}", file=sys.stderr)
     if not wait:
         return 0
-    result = _await_ticket(client, f"/api/v1/syncs/{ticket}", sleep)
+    result = _await_ticket(client, f"/api/v1/syncs/{given['ticket']}", sleep)
     print(printable(f"{result['outcome']}: {result['sentence']}"))
     _print_problems(result)
     return _SYNC_STATUS.get(result["outcome"], 1)

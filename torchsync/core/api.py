@@ -36,6 +36,8 @@ def why_dead(snapshot: Snapshot, now: Instant) -> str:
 def why_not_ready(snapshot: Snapshot, now: Instant) -> str:
     """A sentence while the agent does not run what the repository says, as far as it can know; empty when it does."""
     sync = snapshot.sync
+    if why := why_dead(snapshot, now):
+        return why
     if snapshot.generation is None:
         return "no generation is in force yet"
     if not sync.verdict_since_start:

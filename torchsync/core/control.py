@@ -104,8 +104,9 @@ def runs_stopping(runs: Sequence[RunId]) -> Answer:
     return Answer(202, {"runs": list(runs)})
 
 
-def ticket_given(ticket: int) -> Answer:
-    return Answer(202, {"ticket": ticket})
+def ticket_given(ticket: int, waits: int = 0) -> Answer:
+    """What was asked for is begun, or will be after `waits` milliseconds."""
+    return Answer(202, {"ticket": ticket, **({"waits_ms": waits} if waits else {})})
 
 
 def pending(ticket: int) -> Answer:

@@ -139,6 +139,8 @@ class SyncAnswer:
     """Seconds."""
     recoveries: Mapping[RecoveryAction, int] = field(default_factory=dict)
     git_timeouts: int = 0
+    overloaded: bool = False
+    """The remote answered that it is asked too much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
