@@ -52,6 +52,7 @@ core.entries
 core.guard
 core.localtime
 core.policy
+core.hostsheet
 core.startscript
 core.syncdoc
 core.treepaths

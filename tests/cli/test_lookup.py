@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "agent.yaml"
     path.write_text(
         "version: 1\nrepository: {url: /srv/tasks.git}\nhost: {name: DB-1, labels: {role: db, site: us}, addresses: [10.2.0.7]}\n"
+        f"policy: {{default_user: {pwd.getpwuid(os.geteuid()).pw_name}, allow_root: true}}\n"
     )
     return path
 
@@ -104,12 +107,32 @@ def test_what_facts_prints_is_what_plan_takes(config: Path, tmp_path: Path, caps
     assert [step["task"] for step in out["added"]] == ["a"]
 
 
+def test_the_policy_of_a_host_goes_with_its_facts_to_where_a_change_is_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    policy = {"default_user": me, "allow_root": True, "max_tasks": 1}
+    config = {"version": 1, "repository": {"url": "file:///srv/tasks.git"}, "host": {"name": "db-1"}, "policy": policy}
+    (tmp_path / "agent.yaml").write_text(json.dumps(config))
+    (tmp_path / "facts.json").write_text(said(capsys, "facts", "--config", str(tmp_path / "agent.yaml"), "--json").out)
+    monkeypatch.delenv("TORCHSYNC_CONFIG", raising=False)
+    (tmp_path / "r/tasks").mkdir(parents=True)
+    (tmp_path / "r/tasks/a.yaml").write_text(one_task("a"))
+    accepted = said(capsys, "plan", str(tmp_path / "r"), "--facts", str(tmp_path / "facts.json"), status=10)
+    assert f"Accepted by the policy of db-1, for an agent that runs as {me}." in accepted.out
+    (tmp_path / "r/tasks/b.yaml").write_text(one_task("b"))
+    refused = said(capsys, "plan", str(tmp_path / "r"), "--facts", str(tmp_path / "facts.json"), status=77)
+    assert "TS313 2 tasks are selected for this host, which takes at most 1" in refused.err
+
+
 def test_with_a_repository_the_facts_are_those_in_force(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "r/tasks").mkdir(parents=True)
     (tmp_path / "r/tasks/a.yaml").write_text(one_task("a"))
     (tmp_path / "r/hosts.yaml").write_text("hosts: {db-1: {labels: {site: eu, rack: '7'}, timezone: Asia/Tokyo}}\n")
     shown = said(capsys, "facts", "--config", str(config), "--path", str(tmp_path / "r"), "--json")
-    assert json.loads(shown.out) == {
+    found = json.loads(shown.out)
+    assert found.pop("policy")["is_root"] is (os.geteuid() == 0)
+    assert found == {
         "name": "db-1",
         "addresses": ["10.2.0.7"],
         "labels": {"site": "us", "rack": "7", "role": "db"},

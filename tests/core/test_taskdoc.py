@@ -50,7 +50,6 @@ PAIRS = [
     pytest.param(Run, taskdoc.run_document, taskdoc.run_from_document, id="run"),
     pytest.param(TaskRecord, taskdoc.record_document, taskdoc.record_from_document, id="record"),
     pytest.param(Batch, taskdoc.batch_document, taskdoc.batch_from_document, id="batch"),
-    pytest.param(HostFacts, taskdoc.facts_document, taskdoc.facts_from_document, id="facts"),
     pytest.param(Problem, taskdoc.problem_document, taskdoc.problem_from_document, id="problem"),
     pytest.param(SyncRequest, taskdoc.request_document, taskdoc.request_from_document, id="request"),
     pytest.param(SyncResult, taskdoc.result_document, taskdoc.result_from_document, id="result"),

@@ -7,12 +7,12 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
-from torchsync.adapters.hostfacts import read_host_facts
+from torchsync.adapters.hostfacts import Accounts, read_host_facts
 from torchsync.agent.config import AgentConfig, config_from_document
 from torchsync.cli.place import add_config_argument, config_path, is_named
+from torchsync.core.hostsheet import GrantedPolicy, HostSheet, granted, sheet_document
 from torchsync.core.inventory import Inventory
 from torchsync.core.model import HostFacts
-from torchsync.core.taskdoc import facts_document
 from torchsync.errors import CommitInvalid, ConfigInvalid
 
 
@@ -24,16 +24,17 @@ def configured_facts(config: AgentConfig) -> HostFacts:
 def add_arguments(parser: ArgumentParser) -> None:
     add_config_argument(parser)
     parser.add_argument("--path", metavar="PATH", help="with what hosts.yaml of the task repository in this folder says of the host")
-    parser.add_argument("--json", action="store_true", help="print JSON, as `plan --facts` takes it")
+    parser.add_argument("--json", action="store_true", help="print JSON with the policy of the host too, as `plan --facts` takes it")
 
 
 def execute(args: Namespace) -> int:
     """The facts are on stdout: what the host says of itself, or with --path what is in force for it by that repository."""
-    own = own_facts(args)
+    config = usual_config(args)
+    own = configured_facts(config) if config else read_host_facts()
     inventory = _inventory(args.path) if args.path else Inventory()
     facts = inventory.facts_of(own)
     if args.json:
-        print(json.dumps(facts_document(facts), indent=2))
+        print(json.dumps(sheet_document(HostSheet(facts=facts, policy=_policy(config))), indent=2))
     else:
         for line in _lines(facts):
             print(line)
@@ -42,20 +43,24 @@ def execute(args: Namespace) -> int:
     return 0
 
 
-def own_facts(args: Namespace) -> HostFacts:
-    """By the configuration that was named, or the usual one where it can be read, else by the host alone.
+def usual_config(args: Namespace) -> AgentConfig | None:
+    """The configuration that was named, or the usual one where there is one.
 
     Raises ConfigInvalid when a configuration that is there cannot be used.
     """
     path = config_path(args)
     if not is_named(args) and not path.exists():
-        return read_host_facts()
+        return None
     from torchsync.cli.configreader import read_config_file
 
     document, problems = read_config_file(path)
     if document is None:
         raise ConfigInvalid(problems[0].code, f"{path} cannot be used", problems)
-    return configured_facts(config_from_document(document))
+    return config_from_document(document)
+
+
+def _policy(config: AgentConfig | None) -> GrantedPolicy | None:
+    return granted(config.host_policy, Accounts().uid) if config else None
 
 
 def _inventory(path: str) -> Inventory:

@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torchsync.adapters.hostfacts import Accounts, read_host_facts
@@ -20,6 +20,7 @@ from torchsync.cli.report import print_problems
 from torchsync.cli.sides import Sides, read_sides
 from torchsync.cli.terminal import is_coloured
 from torchsync.core.cron import check_zone
+from torchsync.core.hostsheet import HostSheet, sheet_from_document
 from torchsync.core.instants import parse_rfc3339
 from torchsync.core.inventory import Inventory
 from torchsync.core.jsontext import parse_json
@@ -27,7 +28,6 @@ from torchsync.core.model import CronTiming, HostFacts, Instant, Task
 from torchsync.core.plan import HostPlan, plan_host
 from torchsync.core.policy import HostRules
 from torchsync.core.selector import NamePattern, Selector, parse_selector, selects
-from torchsync.core.taskdoc import facts_from_document
 from torchsync.errors import ConfigInvalid, NotFound, Problem, Refused, UsageError
 
 CHANGES = 10
@@ -41,7 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--head", metavar="REV", help="the revision to plan (default: the folder as it is)")
     host = parser.add_mutually_exclusive_group()
     host.add_argument("--host", metavar="NAME", help="plan for the host of this name (default: this machine)")
-    host.add_argument("--facts", metavar="FILE", help="plan for the host with these facts: JSON with name, addresses, labels, zone")
+    host.add_argument(
+        "--facts",
+        metavar="FILE",
+        help="plan for the host of this file: what `torchsync facts --json` printed there",
+    )
     parser.add_argument("--config", metavar="FILE", help="judge by the policy of this agent.yaml too (default: $TORCHSYNC_CONFIG)")
     parser.add_argument("--after", metavar="T", help="show fires later than this, such as 2026-03-29T00:00:00Z (default: now)")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how the plan is printed (default: text)")
@@ -53,14 +57,15 @@ def execute(args: argparse.Namespace) -> int:
     now = _after(args.after)
     config = _config(args)
     sides = read_sides(args.path, args.base, args.head)
-    own = _facts(args, config, sides.head.inventory)
-    plan = plan_host(sides.base, sides.head, own=own, now=now, rules=_rules(config))
+    host = _host(args, config, sides.head.inventory)
+    own = host.facts
+    plan = plan_host(sides.base, sides.head, own=own, now=now, rules=host.rules)
     report = Report(
         plan=_from_here(plan, args.path),
         base=sides.base,
         head=sides.head,
         now=now,
-        rules=f"the policy of this host, for an agent that runs as {config.account.user}" if config else "",
+        rules=host.words,
         notices=(*sides.notices, *(_unknown_facts(sides, own) if args.host else sides.head.inventory.notices(own))),
     )
     _print(report, as_json=args.format == "json")
@@ -110,14 +115,29 @@ def _config(args: argparse.Namespace) -> AgentConfig | None:
     return config_from_document(document)
 
 
-def _rules(config: AgentConfig | None) -> HostRules | None:
-    return HostRules(config.host_policy, Accounts().uid) if config else None
+@dataclass(frozen=True, slots=True)
+class _Host:
+    """The host that is planned for: its facts, and the rules it judges by with words for them, where these are known."""
+
+    facts: HostFacts
+    rules: HostRules | None = None
+    words: str = ""
+
+
+def _host(args: argparse.Namespace, config: AgentConfig | None, inventory: Inventory) -> _Host:
+    """A policy that comes with the facts is that of the host, and counts before the one of a configuration here."""
+    sheet = _sheet(args.facts) if args.facts is not None else HostSheet(facts=_facts(args, config, inventory))
+    if sheet.policy is not None:
+        words = f"the policy of {sheet.facts.name}, for an agent that runs as {sheet.policy.rules.agent_user}"
+        return _Host(sheet.facts, sheet.rules, words)
+    if config is None:
+        return _Host(sheet.facts)
+    words = f"the policy of this host, for an agent that runs as {config.account.user}"
+    return _Host(sheet.facts, HostRules(config.host_policy, Accounts().uid), words)
 
 
 def _facts(args: argparse.Namespace, config: AgentConfig | None, inventory: Inventory) -> HostFacts:
     """What the host says of itself, as far as it can be told here: of a host that only has a name here, hosts.yaml knows the addresses."""
-    if args.facts is not None:
-        return _facts_from_file(args.facts)
     if args.host is not None:
         named = inventory.named(args.host.lower())
         return _checked(replace(named, labels={}, zone="UTC"), "--host")
@@ -126,19 +146,14 @@ def _facts(args: argparse.Namespace, config: AgentConfig | None, inventory: Inve
     return configured_facts(config)
 
 
-def _facts_from_file(path: str) -> HostFacts:
+def _sheet(path: str) -> HostSheet:
     try:
-        document = parse_json(Path(path).read_bytes())
-        facts = facts_from_document(document)
+        sheet = sheet_from_document(parse_json(Path(path).read_bytes()))
     except OSError as error:
         raise NotFound("TS353", f"{path}: {error.strerror}") from error
     except ValueError as error:
         raise _unusable(path, str(error)) from error
-    known = {field.name for field in fields(HostFacts)}
-    unknown = sorted(document.keys() - known) if isinstance(document, dict) else []
-    if unknown:
-        raise _unusable(path, f"{unknown[0]!r} is not a fact of a host")
-    return _checked(replace(facts, name=facts.name.lower()), path)
+    return replace(sheet, facts=_checked(replace(sheet.facts, name=sheet.facts.name.lower()), path))
 
 
 def _checked(facts: HostFacts, where: str) -> HostFacts:

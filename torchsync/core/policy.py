@@ -82,14 +82,14 @@ def _judge_user(task: Task, policy: HostPolicy, uid_of: UidOf) -> Problem | None
             return None
         message = f"user {task.user!r} is asked for, but the agent is not root and runs every task as {policy.agent_user!r}"
         return _problem("TS310", task, message, "drop `user`, or run the agent as root")
-    uid = uid_of(task.user)
-    if uid is None:
-        return _problem("TS311", task, f"user {task.user!r} does not exist on this host", "create the user, or select other hosts")
     if not _is_granted(task, policy):
         message = f"user {task.user!r} is not granted to {task.source.path} by policy.users of this host"
         return _problem(
             "TS310", task, message, f"grant it in agent.yaml, as in users: {{{task.user}: [{task.source.path!r}]}}, or drop `user`"
         )
+    uid = uid_of(task.user)
+    if uid is None:
+        return _problem("TS311", task, f"user {task.user!r} does not exist on this host", "create the user, or select other hosts")
     if uid == 0 and not policy.allow_root:
         return _problem(
             "TS310", task, f"user {task.user!r} is root, which this host does not allow for tasks", "set policy.allow_root to true"

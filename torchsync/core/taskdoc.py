@@ -34,7 +34,6 @@ from torchsync.core.model import (
     Exited,
     Fingerprint,
     Generation,
-    HostFacts,
     NotBegun,
     ProgramCommand,
     Revision,
@@ -128,15 +127,6 @@ def clock_document(state: ClockState) -> dict[str, Json]:
 def clock_from_document(document: object) -> ClockState:
     """The state the document stands for. Raises ValueError with a sentence when it is none."""
     return CODEC.value(ClockState, document, "the state of the clock")
-
-
-def facts_document(facts: HostFacts) -> dict[str, Json]:
-    return _object(facts)
-
-
-def facts_from_document(document: object) -> HostFacts:
-    """The facts the document stands for. Raises ValueError with a sentence when it is none."""
-    return CODEC.value(HostFacts, document, "the host facts")
 
 
 def generation_document(generation: Generation) -> dict[str, Json]:
