@@ -98,3 +98,14 @@ def test_the_exit_codes_of_the_readme_are_those_of_the_errors() -> None:
     used = set(re.findall(r"exit_status = (\d+)", text))
     told = set(re.findall(r"\d+", " ".join(re.findall(r"^\| ([\d, ]+) \|", (ROOT / "README.md").read_text(), re.MULTILINE))))
     assert used <= told
+
+
+def test_every_row_of_the_threat_model_names_tests_that_exist() -> None:
+    page = (ROOT / "docs/explanation/threat-model.md").read_text()
+    source = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("| ") and "What somebody may try" not in line]
+    assert len(rows) > 20
+    for tried, _, shown in rows:
+        named = re.findall(r"`(test_\w+)`", shown)
+        assert named, tried
+        assert [name for name in named if f"def {name}(" not in source] == [], tried
