@@ -40,6 +40,8 @@ core.cronfield
 core.diff
 core.durations
 core.factswatch
+core.flood
+core.hookrhythm
 core.filetext
 core.instants
 core.inventory
@@ -84,6 +86,7 @@ core.schedulehints
 core.taskfile
 core.timetable
 core.web
+core.webhook
 core.advice
 core.generation
 core.plan
@@ -123,6 +126,7 @@ adapters.rundir
 adapters.hostfacts
 adapters.process
 adapters.controlapi
+adapters.hookapi
 adapters.http
 adapters.schemas
 adapters.gitobjects

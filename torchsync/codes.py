@@ -335,8 +335,14 @@ _TABLE = (
     CodeInfo(
         "TS340",
         "address in use",
-        "Another process listens on http.listen. Tasks run all the same.",
-        "Stop that process or change http.listen; it is tried again.",
+        "Another process listens on http.listen or http.hooks_listen. Tasks run all the same.",
+        "Stop that process or change the setting; it is tried again.",
+    ),
+    CodeInfo(
+        "TS341",
+        "webhook secret not usable",
+        "The file of http.webhook_secret_file is missing, too short or open to others. Webhooks are answered with 503 until it is right.",
+        "Write at least 16 bytes into it that only the agent can read, such as from `openssl rand -hex 32`; it is read again by itself.",
     ),
     CodeInfo("TS350", "agent not reachable", "No agent answers on the control socket.", "Start it, or name its socket with --socket."),
     CodeInfo(

@@ -275,6 +275,14 @@ class RepositoryTouched:
     """Something changed in the local repository that is the remote."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookReceived:
+    """A forge says, and has proved, that the ref we follow was pushed to. Its commit before and after; empty when it does not tell."""
+
+    before: str = ""
+    after: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigTouched:
     """Something changed about agent.yaml."""

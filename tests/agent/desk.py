@@ -52,7 +52,7 @@ def document(**changes: Mapping[str, object]) -> dict[str, object]:
         },
         "host": {"name": "db-1", "labels": {}, "addresses": []},
         "paths": {"state": "/state", "run": "/run"},
-        "http": {"listen": "127.0.0.1:9747", "allow_plain": False},
+        "http": {"listen": "127.0.0.1:9747", "hooks_listen": "", "webhook_secret_file": "", "allow_plain": False},
         "policy": {"users": {}, "default_user": "torchsync-run", "allow_root": False, "max_tasks": 2000},
         "log": {"format": "auto", "level": "info"},
     }

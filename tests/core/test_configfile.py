@@ -32,6 +32,10 @@ def with_repository(settings: str) -> str:
     return f"version: 1\nrepository: {{{settings}}}\n"
 
 
+def with_hooks(listen: str) -> str:
+    return SMALLEST + f"http: {{hooks_listen: '{listen}', webhook_secret_file: /etc/hook}}\n"
+
+
 def test_the_smallest_file_takes_the_documented_defaults() -> None:
     assert document_of(SMALLEST) == {
         "account": {"user": "root", "is_root": True},
@@ -52,7 +56,7 @@ def test_the_smallest_file_takes_the_documented_defaults() -> None:
         },
         "host": {"name": "", "labels": {}, "addresses": []},
         "paths": {"state": "/var/lib/torchsync", "run": "/run/torchsync"},
-        "http": {"listen": "127.0.0.1:9747", "allow_plain": False},
+        "http": {"listen": "127.0.0.1:9747", "hooks_listen": "", "webhook_secret_file": "", "allow_plain": False},
         "executor": "auto",
         "policy": {"users": {}, "default_user": "torchsync-run", "allow_root": False, "max_tasks": 2000},
         "log": {"format": "auto", "level": "info"},
@@ -79,7 +83,7 @@ repository: {url: "http://git.example.org/x", ref: refs/heads/main, path: ./ops/
   clone_timeout: 1h, username: git, token_file: /etc/token, ca_file: /etc/ca.pem, insecure: true, rewind: allow, watch: off}
 host: {name: DB-01.Example.org, labels: {role: db}, addresses: [10.2.0.7, "2001:db8::7"]}
 paths: {state: /srv/state, run: /srv/run}
-http: {listen: "0.0.0.0:80", allow_plain: true}
+http: {listen: "0.0.0.0:80", hooks_listen: "0.0.0.0:81", webhook_secret_file: /etc/hook, allow_plain: true}
 executor: process
 policy: {users: {deploy: ["tasks/web/**"]}, default_user: runner, allow_root: true, max_tasks: 5}
 log: {format: json, level: debug}
@@ -90,6 +94,8 @@ log: {format: json, level: debug}
     assert document["host"] == {"name": "db-01.example.org", "labels": {"role": "db"}, "addresses": ["10.2.0.7", "2001:db8::7"]}
     assert document["policy"] == {"users": {"deploy": ["tasks/web/**"]}, "default_user": "runner", "allow_root": True, "max_tasks": 5}
     assert document["paths"] == {"state": "/srv/state", "run": "/srv/run"}
+    assert document["http"]["hooks_listen"] == "0.0.0.0:81"
+    assert document["http"]["webhook_secret_file"] == "/etc/hook"
 
 
 def test_a_key_without_a_value_is_as_if_it_were_not_there() -> None:
@@ -174,6 +180,12 @@ def test_http_needs_a_word_of_the_operator() -> None:
         pytest.param(SMALLEST + "http: {listen: '[::]:9747'}\n", "TS303", "other hosts can reach", id="open to all of IPv6"),
         pytest.param(SMALLEST + "http: {listen: '127.0.0.1:70000'}\n", "TS303", "no port", id="port"),
         pytest.param(SMALLEST + "http: {listen: '9747'}\n", "TS302", "an address and a port", id="port only"),
+        pytest.param(SMALLEST + "http: {webhook_secret_file: hook}\n", "TS302", "an absolute path", id="relative secret"),
+        pytest.param(SMALLEST + "http: {hooks_listen: '127.0.0.1:1'}\n", "TS303", "no secret", id="hooks without secret"),
+        pytest.param(with_hooks("0.0.0.0:1"), "TS303", "other hosts can reach 0.0.0.0:1", id="hooks open to all"),
+        pytest.param(with_hooks("127.0.0.1:70000"), "TS303", "no port", id="port of hooks"),
+        pytest.param(with_hooks("127.0.0.1:9747"), "TS303", "both 127.0.0.1:9747", id="hooks on the same port"),
+        pytest.param(with_hooks("9748"), "TS302", "an address and a port", id="port of hooks only"),
         pytest.param(SMALLEST + "host: {addresses: [10.2.0.300]}\n", "TS303", "no IP address", id="address"),
         pytest.param(SMALLEST + f"paths: {{run: /{'x' * 95}}}\n", "TS303", "at most 107", id="socket path"),
         pytest.param(SMALLEST + "policy: {default_user: root}\n", "TS303", "allow_root", id="root by default"),

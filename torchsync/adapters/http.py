@@ -6,6 +6,9 @@ the head of its request has arrived whole: until then it is parked in the accept
 them (MSG_PEEK) and asks to be woken by further ones only (SO_RCVLOWAT, socket(7)). Parked connections are closed after `TIMEOUT`
 seconds, whatever trickles in, and when too many are parked the oldest one gives way. Every connection serves one request.
 
+A body is read by the thread. A handler that takes bodies from TCP reads it in pieces, which come within `BODY_WITHIN` seconds altogether or not at
+all, and sees to it that not all threads wait for one.
+
 A Unix socket is not guarded like that: it does not honour SO_RCVLOWAT, and its file mode already says who may connect.
 """
 
@@ -22,7 +25,7 @@ import stat
 import struct
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
@@ -32,7 +35,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from cheroot.connections import ConnectionManager
-from cheroot.server import HTTPConnection
+from cheroot.server import HTTPConnection, HTTPRequest, comma_separated_headers  # type: ignore[attr-defined]  # missing in its stubs
 from cheroot.wsgi import Gateway_10
 from cheroot.wsgi import Server as CherootServer
 
@@ -44,6 +47,7 @@ THREADS = 4
 MOST_PARKED = 128
 MOST_HEAD = 16 * 1024
 MOST_BODY = 64 * 1024
+BODY_WITHIN = 10.0
 BACKLOG = 128
 _STOP_WITHIN = 1
 _CLOSE_WITHIN = 0.75
@@ -57,8 +61,8 @@ _HEAD_END = b"\r\n\r\n"
 # Sockets.
 
 
-def bind_tcp(listen: str) -> socket.socket | Problem:
-    """A socket that listens on `HOST:PORT` or `[ADDRESS]:PORT`; or why there is none."""
+def bind_tcp(listen: str, setting: str = "http.listen") -> socket.socket | Problem:
+    """A socket that listens on `HOST:PORT` or `[ADDRESS]:PORT`; or why there is none. `setting` is where the address was configured."""
     host, _, port = listen.rpartition(":")
     bound: socket.socket | None = None
     try:
@@ -70,7 +74,7 @@ def bind_tcp(listen: str) -> socket.socket | Problem:
     except OSError as error:
         if bound:
             bound.close()
-        return Problem(code="TS340", path="http.listen", message=f"cannot listen on {listen}: {error.strerror or error}")
+        return Problem(code="TS340", path=setting, message=f"cannot listen on {listen}: {error.strerror or error}")
     return bound
 
 
@@ -150,12 +154,15 @@ class Running:
         closing.join(_CLOSE_WITHIN)
 
 
-def serve(bound: socket.socket, handler: Handler, on_error: Callable[[str], None], *, threads: int = THREADS) -> Running:
+def serve(
+    bound: socket.socket, handler: Handler, on_error: Callable[[str], None], *, threads: int = THREADS, most_body: int = MOST_BODY
+) -> Running:
     """`handler` answers what comes in on `bound`, which the server owns from now on. It is called in several threads at once, and
-    `on_error` with what went wrong in them.
+    `on_error` with what went wrong in them. A request that says its body is longer than `most_body` bytes is answered with 413.
     """
     bound.listen(BACKLOG)
     server = _Server(bound, handler, on_error, threads)
+    server.max_request_body_size = most_body
     # The threads that cheroot starts are daemons when the one that starts them is: a client that hangs cannot keep the process.
     thread = threading.Thread(target=server.start, name="http", daemon=True)
     address = server.bind_addr if isinstance(server.bind_addr, str) else "{}:{}".format(*server.bind_addr)
@@ -170,11 +177,31 @@ class _Stay(Enum):
     ENDED = "ended"
 
 
+class _Headers(dict[bytes, bytes]):
+    """The values of a header that is repeated are joined by commas (RFC 9110, 5.3), where cheroot believes the last one: what was said twice does
+    not pass for what was said once.
+    """
+
+    def __setitem__(self, name: bytes, value: bytes) -> None:
+        is_repeated = name in self and name not in comma_separated_headers  # Those cheroot joins itself.
+        super().__setitem__(name, self[name] + b", " + value if is_repeated else value)
+
+
+class _HttpRequest(HTTPRequest):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.inheaders = _Headers()
+
+
+class _Connection(HTTPConnection):
+    RequestHandlerClass = _HttpRequest
+
+
 class _Server(CherootServer):
     """cheroot on a socket of ours, with connections parked until the head of their request is here."""
 
+    ConnectionClass = _Connection
     max_request_header_size = MOST_HEAD
-    max_request_body_size = MOST_BODY
     keep_alive_conn_limit = 0
     expiration_interval = 0.25
     _connections: ConnectionManager
@@ -262,6 +289,7 @@ class _Gateway(Gateway_10):
     def get_environ(self) -> dict[str, Any]:  # type: ignore[override]  # the stubs of cheroot say None
         environ: dict[str, Any] = super().get_environ()  # type: ignore[no-untyped-call]
         environ["torchsync.connection"] = self.req.conn.socket
+        environ["torchsync.arriving"] = self.req.conn.rfile
         return environ
 
 
@@ -296,9 +324,37 @@ def _request(environ: Environ) -> Request:
         query=dict(parse_qsl(environ["QUERY_STRING"], keep_blank_values=True)),
         host=environ.get("HTTP_HOST", ""),
         accepts_gzip="gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""),
+        headers=_headers(environ),
+        length=_length(environ),
         body=lambda: bytes(environ["wsgi.input"].read()),
+        pieces=lambda: _arriving(environ),
         peer=peer_of(connection) if connection.family == socket.AF_UNIX else None,
     )
+
+
+def _headers(environ: Environ) -> dict[str, str]:
+    found = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
+    return {**found, "content-type": environ.get("CONTENT_TYPE", "")}
+
+
+def _length(environ: Environ) -> int | None:
+    """None for a body in chunks, as far as its head says."""
+    return None if environ.get("HTTP_TRANSFER_ENCODING") else int(environ.get("CONTENT_LENGTH") or 0)
+
+
+def _arriving(environ: Environ) -> Iterator[bytes]:
+    """The body, of a length that is known, as its bytes come."""
+    connection: socket.socket = environ["torchsync.connection"]
+    until = time.monotonic() + BODY_WITHIN
+    missing = _length(environ) or 0
+    while missing > 0:
+        connection.settimeout(max(0.001, until - time.monotonic()))
+        piece = environ["torchsync.arriving"].read1(min(missing, _PIECE))
+        if not piece:
+            raise ConnectionError("the body ended early")
+        missing -= len(piece)
+        yield piece
+    connection.settimeout(TIMEOUT)
 
 
 def _packed(request: Request, response: Response) -> tuple[bytes | Generator[bytes, None, None], list[tuple[str, str]]]:

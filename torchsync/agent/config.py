@@ -21,6 +21,7 @@ class Rewind(Enum):
 
 class Watch(Enum):
     AUTO = "auto"
+    POLL = "poll"
     OFF = "off"
 
 
@@ -92,9 +93,13 @@ class PathsConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpConfig:
-    """`listen` is HOST:PORT, an IPv6 address in brackets."""
+    """`listen` is HOST:PORT, an IPv6 address in brackets; so is `hooks_listen`, or empty: then webhooks come to `listen`. Without a
+    `webhook_secret_file` there are none.
+    """
 
     listen: str
+    hooks_listen: str
+    webhook_secret_file: str
     allow_plain: bool
 
     @property

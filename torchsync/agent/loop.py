@@ -23,6 +23,7 @@ from torchsync.agent.timewatch import TimeWatch
 from torchsync.core.control import Ask
 from torchsync.core.engine import Engine
 from torchsync.core.factswatch import FactsWatch, described_facts
+from torchsync.core.hookrhythm import HookRhythm
 from torchsync.core.logevents import Log, LogEvent
 from torchsync.core.model import Generation, HostFacts, Instant, Millis
 from torchsync.core.policy import HostPolicy, HostRules, UidOf
@@ -35,6 +36,7 @@ from torchsync.ports import (
     ConfigTouched,
     GitSource,
     HangUp,
+    HookReceived,
     RepositoryTouched,
     Resolved,
     ResolveFailed,
@@ -121,6 +123,7 @@ class Loop:
         self._engine = parts.engine
         self._syncs = parts.syncs
         self._log = parts.log
+        self._hooks = HookRhythm()
         self._stopping = False
         self._sync_after_reload = False
         self._next_chores = Millis(0)
@@ -155,6 +158,8 @@ class Loop:
         self._syncs.bound_times(now)
         for event in events:
             self._take_safely(event, now, mono)
+        if self._hooks.is_due(mono):
+            self._syncs.request()
         self._syncs.tick(now, mono)
         self._engine.tick(now, mono)
         self._parts.runner.perform(self._engine.flush())
@@ -165,7 +170,7 @@ class Loop:
     def patience(self) -> Millis:
         """How long there is nothing to do unless something happens."""
         now, mono = self._clock.now(), self._clock.monotonic()
-        waits = (LONGEST_WAIT, self._engine.next_wake(now, mono), self._syncs.next_wake(mono))
+        waits = (LONGEST_WAIT, self._engine.next_wake(now, mono), self._syncs.next_wake(mono), self._hooks.next_wake(mono))
         return min(wait for wait in waits if wait is not None)
 
     def _take_safely(self, event: object, now: Instant, mono: Millis) -> None:
@@ -193,6 +198,8 @@ class Loop:
                 self._take_sync(event, now, mono)
             case RepositoryTouched():
                 self._syncs.request()
+            case HookReceived(before=before, after=after):
+                self._hooks.take(before, after, mono)
             case ConfigTouched():
                 self._parts.reloads.request()
             case HangUp():
@@ -271,6 +278,7 @@ class Loop:
 
     def _close_sync(self, result: SyncResult, mono: Millis) -> None:
         self._syncs.schedule_next(result.finished_at, mono, self._parts.randomness())
+        self._hooks.saw(result.revision, mono)
         self._remember_syncs()
         self._log(_SYNC_EVENTS[result.outcome], result.sentence, revision=result.revision)
         if result.outcome in (SyncOutcome.APPLIED, SyncOutcome.UNCHANGED):

@@ -70,6 +70,7 @@ def reloaded(old: AgentConfig, event: ConfigRead) -> Reloaded | ReloadRefused:
         "paths": (old.paths, new.paths),
         "executor": (old.executor, new.executor),
         "http.listen": (old.http.listen, new.http.listen),
+        "http.hooks_listen": (old.http.hooks_listen, new.http.hooks_listen),
     }
     waits = tuple(
         f"{name} has changed: it takes effect when the agent is restarted" for name, (was, is_now) in fixed.items() if was != is_now
@@ -79,6 +80,6 @@ def reloaded(old: AgentConfig, event: ConfigRead) -> Reloaded | ReloadRefused:
         host=replace(new.host, name=old.host.name),
         paths=old.paths,
         executor=old.executor,
-        http=replace(new.http, listen=old.http.listen),
+        http=replace(new.http, listen=old.http.listen, hooks_listen=old.http.hooks_listen),
     )
     return Reloaded(merged, waits)

@@ -16,6 +16,7 @@ from pathlib import Path
 from torchsync.adapters import hostfacts
 from torchsync.adapters.clock import SystemClock
 from torchsync.adapters.configchild import ConfigChild, read_in_child
+from torchsync.adapters.hookapi import HookSettings, HookSurface
 from torchsync.adapters.journal import Format, Journal, choose_format
 from torchsync.adapters.ledger import SqliteLedger
 from torchsync.adapters.process import ProcessExecutor
@@ -39,7 +40,7 @@ from torchsync.agent.saved import Saved
 from torchsync.agent.sync import Syncs, SyncSettings
 from torchsync.cli.facts import configured_facts
 from torchsync.cli.place import add_config_argument, config_path
-from torchsync.cli.surfaces import Surfaces
+from torchsync.cli.surfaces import Listen, Surfaces
 from torchsync.cli.tidier import Tidier
 from torchsync.core.engine import Engine
 from torchsync.core.factswatch import FactsWatch
@@ -109,6 +110,10 @@ def _settings(config: AgentConfig) -> Settings:
     return Settings(config=config, sync=sync, policy=config.host_policy)
 
 
+def _hook_settings(config: AgentConfig) -> HookSettings:
+    return HookSettings(secret_file=config.http.webhook_secret_file, ref=config.repository.ref)
+
+
 def _syncs(source: RemoteGit, settings: Settings, store: StateDirectory) -> Syncs:
     syncs = Syncs(source, settings.sync, state=str(store.path), version=version("torchsync"))
     syncs.tree_is_whole = Trees(store.worktrees).is_present
@@ -155,9 +160,10 @@ class _Agent:
         self._git = RemoteGit(self._store.path, self._wakeups, self._clock)
         self._syncs = _syncs(self._git, settings, self._store)
         self._engine = Engine(boot_id=boot_id(), policy=settings.policy, new_run_id=_run_id)
+        self._hooks = HookSurface(_hook_settings(config), post=self._wakeups.post, log=self._log, monotonic=self._clock.monotonic)
         self._surfaces = Surfaces(
-            listen=config.http.listen,
-            host=settings.facts.name,
+            listen=Listen(public=config.http.listen, hooks=config.http.hooks_listen, host=settings.facts.name),
+            hooks=self._hooks,
             store=self._store,
             read=lambda: self._loop.snapshot,
             now=self._clock.now,
@@ -234,8 +240,9 @@ class _Agent:
         )
 
     def _resettle(self, config: AgentConfig) -> Settings:
-        """What a new configuration comes to; the level of the log follows it."""
+        """What a new configuration comes to; the level of the log follows it, and so do webhooks."""
         self._log.least = Level[config.log.level.name]
+        self._hooks.settings = _hook_settings(config)
         return _settings(config)
 
     def _thread_died(self, hook: threading.ExceptHookArgs) -> None:

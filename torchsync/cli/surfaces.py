@@ -1,4 +1,4 @@
-"""The two HTTP surfaces of a running agent, opened, tried again and closed: TCP for everybody, the control socket for operators."""
+"""The HTTP surfaces of a running agent, opened, tried again and closed: TCP for everybody and for webhooks, the control socket for operators."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import grp
 import os
 import socket
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torchsync.adapters.controlapi import Admission, ControlSurface
-from torchsync.adapters.http import Running, bind_tcp, bind_unix, own_names, serve
+from torchsync.adapters.hookapi import MOST_BODY as MOST_HOOK
+from torchsync.adapters.hookapi import PATH as HOOK_PATH
+from torchsync.adapters.hookapi import HookSurface
+from torchsync.adapters.http import MOST_BODY, Running, bind_tcp, bind_unix, own_names, serve
 from torchsync.adapters.ledger import open_readonly
 from torchsync.adapters.metrics import CONTENT_TYPE, new_registry, render
 from torchsync.adapters.outputfile import kept_output
@@ -19,27 +22,44 @@ from torchsync.core.entries import HistoryQuery, HistoryRow
 from torchsync.core.logevents import Log, LogEvent
 from torchsync.core.model import Instant, Millis, Run, RunId
 from torchsync.core.snapshot import Snapshot
-from torchsync.core.web import Handler, Metrics, Peer, PublicSurface
+from torchsync.core.web import Handler, Metrics, Peer, PublicSurface, Request, Response
 from torchsync.errors import Problem
 
 ADMIN_GROUP = "torchsync-admin"
 _TRY_AGAIN = Millis(5_000)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """Addresses, as in agent.yaml, and the name of the host. `hooks` may be empty: then webhooks come to `public`."""
+
+    public: str
+    hooks: str
+    host: str
+
+
 class Surfaces:
-    """`notices` says what cannot be listened on just now."""
+    """`notices` says what cannot be listened on just now, and why webhooks are refused."""
 
     def __init__(
-        self, *, listen: str, host: str, store: StateDirectory, read: Callable[[], Snapshot], now: Callable[[], Instant], log: Log
+        self,
+        *,
+        listen: Listen,
+        hooks: HookSurface,
+        store: StateDirectory,
+        read: Callable[[], Snapshot],
+        now: Callable[[], Instant],
+        log: Log,
     ) -> None:
         self.socket_path = store.run / "control.sock"
         self._listen = listen
+        self._hooks = hooks
         self._store = store
         self._read = read
         self._log = log
         registry = new_registry(read)
         metrics = Metrics(CONTENT_TYPE, lambda: render(registry))
-        self._public = PublicSurface(read=read, now=now, metrics=metrics, names=own_names(host))
+        self._public = PublicSurface(read=read, now=now, metrics=metrics, names=own_names(listen.host))
         self._running: dict[str, Running] = {}
         self._problems: dict[str, Problem] = {}
         self._next_try = Millis(0)
@@ -50,12 +70,12 @@ class Surfaces:
         self._try(mono)
 
     def tick(self, mono: Millis) -> None:
-        """What could not be listened on is tried again from time to time."""
-        if self._problems and mono >= self._next_try:
+        """What could not be listened on is tried again from time to time, and the secret of webhooks looked at."""
+        if mono >= self._next_try:
             self._try(mono)
 
     def notices(self) -> tuple[Problem, ...]:
-        return tuple(self._problems.values())
+        return (*self._problems.values(), *([self._hooks.problem] if self._hooks.problem else []))
 
     def close(self) -> None:
         """Nothing answers any more."""
@@ -66,9 +86,18 @@ class Surfaces:
     def _try(self, mono: Millis) -> None:
         self._next_try = Millis(mono + _TRY_AGAIN)
         self._listen_on("control socket", lambda: _bind_control(self.socket_path), self._control)
-        self._listen_on("http.listen", lambda: bind_tcp(self._listen), self._public)
+        if self._listen.hooks:
+            self._listen_on("http.hooks_listen", lambda: bind_tcp(self._listen.hooks, "http.hooks_listen"), self._hooks, MOST_HOOK)
+            self._listen_on("http.listen", lambda: bind_tcp(self._listen.public), self._public)
+        else:
+            self._listen_on("http.listen", lambda: bind_tcp(self._listen.public), self._public_or_hook, MOST_HOOK)
+        self._hooks.look()
 
-    def _listen_on(self, name: str, bind: Callable[[], socket.socket | Problem], handler: Handler) -> None:
+    def _public_or_hook(self, request: Request) -> Response:
+        is_hook = request.path == HOOK_PATH and self._hooks.settings.secret_file
+        return self._hooks(request) if is_hook else self._public(request)
+
+    def _listen_on(self, name: str, bind: Callable[[], socket.socket | Problem], handler: Handler, most_body: int = MOST_BODY) -> None:
         if name in self._running:
             return
         bound = bind()
@@ -78,7 +107,7 @@ class Surfaces:
             self._problems[name] = bound
             return
         self._problems.pop(name, None)
-        self._running[name] = serve(bound, handler, self._failed)
+        self._running[name] = serve(bound, handler, self._failed, most_body=most_body)
         self._log(LogEvent.HTTP_LISTENING, f"{name} answers on {self._running[name].address}")
 
     def _failed(self, what: str) -> None:

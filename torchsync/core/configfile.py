@@ -105,7 +105,7 @@ def _document(settings: _Settings, account: Account) -> dict[str, Json]:
             "addresses": _addresses(settings),
         },
         "paths": _paths(settings, account),
-        "http": {"listen": _listen(settings), "allow_plain": get("http", "allow_plain", default=False)},
+        "http": _http(settings),
         "executor": get("executor", default="auto"),
         "policy": _policy(settings, account),
         "log": {"format": get("log", "format", default="auto"), "level": get("log", "level", default="info")},
@@ -177,17 +177,32 @@ def _paths(settings: _Settings, account: Account) -> Json:
     return {"state": state, "run": run}
 
 
-def _listen(settings: _Settings) -> str:
+def _http(settings: _Settings) -> Json:
     listen = str(settings.get("http", "listen", default="127.0.0.1:9747"))
-    host, _, port = listen.rpartition(":")
+    hooks_listen = str(settings.get("http", "hooks_listen", default=""))
+    secret_file = settings.get("http", "webhook_secret_file", default="")
+    _check_address(settings, "listen", listen)
+    if hooks_listen:
+        _check_address(settings, "hooks_listen", hooks_listen)
+        if hooks_listen == listen and not listen.endswith(":0"):
+            message = f"`http.hooks_listen` and `http.listen` are both {listen}"
+            settings.complain(("http", "hooks_listen"), message, "drop `http.hooks_listen`: webhooks then come to `http.listen`")
+        if not secret_file:
+            message = "`http.hooks_listen` takes webhooks, and there is no secret that they could prove to know"
+            settings.complain(("http", "hooks_listen"), message, "name the file of the secret in `http.webhook_secret_file`")
+    allow_plain = settings.get("http", "allow_plain", default=False)
+    return {"listen": listen, "hooks_listen": hooks_listen, "webhook_secret_file": secret_file, "allow_plain": allow_plain}
+
+
+def _check_address(settings: _Settings, name: str, address: str) -> None:
+    host, _, port = address.rpartition(":")
     if int(port) > 65_535:
-        settings.complain(("http", "listen"), f"there is no port {port}", "write a number up to 65535")
+        settings.complain(("http", name), f"there is no port {port}", "write a number up to 65535")
     if host.startswith("[") and not _is_address(host[1:-1]):
-        settings.complain(("http", "listen"), f"`{host[1:-1]}` is no IPv6 address")
+        settings.complain(("http", name), f"`{host[1:-1]}` is no IPv6 address")
     elif not _is_loopback(host.strip("[]")) and not settings.get("http", "allow_plain", default=False):
         hint = "listen on 127.0.0.1, or set `http.allow_plain: true` when the network may read along"
-        settings.complain(("http", "listen"), f"other hosts can reach {listen}, and nothing there is encrypted", hint)
-    return listen
+        settings.complain(("http", name), f"other hosts can reach {address}, and nothing there is encrypted", hint)
 
 
 def _policy(settings: _Settings, account: Account) -> Json:

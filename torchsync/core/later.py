@@ -21,7 +21,7 @@ _TASK_FIELDS = _words("""
 
 _AGENT_FIELDS = _words("""
     repository.ssh_key repository.known_hosts repository.proxy repository.credential_command repository.verify
-    http.hooks_listen http.tls_cert http.tls_key http.client_ca http.basic_auth_file http.webhook_secret_file
+    http.tls_cert http.tls_key http.client_ca http.basic_auth_file
     policy.secrets policy.notify_hosts pools retention metrics
 """)
 

@@ -10,7 +10,7 @@ answers. It says that name in the Host header, so only our own names are answere
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -38,14 +38,20 @@ class Peer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request. `query` keeps the last of repeated parameters; `body` reads what was sent with it, and is called at most once."""
+    """One request. `query` keeps the last of repeated parameters. `headers` have names in lower case and values in latin-1, those of repeated ones
+    joined by commas. `body` reads what was sent with it, and is called at most once. So is `pieces`, instead: the body as it comes, which raises
+    TimeoutError when that takes too long and ConnectionError when it ends early. `length` is None when the request does not tell it.
+    """
 
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     host: str = ""
     accepts_gzip: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    length: int | None = 0
     body: Callable[[], bytes] = lambda: b""
+    pieces: Callable[[], Iterator[bytes]] = lambda: iter(())
     peer: Peer | None = None
 
 
