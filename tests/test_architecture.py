@@ -99,7 +99,6 @@ core.taskset
 ports
 adapters.cgroup
 adapters.outputfile
-adapters.watch
 adapters.zonefiles
 adapters.clock
 adapters.procfs
@@ -119,6 +118,7 @@ adapters.ledgerclock
 adapters.ledgerrows
 adapters.spool
 adapters.syscalls
+adapters.watch
 adapters.child
 adapters.ledger
 adapters.metrics

@@ -347,14 +347,16 @@ def _arriving(environ: Environ) -> Iterator[bytes]:
     connection: socket.socket = environ["torchsync.connection"]
     until = time.monotonic() + BODY_WITHIN
     missing = _length(environ) or 0
-    while missing > 0:
-        connection.settimeout(max(0.001, until - time.monotonic()))
-        piece = environ["torchsync.arriving"].read1(min(missing, _PIECE))
-        if not piece:
-            raise ConnectionError("the body ended early")
-        missing -= len(piece)
-        yield piece
-    connection.settimeout(TIMEOUT)
+    try:
+        while missing > 0:
+            connection.settimeout(max(0.001, until - time.monotonic()))
+            piece = environ["torchsync.arriving"].read1(min(missing, _PIECE))
+            if not piece:
+                raise ConnectionError("the body ended early")
+            missing -= len(piece)
+            yield piece
+    finally:
+        connection.settimeout(TIMEOUT)
 
 
 def _packed(request: Request, response: Response) -> tuple[bytes | Generator[bytes, None, None], list[tuple[str, str]]]:

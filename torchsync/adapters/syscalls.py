@@ -1,4 +1,4 @@
-"""System calls that Python 3.11 does not offer: holes in files, and a timer that is a descriptor."""
+"""System calls that Python 3.11 does not offer: holes in files, kinds of file systems, and a timer that is a descriptor."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ _FALLOCATE = getattr(_LIBC, "fallocate64", _LIBC.fallocate)
 _FALLOC_FL_KEEP_SIZE, _FALLOC_FL_PUNCH_HOLE = 0x01, 0x02
 _TFD_NONBLOCK, _TFD_CLOEXEC = os.O_NONBLOCK, os.O_CLOEXEC
 _CLOCK_BOOTTIME = 7
+_SIZE_OF_STATFS = 256
+"""More than it takes anywhere; its first member is `f_type`."""
 
 
 def punch_hole(descriptor: int, start: int, stop: int) -> None:
@@ -26,6 +28,14 @@ def punch_hole(descriptor: int, start: int, stop: int) -> None:
     """
     length = ctypes.c_int64(stop - start)
     _check(_FALLOCATE(descriptor, _FALLOC_FL_KEEP_SIZE | _FALLOC_FL_PUNCH_HOLE, ctypes.c_int64(start), length))
+
+
+def file_system_magic(path: str | os.PathLike[str]) -> int:
+    """The number of the kind of file system that `path` lies on (statfs(2), `f_type`); 0 when it cannot be told."""
+    buffer = ctypes.create_string_buffer(_SIZE_OF_STATFS)
+    if _LIBC.statfs(os.fsencode(path), buffer) != 0:
+        return 0
+    return ctypes.c_long.from_buffer(buffer).value & 0xFFFFFFFF
 
 
 class _Timespec(ctypes.Structure):

@@ -1,71 +1,109 @@
-"""Notices changes of folders on this machine: agent.yaml, and a local repository that is the remote.
+"""Notices changes of files on this machine: agent.yaml, and a local repository that is the remote.
 
-An event only means "look again": what changed is not believed, and a missed one costs no more than the next interval. Folders are watched,
-never files or links, since a file that is replaced by renaming takes its watch with it. A folder that is replaced itself is noticed by its
-device and inode when nothing has happened for a while, and watched anew.
+Theory of operation. What is watched has a *stamp*, a value that is another one once something changed. It is compared whenever the kernel says that
+something stirred in one of its *places*, and every `LOOK_AGAIN` seconds anyway. So nothing rests on the kernel's word: a watch that died with its
+file or folder (renamed over, removed and made anew, behind a link that was turned) costs a few seconds, never a change.
+
+Places are folders, never files or links, since a file that is replaced by renaming takes its watch with it. They are real folders: those that hold a
+link on the way, and those where the way ends. They are found anew at each look, with their device and inode, and watched anew when they are
+other ones.
+
+Where the kernel cannot tell (network file systems, whose changes happen elsewhere; no watches left), the stamp is compared every `POLL_EVERY`
+seconds instead. Environment variables of watchfiles that could change any of this have no influence: what they stand for is always said.
 """
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from watchfiles import watch
 
-_LOOK_AGAIN_MS = 10_000
+from torchsync.adapters.syscalls import file_system_magic
+
+LOOK_AGAIN = 5.0
+POLL_EVERY = 2.0
 _STEP_MS = 200
 """How often the watcher's own thread looks whether there is news: each look is a wake-up of an idle machine."""
 _DEBOUNCE_MS = 400
+_MOST_LINKS = 40
+"""path_resolution(7)."""
+_MOST_PLACES = 200
+_MOST_REFS = 20_000
+
+NETWORK_FILE_SYSTEMS = {
+    0x6969: "NFS",
+    0x517B: "SMB",
+    0xFF534D42: "SMB",
+    0xFE534D42: "SMB",
+    0x01021997: "9p",
+    0x65735546: "FUSE",
+    0x00C36400: "Ceph",
+    0x0BD00BD0: "Lustre",
+    0x5346414F: "AFS",
+    0x6B414653: "AFS",
+    0x786F4256: "a shared folder of VirtualBox",
+}
+"""By statfs(2): file systems that other machines, or the host of a virtual one, change too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A real folder. Another device or inode of the same path is another place."""
+
+    path: Path
+    device: int
+    inode: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """A folder to watch, with everything below it or without. `is_wanted` tells from a path whether a change of it matters."""
+    """Something that may change. `places` are where a change would show, as things are now; those that cannot be had are left out."""
 
-    folder: Path
-    recursive: bool
-    is_wanted: Callable[[Path], bool]
+    name: str
+    places: Callable[[], Sequence[Place]]
+    stamp: Callable[[], object]
     on_change: Callable[[], None]
 
 
-def config_folder(config: Path, on_change: Callable[[], None]) -> Watched:
-    """Anything that happens beside agent.yaml may have changed it: editors write elsewhere and rename, and mounted settings swap a link. So the
-    file is looked at each time, and `on_change` called when it is another one or another version.
-    """
-    seen = _version(config)
-
-    def look() -> None:
-        nonlocal seen
-        found = _version(config)
-        if found != seen:
-            seen = found
-            on_change()
-
-    return Watched(folder=config.parent, recursive=False, is_wanted=lambda _: True, on_change=look)
+def config_file(config: Path, on_change: Callable[[], None]) -> Watched:
+    """agent.yaml: another file of that name, wherever links lead, or another version of it."""
+    config = config.absolute()
+    return Watched(name=str(config), places=lambda: _known(_way_to(config)), stamp=lambda: _version(config), on_change=on_change)
 
 
-def repository_folders(repository: Path, on_change: Callable[[], None]) -> tuple[Watched, ...]:
-    """The places where git keeps what refs point to; `repository` is bare or has a work tree."""
-    inner = repository / ".git" if (repository / ".git").is_dir() else repository
-    names = {"HEAD", "packed-refs"}
-    return (
-        Watched(folder=inner / "refs", recursive=True, is_wanted=lambda path: path.suffix != ".lock", on_change=on_change),
-        Watched(folder=inner, recursive=False, is_wanted=lambda path: path.name in names, on_change=on_change),
+def local_repository(repository: Path, on_change: Callable[[], None]) -> Watched:
+    """The refs of a repository, bare or with a work tree."""
+    return Watched(
+        name=str(repository),
+        places=lambda: _known([*_way_to(_git_folder(repository) / "HEAD"), *islice(_ref_folders(repository), _MOST_PLACES)]),
+        stamp=lambda: _refs_stamp(repository),
+        on_change=on_change,
     )
 
 
-class FolderWatcher:
-    """One thread for each folder, until `close`. A folder that is not there, or cannot be watched, is tried again."""
+class Watcher:
+    """One thread for each thing that is watched, from what it is now until `close`. `notice` is told, once each, why something is polled though
+    it was not to be.
+    """
 
-    def __init__(self, folders: Iterable[Watched]) -> None:
+    def __init__(self, watched: Iterable[Watched], notice: Callable[[str], None], *, polls: bool = False) -> None:
         self._stop = threading.Event()
+        self._notice = notice
+        self._polls = polls
         self._threads = [
-            threading.Thread(target=self._run, args=(folder,), daemon=True, name=f"watch {folder.folder}") for folder in folders
+            threading.Thread(target=self._run, args=(one, one.stamp()), daemon=True, name=f"watch {one.name}") for one in watched
         ]
         for thread in self._threads:
             thread.start()
+
+    def leave(self) -> None:
+        """Every thread ends as soon as it wakes; nobody waits for that."""
+        self._stop.set()
 
     def close(self) -> None:
         """No thread is left."""
@@ -73,54 +111,127 @@ class FolderWatcher:
         for thread in self._threads:
             thread.join()
 
-    def _run(self, watched: Watched) -> None:
-        is_first = True
-        while not self._stop.is_set():
-            identity = _identity(watched.folder)
-            if identity is None:
-                self._stop.wait(_LOOK_AGAIN_MS / 1000)
-                continue
-            if not is_first:
+    def _run(self, watched: Watched, seen: object) -> None:
+        for _ in self._looks(watched):
+            found = watched.stamp()
+            if found != seen and not self._stop.is_set():
+                seen = found
                 watched.on_change()
-            is_first = False
-            self._watch(watched, identity)
 
-    def _watch(self, watched: Watched, identity: tuple[int, int]) -> None:
-        """Returns when the folder is not the same any more, or the watcher is closed."""
+    def _looks(self, watched: Watched) -> Iterator[None]:
+        """One for each time the stamp is to be compared."""
+        reason, is_said = "", False
+        while not self._stop.is_set():
+            places = () if self._polls or reason else watched.places()
+            reason = reason or _why_poll(places)
+            if reason and not is_said:
+                is_said = True
+                self._notice(f"{watched.name} is looked at every {POLL_EVERY:.0f} s: {reason}")
+            if self._polls or reason:
+                self._stop.wait(POLL_EVERY)
+            elif places:
+                yield
+                reason = yield from self._stirs(watched, places)
+            else:
+                self._stop.wait(LOOK_AGAIN)
+            yield
+
+    def _stirs(self, watched: Watched, places: Sequence[Place]) -> Generator[None, None, str]:
+        """One whenever something happened in the places, or nothing did for a while, until they are other ones. Returns why watching is not
+        possible, or nothing.
+        """
+        paths = {place.path for place in places}
         try:
             for changes in watch(
-                watched.folder,
+                *paths,
                 watch_filter=None,
                 debounce=_DEBOUNCE_MS,
                 step=_STEP_MS,
                 stop_event=self._stop,
-                rust_timeout=_LOOK_AGAIN_MS,
+                rust_timeout=int(LOOK_AGAIN * 1000),
                 yield_on_timeout=True,
-                recursive=watched.recursive,
+                recursive=False,
                 raise_interrupt=False,
+                force_polling=False,
+                debug=False,
+                ignore_permission_denied=False,
             ):
-                paths = [Path(path) for _, path in changes]
+                yield
                 # The number of a removed folder's inode is soon given to the next one, so an event of the folder itself counts too.
-                if watched.folder in paths or _identity(watched.folder) != identity:
-                    return
-                if any(watched.is_wanted(path) for path in paths):
-                    watched.on_change()
+                if any(Path(path) in paths for _, path in changes) or watched.places() != places:
+                    return ""
+        except FileNotFoundError:
+            return ""
+        except (OSError, RuntimeError) as error:  # RuntimeError: how watchfiles tells that it may open no more inotify instances.
+            return f"it cannot be watched: {error}"
+        return ""
+
+
+def _why_poll(places: Sequence[Place]) -> str:
+    for place in places:
+        name = NETWORK_FILE_SYSTEMS.get(file_system_magic(place.path))
+        if name:
+            return f"{place.path} lies on {name}, where others make changes that the kernel here does not see"
+    return ""
+
+
+# Where changes show.
+
+
+def _way_to(file: Path) -> list[Path]:
+    """The real folders that hold a link on the way to `file`, and the one that holds the file itself; fewer when the way ends early."""
+    found: list[Path] = []
+    at, ahead = Path("/"), list(reversed(file.parts[1:]))
+    while ahead:
+        name = ahead.pop()
+        try:
+            target = (at / name).readlink()
+        except OSError:  # No link. What is not there ends the way later: `_known` leaves it out.
+            if ahead:
+                at = at.parent if name == ".." else at / name
+            continue
+        found.append(at)
+        if len(found) > _MOST_LINKS:
+            break
+        at = Path("/") if target.is_absolute() else at
+        ahead += reversed(target.parts[1:] if target.is_absolute() else target.parts)
+    return [*found, at]
+
+
+def _known(folders: Iterable[Path]) -> Sequence[Place]:
+    places = []
+    for folder in dict.fromkeys(folders):
+        try:
+            found = folder.stat()
         except OSError:
-            # The folder went while the watch was set up, or the limit of watches is reached: the interval still finds every change.
-            self._stop.wait(_LOOK_AGAIN_MS / 1000)
+            continue
+        places.append(Place(folder, found.st_dev, found.st_ino))
+    return places
 
 
-def _version(file: Path) -> tuple[int, ...] | None:
+def _git_folder(repository: Path) -> Path:
+    return repository / ".git" if (repository / ".git").is_dir() else repository
+
+
+def _ref_folders(repository: Path) -> Iterator[Path]:
+    refs = Path(os.path.realpath(_git_folder(repository) / "refs"))
+    return (Path(folder) for folder, _, _ in os.walk(refs))
+
+
+# What is there.
+
+
+def _version(file: Path | str) -> tuple[int, ...] | None:
     try:
-        found = file.stat()
+        found = Path(file).stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
-    try:
-        found = folder.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+def _refs_stamp(repository: Path) -> int:
+    """Of everything that says where refs point: gitrepository-layout(5). A lock is none of it."""
+    inner = _git_folder(repository)
+    loose = (f"{folder}/{name}" for folder, _, names in os.walk(inner / "refs") for name in names if not name.endswith(".lock"))
+    files = [str(inner / name) for name in ("HEAD", "packed-refs", "reftable/tables.list")]
+    return hash(frozenset((file, _version(file)) for file in [*files, *islice(loose, _MOST_REFS)]))

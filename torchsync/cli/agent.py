@@ -27,7 +27,7 @@ from torchsync.adapters.spool import SpoolFile
 from torchsync.adapters.statefile import StateDirectory
 from torchsync.adapters.tree import Trees
 from torchsync.adapters.wakeups import SelectorWakeups
-from torchsync.adapters.watch import FolderWatcher, Watched, config_folder, repository_folders
+from torchsync.adapters.watch import Watcher, config_file, local_repository
 from torchsync.adapters.zonefiles import HostZoneFiles
 from torchsync.agent.config import AgentConfig, Watch, config_from_document
 from torchsync.agent.loop import Loop, Parts, Settings
@@ -172,7 +172,12 @@ class _Agent:
         self._executor = ProcessExecutor(self._store.path, self._store.run, self._wakeups, self._clock, notice=self._cannot)
         self._saved = Saved(self._store)
         self._loop = Loop(self._parts(path, settings.facts.name), settings, self._blank(settings))
-        self._watcher = FolderWatcher(_watched(config, path, self._wakeups.post))
+        self._config_watcher = Watcher(
+            [config_file(path, lambda: self._wakeups.post(ConfigTouched()))],
+            self._polling,
+            polls=config.repository.watch is Watch.POLL,
+        )
+        self._repository_watcher = self._watch_repository(config)
         self._tidier = Tidier(self._store.runs)
         self._next_sign_of_life = Millis(0)
         self._said = ""
@@ -192,7 +197,8 @@ class _Agent:
         """Nothing of the agent is left but the runs."""
         self._surfaces.close()
         self._git.cancel()
-        self._watcher.close()
+        self._config_watcher.close()
+        self._repository_watcher.close()
         self._ledger.close()
         self._store.close()
         self._notifier.close()
@@ -209,6 +215,17 @@ class _Agent:
             executor=EXECUTOR,
             sync=self._syncs.status,
         )
+
+    def _watch_repository(self, config: AgentConfig) -> Watcher:
+        """Watches the remote when it is a folder of this machine."""
+        self._watched = (config.repository.url, config.repository.watch)
+        folder = config.repository.url.removeprefix("file://").removeprefix("localhost")
+        is_watched = config.repository.watch is not Watch.OFF and folder.startswith("/")
+        repositories = [local_repository(Path(folder), lambda: self._wakeups.post(RepositoryTouched()))] if is_watched else []
+        return Watcher(repositories, self._polling, polls=config.repository.watch is Watch.POLL)
+
+    def _polling(self, sentence: str) -> None:
+        self._log(LogEvent.WATCH_POLLS, sentence)
 
     def _cannot(self, sentence: str) -> None:
         self._log(LogEvent.EXECUTOR_LIMITED, sentence)
@@ -240,9 +257,12 @@ class _Agent:
         )
 
     def _resettle(self, config: AgentConfig) -> Settings:
-        """What a new configuration comes to; the level of the log follows it, and so do webhooks."""
+        """What a new configuration comes to; the level of the log follows it, and so do webhooks and the watch of the repository."""
         self._log.least = Level[config.log.level.name]
         self._hooks.settings = _hook_settings(config)
+        if (config.repository.url, config.repository.watch) != self._watched:
+            self._repository_watcher.leave()
+            self._repository_watcher = self._watch_repository(config)
         return _settings(config)
 
     def _thread_died(self, hook: threading.ExceptHookArgs) -> None:
@@ -269,15 +289,6 @@ def _sentence(snapshot: Snapshot) -> str:
         return "no tasks yet"
     rejected = f", {snapshot.sync.rejected[:12]} turned down" if snapshot.sync.rejected else ""
     return f"{len(generation.tasks)} tasks of {generation.revision[:12]}{rejected}, {len(snapshot.runs)} runs in flight"
-
-
-def _watched(config: AgentConfig, path: Path, post: Callable[[object], None]) -> list[Watched]:
-    folders: list[Watched] = [config_folder(path, lambda: post(ConfigTouched()))]
-    url = config.repository.url
-    local = url.removeprefix("file://")
-    if config.repository.watch is Watch.AUTO and local.startswith("/"):
-        folders += repository_folders(Path(local), lambda: post(RepositoryTouched()))
-    return folders
 
 
 def _on_signals(post: Callable[[object], None]) -> None:

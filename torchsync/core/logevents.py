@@ -53,7 +53,7 @@ class LogEvent(Enum):
     HOOK_REFUSED = (Level.WARNING, "A webhook was refused. Of many in a minute a few are told, and how many there were.")
     HOOKS_DISABLED = (Level.ERROR, "Webhooks are refused because their secret cannot be used.")
     HOOKS_ENABLED = (Level.INFO, "The secret of webhooks can be used again.")
-    WATCH_POLLS = (Level.WARNING, "Changes of files are looked for now and then: the kernel does not tell them here.")
+    WATCH_POLLS = (Level.INFO, "Changes of a file or repository are looked for now and then, since the kernel does not tell them here.")
     STATE_DEGRADED = (Level.ERROR, "The state cannot be written. Runs go on.")
     STATE_RECOVERED = (Level.INFO, "The state can be written again.")
     STATE_SET_ASIDE = (Level.WARNING, "A state file could not be read. It is kept under another name and rebuilt.")
