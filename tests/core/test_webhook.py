@@ -184,6 +184,10 @@ def test_a_form_holds_the_same_document():
     assert announced({"content-type": "application/x-www-form-urlencoded"}, b"a=b") == Push()
 
 
+def test_a_document_that_curl_calls_a_form_is_read_all_the_same():
+    assert announced({"content-type": "application/x-www-form-urlencoded"}, body_of(**PUSHED)) == PUSH
+
+
 @pytest.mark.parametrize(
     "body",
     [

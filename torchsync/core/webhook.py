@@ -197,13 +197,15 @@ def is_about(push: Push, ref: str) -> bool:
 
 
 def _told(headers: Headers, body: bytes | None) -> Mapping[str, object]:
-    """The document of the body, which GitHub and Gitea can also send as the field `payload` of a form; empty when it is none."""
+    """The document of the body, which GitHub and Gitea can also send as the field `payload` of a form; empty when it is none. A form without that
+    field is what curl calls everything.
+    """
     try:
         text = body or b""
         if headers.get("content-type", "").partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
-            text = parse_qs(text, max_num_fields=16)[b"payload"][0]
+            text = parse_qs(text, max_num_fields=16).get(b"payload", [text])[0]
         found = json.loads(text)
-    except (ValueError, KeyError, RecursionError):
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
