@@ -73,6 +73,13 @@ def test_a_flood_of_replays_brings_one_sync_each_five_seconds_and_the_last_push_
     assert syncs(desk) <= 1 + 30 // 5 + 2
 
 
+def test_the_loop_wakes_for_the_last_hook_of_a_burst(desk: Desk) -> None:
+    for wait in (4_700, 100):
+        hook(desk)
+        desk.pass_time(wait)
+    assert 0 < desk.loop.patience() <= 200
+
+
 def test_hooks_during_a_sync_bring_one_more_after_it(desk: Desk) -> None:
     desk.git.is_held = True
     hook(desk)
