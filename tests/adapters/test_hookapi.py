@@ -1,5 +1,6 @@
 """Webhooks over real sockets: the handler behind the real server."""
 
+import base64
 import contextlib
 import hashlib
 import hmac
@@ -113,11 +114,6 @@ def test_a_signed_push_asks_for_a_sync_whatever_name_it_calls_us(door, address):
     assert door.lines(LogEvent.HOOK_ACCEPTED) == ["a push to refs/heads/main brings a sync"]
 
 
-def test_a_token_of_gitlab_asks_for_a_sync(door, address):
-    assert send(address, {"X-Gitlab-Event": "Push Hook", "X-Gitlab-Token": SECRET.decode()})[0] == 202
-    assert door.posted == [PUSHED]
-
-
 def test_what_needs_no_sync_is_accepted_and_brings_none(door, address):
     assert send(address, signed(**{"X-GitHub-Event": "ping"}))[0] == 202
     body = BODY.replace(b"heads/main", b"heads/other")
@@ -146,6 +142,65 @@ def test_curl_that_asks_before_it_sends_is_told_to_go_on(door, address):
         assert connection.recv(64).startswith(b"HTTP/1.1 100")
         connection.sendall(body)
         assert everything(connection).startswith(b"HTTP/1.1 202")
+
+
+def digest(body, key=SECRET):
+    return hmac.new(key, body, hashlib.sha256)
+
+
+SIGNING_KEY = b"0123456789abcdef0123456789abcdef"
+SIGNING_TOKEN = b"whsec_" + base64.b64encode(SIGNING_KEY)
+SIGNED_MESSAGE = base64.b64encode(digest(b"f5e5f430-f57b-4e6e-9fac-d9128cd7232f.1795435200." + BODY, SIGNING_KEY).digest()).decode()
+
+
+@pytest.mark.parametrize(
+    ("secret", "headers"),
+    [
+        pytest.param(
+            SECRET,
+            {
+                "User-Agent": "GitHub-Hookshot/044aadd",
+                "X-GitHub-Delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+                "X-GitHub-Event": "push",
+                "X-Hub-Signature": f"sha1={hmac.new(SECRET, BODY, hashlib.sha1).hexdigest()}",
+                "X-Hub-Signature-256": f"sha256={digest(BODY).hexdigest()}",
+            },
+            id="github",
+        ),
+        pytest.param(
+            SECRET,
+            {
+                "X-Gitea-Event": "push",
+                "X-Gitea-Signature": digest(BODY).hexdigest(),
+                "X-Gogs-Event": "push",
+                "X-Gogs-Signature": digest(BODY).hexdigest(),
+                "X-GitHub-Event": "push",
+                "X-Hub-Signature": f"sha1={hmac.new(SECRET, BODY, hashlib.sha1).hexdigest()}",
+                "X-Hub-Signature-256": f"sha256={digest(BODY).hexdigest()}",
+            },
+            id="gitea",
+        ),
+        pytest.param(
+            SIGNING_TOKEN,
+            {
+                "User-Agent": "GitLab/18.11.0",
+                "Idempotency-Key": "f5e5f430-f57b-4e6e-9fac-d9128cd7232f",
+                "X-Gitlab-Event": "Push Hook",
+                "webhook-id": "f5e5f430-f57b-4e6e-9fac-d9128cd7232f",
+                "webhook-timestamp": "1795435200",
+                "webhook-signature": f"v1,{SIGNED_MESSAGE}",
+            },
+            id="gitlab",
+        ),
+        pytest.param(SECRET, {"X-Gitlab-Event": "Push Hook", "X-Gitlab-Token": SECRET.decode()}, id="gitlab by token"),
+    ],
+)
+def test_what_a_forge_sends_is_accepted_and_with_another_body_it_is_not(door, address, secret, headers):
+    door.write(secret)
+    assert send(address, {"Content-Type": "application/json", **headers})[0] == 202
+    assert door.posted == [PUSHED]
+    if "X-Gitlab-Token" not in headers:
+        assert send(address, headers, BODY + b" ")[0] == 401
 
 
 # What is refused.

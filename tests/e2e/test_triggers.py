@@ -1,13 +1,18 @@
 """What brings a sync before its time, on a whole host: the interval is an hour, so that nothing else does."""
 
+import contextlib
+import getpass
 import hashlib
 import hmac
+import os
 import re
 import shutil
+import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -149,19 +154,72 @@ def test_webhooks_are_taken_and_given_up_by_a_reload(host: Host) -> None:
 
 
 def test_the_manual_signs_a_webhook_that_is_accepted(host: Host) -> None:
-    """The last block of commands under its first heading, with the paths and the port of this host."""
+    """Its last block of commands, with the paths and the port of this host."""
     write_secret(host, SECRET)
     host.tasks(beat=never("true"))
     port = free_port()
     start(host, hooks_listen=f"127.0.0.1:{port}")
     pushed, _ = push(host)
-    page = (ROOT / "docs" / "how-to" / "webhooks.md").read_text().partition("## At the forge")[0]
-    block = re.findall(r"^```sh\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)[-1]
-    script = block.replace("/etc/torchsync/secrets/webhook", str(host.folder / "secret")).replace("9748", str(port))
+    script = block("sh").replace("/etc/torchsync/secrets/webhook", str(host.folder / "secret")).replace("9748", str(port))
     done = subprocess.run(["sh", "-e", "-c", script], env=environment(), capture_output=True, text=True, check=False, timeout=30)
     assert done.stdout == "a push to refs/heads/main brings a sync\n", done.stderr
-    assert done.stdout.strip() in page
     wait_for("the push", lambda: host.revision() == pushed, SOON)
+
+
+def test_the_proxy_of_the_manual_passes_webhooks_on_over_tls(host: Host) -> None:
+    """A real nginx with the block of the manual: certificate, paths and ports are those of this host."""
+    if shutil.which("nginx") is None:
+        pytest.skip("needs nginx (Debian: nginx)")
+    write_secret(host, SECRET)
+    host.tasks(beat=never("true"))
+    port, front = free_port(), free_port()
+    start(host, hooks_listen=f"127.0.0.1:{port}")
+    pushed, body = push(host)
+    large = body[:-1] + b', "x": "' + b"x" * 2_000_000 + b'"}'
+    with nginx(host.folder, block("nginx").replace("9748", str(port)).replace("443", f"127.0.0.1:{front}"), front):
+        address = f"https://tasks.example.org:{front}/hooks/push"
+        for one, secret, status in ((large, SECRET, "202"), (body, "another secret", "401"), (b"x" * 27_000_000, SECRET, "413")):
+            (host.folder / "body").write_bytes(one)
+            words = ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", str(host.folder / "tasks.pem")]
+            words += ["--resolve", f"tasks.example.org:{front}:127.0.0.1", "--data-binary", f"@{host.folder}/body"]
+            signature = hmac.new(secret.encode(), one, hashlib.sha256).hexdigest()
+            words += ["-H", f"X-Hub-Signature-256: sha256={signature}", address]
+            done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30, env=environment())
+            assert done.stdout == status, done.stderr
+    wait_for("the push", lambda: host.revision() == pushed, SOON)
+
+
+def block(language: str) -> str:
+    """The last code block of the manual in this language, before it turns to answers."""
+    page = (ROOT / "docs" / "how-to" / "webhooks.md").read_text()
+    found: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    return found[-1]
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, server: str, port: int) -> Iterator[None]:
+    """Serves the `server` block, with a certificate that is its own authority."""
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=tasks.example.org", "-addext", "subjectAltName=DNS:tasks.example.org"]
+    subprocess.run([*words, *names, "-keyout", folder / "tasks.key", "-out", folder / "tasks.pem"], check=True, capture_output=True)
+    temporary = "".join(f"{kind}_temp_path {folder}/{kind}; " for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    settings = (
+        f"daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log; events {{}} http {{ access_log off; {temporary} {server} }}"
+    )
+    config = folder / "nginx.conf"
+    config.write_text((f"user {getpass.getuser()}; " if os.geteuid() == 0 else "") + settings.replace("/etc/ssl", str(folder)))
+    process = subprocess.Popen(["nginx", "-c", config, "-e", folder / "nginx.log"], stdin=subprocess.DEVNULL)
+    try:
+        wait_for("nginx to listen", lambda: is_open(port))
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 # Operators.

@@ -96,7 +96,9 @@ class HookSurface:
             self._slots.release()
 
     def look(self) -> None:
-        """`problem` says whether the secret can be used; a change is logged, and so is how many requests were not told one by one."""
+        """`problem` says whether the secret can be used; a change is logged, and so is how many requests were not told one by one. For one thread
+        at a time.
+        """
         path = self.settings.secret_file
         found = read_secret(path) if path else b""
         problem = found if isinstance(found, Problem) else None

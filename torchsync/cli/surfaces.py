@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import os
 import socket
+import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,6 +64,7 @@ class Surfaces:
         self._running: dict[str, Running] = {}
         self._problems: dict[str, Problem] = {}
         self._next_try = Millis(0)
+        self._looking: threading.Thread | None = None
 
     def open(self, post: Callable[[object], None], mono: Millis) -> None:
         """Both surfaces answer, or it is said why not; `tick` tries again."""
@@ -91,7 +93,14 @@ class Surfaces:
             self._listen_on("http.listen", lambda: bind_tcp(self._listen.public), self._public)
         else:
             self._listen_on("http.listen", lambda: bind_tcp(self._listen.public), self._public_or_hook, MOST_HOOK)
-        self._hooks.look()
+        self._look_at_hooks()
+
+    def _look_at_hooks(self) -> None:
+        """In a thread of its own, one at a time: the loop never waits for a disk."""
+        is_wanted = self._hooks.settings.secret_file or self._hooks.problem
+        if is_wanted and not (self._looking and self._looking.is_alive()):
+            self._looking = threading.Thread(target=self._hooks.look, name="hooks", daemon=True)
+            self._looking.start()
 
     def _public_or_hook(self, request: Request) -> Response:
         is_hook = request.path == HOOK_PATH and self._hooks.settings.secret_file
