@@ -16,7 +16,7 @@ import pytest
 from torchsync.adapters import hookapi
 from torchsync.adapters import http as server_module
 from torchsync.adapters.hookapi import AT_ONCE, MOST_BODY, MOST_KEPT, HookSettings, HookSurface, read_secret
-from torchsync.adapters.http import bind_tcp, serve
+from torchsync.adapters.http import THREADS, bind_tcp, serve
 from torchsync.core.flood import MOST_LINES
 from torchsync.core.logevents import LogEvent
 from torchsync.errors import Problem
@@ -30,13 +30,13 @@ PUSHED = HookReceived(before="1" * 40, after="2" * 40)
 class Door:
     """A surface that notes what it posts and logs."""
 
-    def __init__(self, folder, ref="main"):
+    def __init__(self, folder, ref="main", at_once=AT_ONCE):
         self.secret_file = folder / "secret"
         self.write(SECRET + b"\n")
         self.posted, self.logged = [], []
         self.now = 0
         settings = HookSettings(secret_file=str(self.secret_file), ref=ref)
-        self.surface = HookSurface(settings, post=self.posted.append, log=self.log, monotonic=lambda: self.now)
+        self.surface = HookSurface(settings, post=self.posted.append, log=self.log, monotonic=lambda: self.now, at_once=at_once)
 
     def write(self, secret):
         self.secret_file.write_bytes(secret)
@@ -306,6 +306,18 @@ def test_slow_senders_take_half_of_the_threads_and_no_more(door):
             connection.sendall(BODY)
             assert everything(connection).startswith(b"HTTP/1.1 202")
         assert send(address, signed())[0] == 202
+
+
+def test_where_there_is_nothing_else_more_webhooks_than_threads_wait_for_their_turn(tmp_path):
+    door = Door(tmp_path, at_once=THREADS)
+    with opened(door) as address, contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(connect(address)) for _ in range(3 * THREADS)]
+        for connection in connections:
+            connection.sendall(head(signed(), len(BODY)))
+        for connection in connections:
+            connection.sendall(BODY)
+        assert {everything(connection).split()[1] for connection in connections} == {b"202"}
+    assert len(door.posted) == 3 * THREADS
 
 
 # The log.

@@ -29,7 +29,7 @@ MOST_BODY = 25 * 1024 * 1024
 """GitHub sends no more."""
 MOST_KEPT = 256 * 1024
 AT_ONCE = 2
-"""Half of the threads of a server: hooks that are sent slowly do not keep a scrape waiting."""
+"""Beside other pages: half of the threads of a server, so that hooks that are sent slowly do not keep a scrape waiting."""
 _MOST_SECRET = 4096
 
 
@@ -66,15 +66,17 @@ def _unusable(message: str) -> Problem:
 
 
 class HookSurface:
-    """The handler for webhooks. `settings` may be replaced at any time, by any thread."""
+    """The handler for webhooks. `settings` may be replaced at any time, by any thread. More than `at_once` of them are refused."""
 
-    def __init__(self, settings: HookSettings, *, post: Callable[[object], None], log: Log, monotonic: Callable[[], Millis]) -> None:
+    def __init__(
+        self, settings: HookSettings, *, post: Callable[[object], None], log: Log, monotonic: Callable[[], Millis], at_once: int = AT_ONCE
+    ) -> None:
         self.settings = settings
         self.problem: Problem | None = None
         self._post = post
         self._log = log
         self._monotonic = monotonic
-        self._slots = threading.BoundedSemaphore(AT_ONCE)
+        self._slots = threading.BoundedSemaphore(at_once)
         self._told = threading.Lock()
         self._refused, self._accepted = Flood(), Flood()
 

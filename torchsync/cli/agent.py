@@ -16,7 +16,8 @@ from pathlib import Path
 from torchsync.adapters import hostfacts
 from torchsync.adapters.clock import SystemClock
 from torchsync.adapters.configchild import ConfigChild, read_in_child
-from torchsync.adapters.hookapi import HookSettings, HookSurface
+from torchsync.adapters.hookapi import AT_ONCE, HookSettings, HookSurface
+from torchsync.adapters.http import THREADS
 from torchsync.adapters.journal import Format, Journal, choose_format
 from torchsync.adapters.ledger import SqliteLedger
 from torchsync.adapters.process import ProcessExecutor
@@ -160,7 +161,13 @@ class _Agent:
         self._git = RemoteGit(self._store.path, self._wakeups, self._clock)
         self._syncs = _syncs(self._git, settings, self._store)
         self._engine = Engine(boot_id=boot_id(), policy=settings.policy, new_run_id=_run_id)
-        self._hooks = HookSurface(_hook_settings(config), post=self._wakeups.post, log=self._log, monotonic=self._clock.monotonic)
+        self._hooks = HookSurface(
+            _hook_settings(config),
+            post=self._wakeups.post,
+            log=self._log,
+            monotonic=self._clock.monotonic,
+            at_once=THREADS if config.http.hooks_listen else AT_ONCE,
+        )
         self._surfaces = Surfaces(
             listen=Listen(public=config.http.listen, hooks=config.http.hooks_listen, host=settings.facts.name),
             hooks=self._hooks,
