@@ -20,6 +20,7 @@ import pytest
 from tests.e2e.host import ROOT, Document, Host, environment, free_port, git, never, wait_for
 
 SECRET = "0123456789abcdef0123456789abcdef"
+NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 SOON = 8.0
 """Seconds: far below the interval, far above what a sync takes here."""
 
@@ -168,7 +169,7 @@ def test_the_manual_signs_a_webhook_that_is_accepted(host: Host) -> None:
 
 def test_the_proxy_of_the_manual_passes_webhooks_on_over_tls(host: Host) -> None:
     """A real nginx with the block of the manual: certificate, paths and ports are those of this host."""
-    if shutil.which("nginx") is None:
+    if NGINX is None:
         pytest.skip("needs nginx (Debian: nginx)")
     write_secret(host, SECRET)
     host.tasks(beat=never("true"))
@@ -208,7 +209,8 @@ def nginx(folder: Path, server: str, port: int) -> Iterator[None]:
     )
     config = folder / "nginx.conf"
     config.write_text((f"user {getpass.getuser()}; " if os.geteuid() == 0 else "") + settings.replace("/etc/ssl", str(folder)))
-    process = subprocess.Popen(["nginx", "-c", config, "-e", folder / "nginx.log"], stdin=subprocess.DEVNULL)
+    assert NGINX is not None
+    process = subprocess.Popen([NGINX, "-c", config, "-e", folder / "nginx.log"], stdin=subprocess.DEVNULL)
     try:
         wait_for("nginx to listen", lambda: is_open(port))
         yield
