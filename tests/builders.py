@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from torchsync.codes import Reason
+from torchsync.core.holds import Hold, Holds, Pin, held_task, pinned, placed
 from torchsync.core.model import (
     CronTiming,
     DaemonTiming,
@@ -148,11 +149,12 @@ def busy_snapshot() -> Snapshot:
     proxy, off = daemon(), task("old-report", enabled=False)
     backup_run = run(backup, id=run_id(1), actor="alice (1000)", trigger=Trigger.MANUAL, instant=None, due=None)
     proxy_run = run(proxy, id=run_id(2), trigger=Trigger.DAEMON, copy=1, instant=None, due=None)
-    statuses = (_backup_status(backup, backup_run), _proxy_status(proxy, proxy_run), task_status(off))
+    statuses = (_backup_status(backup, backup_run), replace(_proxy_status(proxy, proxy_run), paused=True), task_status(off))
     return snapshot(
         *statuses,
         generation=generation(backup, proxy, off, number=12, not_selected=4),
         runs={one.id: one for one in (backup_run, proxy_run)},
+        holds=_busy_holds(),
         sync=_busy_sync(),
         lag=Histogram.empty(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60).observe(0.012).observe(0.3).observe(90),
         task_changes={TaskChange.ADDED: 3, TaskChange.CHANGED: 1},
@@ -161,6 +163,12 @@ def busy_snapshot() -> Snapshot:
         runs_lost=1,
         notices=(Problem(code="TS340", message="127.0.0.1:9747 is in use", path="http.listen"),),
     )
+
+
+def _busy_holds() -> Holds:
+    by = Hold(actor="mallory (1001)", since=Instant(NOON - HOUR), reason="the proxy leaks", until=Instant(NOON + HOUR))
+    back = Pin(revision=REVISION, hold=replace(by, reason="the newest deletes too much", until=None), passed_over=("fedcba09" * 5,))
+    return pinned(placed(Holds(), held_task("web-proxy"), by), back)
 
 
 def _backup_status(of: Task, running: Run) -> TaskStatus:

@@ -40,6 +40,7 @@ class FakeGitSource:
         self.commits: dict[str, FakeCommit] = {}
         self.requests: list[SyncRequest] = []
         self.trees: set[str] = set()
+        self.fetched: set[str] = set()
         self.tip = ""
         self._post = post
         self._under_way: object | None = None
@@ -56,7 +57,7 @@ class FakeGitSource:
     ) -> Revision:
         """A new commit with these tasks is the tip; it follows the tip unless another `parent` is named."""
         number = len(self.commits) + 1
-        revision, tree = Revision(f"{number:040x}"), TreeId(f"{number + 0x7000:040x}")
+        revision, tree = self.coming, TreeId(f"{number + 0x7000:040x}")
         above = self.tip if parent is None else parent
         self.commits[revision] = FakeCommit(
             revision=revision,
@@ -71,6 +72,12 @@ class FakeGitSource:
         self.tip = revision
         return revision
 
+    @property
+    def coming(self) -> Revision:
+        """The id of the next commit; no two begin alike."""
+        number = len(self.commits) + 1
+        return Revision(f"{number:08x}{number:032x}")
+
     def release(self) -> None:
         """What is under way is answered."""
         event, self._under_way, self._is_syncing = self._under_way, None, False
@@ -82,6 +89,8 @@ class FakeGitSource:
 
     def sync(self, request: SyncRequest) -> None:
         self.requests.append(request)
+        if self.is_reachable:
+            self.fetched |= self._history(request.revision)
         self._is_syncing = True
         self._begin(SyncAnswered(self._answer(request)))
 
@@ -108,9 +117,16 @@ class FakeGitSource:
 
     def _answer(self, request: SyncRequest) -> SyncAnswer:
         commit = self.commits.get(request.revision)
-        if not self.is_reachable or commit is None:
+        is_fetched = bool(request.pin) and request.revision in self.fetched
+        if (not self.is_reachable and not is_fetched) or commit is None:
             return self._failed(request, Verdict.UNAVAILABLE, Problem(code="TS201", message="cannot be reached"))
-        if request.floor and not request.remote.rewind_allowed and request.floor not in self._history(request.revision):
+        if request.pin:
+            known = self._history(request.revision) | self._history(request.floor)
+            found = [revision for revision in known if revision.startswith(request.pin)]
+            if len(found) != 1:
+                return self._failed(request, Verdict.REFUSED, Problem(code="TS219", message="cannot be followed"))
+            commit = self.commits[found[0]]
+        elif request.floor and not request.remote.rewind_allowed and request.floor not in self._history(request.revision):
             return self._failed(request, Verdict.REFUSED, Problem(code="TS207", message="does not descend from the floor"))
         if commit.problems:
             return self._failed(request, Verdict.REJECTED, *commit.problems)
@@ -126,6 +142,7 @@ class FakeGitSource:
             notices=tuple(commit.inventory.notices(request.facts)),
             guards=commit.guards,
             removal_allowed=commit.removal_allowed,
+            raises_floor=not (request.pin and request.floor) or request.floor in self._history(commit.revision),
             tasks=tuple(task for task in selected if task.name not in kept),
             kept=tuple(sorted(kept)),
             not_selected=len(commit.tasks) - len(selected),
@@ -136,7 +153,7 @@ class FakeGitSource:
 
     def _history(self, revision: str) -> set[str]:
         found: set[str] = set()
-        while revision:
+        while revision in self.commits:
             found.add(revision)
             revision = self.commits[revision].parent
         return found

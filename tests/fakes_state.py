@@ -20,6 +20,7 @@ from torchsync.core.entries import (
     Intend,
     LedgerOp,
     PutClock,
+    PutHold,
     PutRecord,
     Rewind,
     Settle,
@@ -29,6 +30,7 @@ from torchsync.core.entries import (
     Withdraw,
     earlier,
 )
+from torchsync.core.holds import HoldAct, HoldChange
 from torchsync.core.model import Instant, Outcome, Run, RunId, RunState, SkipReason, TaskName, TaskRecord
 from torchsync.errors import Problem, StateUnwritable
 
@@ -44,9 +46,11 @@ class _Tables:
     """Of the runs that cover their instant."""
     annulled: list[Skip] = field(default_factory=list)
     clock: ClockState | None = None
+    holds: dict[int, HoldChange] = field(default_factory=dict)
 
     def copy(self) -> _Tables:
-        return _Tables(dict(self.runs), list(self.skips), dict(self.records), dict(self.jumps), list(self.annulled), self.clock)
+        annulled, holds = list(self.annulled), dict(self.holds)
+        return _Tables(dict(self.runs), list(self.skips), dict(self.records), dict(self.jumps), annulled, self.clock, holds)
 
 
 class MemoryLedger:
@@ -96,6 +100,9 @@ class MemoryLedger:
     def clock(self) -> ClockState | None:
         return self._tables.clock
 
+    def holds(self) -> Sequence[HoldChange]:
+        return sorted(self._tables.holds.values(), key=lambda change: change.number)
+
     def tagged(self) -> Sequence[Tagged]:
         runs = [self._tables.runs[run] for run, jump in self._tables.jumps.items() if jump]
         found = [Tagged(run.task.name, run.instant, run.instant, self._tables.jumps[run.id], run=run.id) for run in runs if run.instant]
@@ -111,8 +118,11 @@ class MemoryLedger:
         if not query.failed:
             rows += [_skip_row(skip) for skip in self._tables.skips]
             rows += [replace(_skip_row(skip), annulled=True) for skip in self._tables.annulled]
+            rows += [_hold_row(change) for change in self._tables.holds.values()]
         wanted = [row for row in rows if row.decided_at >= query.since and query.task in ("", row.task)]
-        wanted.sort(key=lambda row: (row.decided_at, row.last or 0, row.run.id if row.run else ""), reverse=True)
+        wanted.sort(
+            key=lambda row: (row.decided_at, row.last or 0, row.run.id if row.run else "", row.hold.number if row.hold else 0), reverse=True
+        )
         return wanted[: query.limit]
 
     def prune(self, before: Instant) -> int:
@@ -123,8 +133,9 @@ class MemoryLedger:
         tables.skips = [skip for skip in tables.skips if skip.decided_at >= before]
         tables.annulled = [skip for skip in tables.annulled if skip.decided_at >= before]
         tables.jumps = {run: jump for run, jump in tables.jumps.items() if run in tables.runs}
+        tables.holds = _without_old(tables.holds, before)
         gone = len(self._tables.runs) - len(tables.runs) + len(self._tables.skips) - len(tables.skips)
-        gone += len(self._tables.annulled) - len(tables.annulled)
+        gone += len(self._tables.annulled) - len(tables.annulled) + len(self._tables.holds) - len(tables.holds)
         self._tables = tables
         return gone
 
@@ -138,6 +149,26 @@ def _run_row(run: Run) -> HistoryRow:
 
 def _skip_row(skip: Skip) -> HistoryRow:
     return HistoryRow(task=skip.task, first=skip.first, last=skip.last, count=skip.count, decided_at=skip.decided_at, reason=skip.reason)
+
+
+def _without_old(changes: Mapping[int, HoldChange], before: Instant) -> dict[int, HoldChange]:
+    """The placing of what is held still stays, however old."""
+
+    def kind(change: HoldChange) -> tuple[str, str]:
+        return change.what.scope.value.replace("rollback", "pin"), change.what.task
+
+    newest = {kind(change): number for number, change in sorted(changes.items())}
+    young = {number: change for number, change in changes.items() if change.at >= before or newest[kind(change)] == number}
+    oldest = {kind(change): number for number, change in sorted(young.items(), reverse=True)}
+    return {
+        number: change
+        for number, change in young.items()
+        if change.at >= before or change.act is HoldAct.PLACED or oldest[kind(change)] != number
+    }
+
+
+def _hold_row(change: HoldChange) -> HistoryRow:
+    return HistoryRow(task=change.what.task, first=None, last=None, count=1, decided_at=change.at, hold=change)
 
 
 def _apply(tables: _Tables, operation: LedgerOp) -> None:
@@ -159,6 +190,8 @@ def _apply(tables: _Tables, operation: LedgerOp) -> None:
             tables.records[record.task] = replace(record, decided_through=mark)
         case DropRecord(task=task):
             tables.records.pop(task, None)
+        case PutHold(change=change):
+            tables.holds.setdefault(change.number, change)
         case Annul() | Settle() | Rewind() | TurnBack() | PutClock():
             _apply_clock(tables, operation)
         case _:
@@ -214,6 +247,7 @@ def _turn_back(tables: _Tables, turn: TurnBack) -> None:
         tables.runs[run.id] = replace(run, admitted_at=earlier(run.admitted_at, turn), **times)
     tables.skips = [replace(skip, decided_at=earlier(skip.decided_at, turn)) for skip in tables.skips]
     tables.annulled = [replace(skip, decided_at=earlier(skip.decided_at, turn)) for skip in tables.annulled]
+    tables.holds = {number: replace(change, at=earlier(change.at, turn)) for number, change in tables.holds.items()}
 
 
 def _admit(tables: _Tables, run: Run, jump: int) -> None:

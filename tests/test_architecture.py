@@ -50,6 +50,8 @@ core.selector
 core.versioned
 core.crondays
 core.daemons
+core.holds
+core.course
 core.entries
 core.guard
 core.localtime
@@ -67,6 +69,7 @@ core.ledgerview
 core.records
 core.schedule
 core.snapshot
+core.syncstatus
 core.taskdoc
 core.taskfields
 core.clockchange
@@ -93,6 +96,7 @@ core.plan
 core.repositoryfile
 core.formats
 core.timekeeper
+core.skips
 core.verdictcache
 core.engine
 core.taskset
@@ -115,6 +119,8 @@ adapters.spawn
 adapters.configchild
 adapters.git
 adapters.ledgerclock
+adapters.ledgerhistory
+adapters.ledgerholds
 adapters.ledgerrows
 adapters.spool
 adapters.syscalls
@@ -138,8 +144,10 @@ agent.recorder
 agent.reload
 agent.sync
 agent.runner
+agent.synclog
 agent.saved
 agent.swap
+agent.holds
 agent.once
 agent.control
 agent.recovery
@@ -165,6 +173,7 @@ cli.syncprocess
 cli.validate
 cli.agent
 cli.control
+cli.holds
 cli.inspect
 cli.sides
 cli.plan

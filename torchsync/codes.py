@@ -248,6 +248,12 @@ _TABLE = (
         "The server's certificate is not trusted, expired or for another name.",
         "Correct the certificate, or set repository.ca_file.",
     ),
+    CodeInfo(
+        "TS219",
+        "pin that cannot be followed",
+        "An operator pinned a revision that neither the remote's ref nor what was accepted here before leads to.",
+        "Pin a commit of the branch, or say `torchsync unpin`. What is in force stays so meanwhile.",
+    ),
     CodeInfo("TS220", "sync failed", "The sync process ended without an answer that makes sense.", "See the log; it is tried again."),
     # TS3xx: the host
     CodeInfo(

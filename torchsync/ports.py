@@ -13,6 +13,7 @@ from typing import Protocol
 
 from torchsync.core.clockwatch import ClockState
 from torchsync.core.entries import Batch, HistoryQuery, HistoryRow, LedgerOp, Tagged
+from torchsync.core.holds import HoldChange
 from torchsync.core.model import Ending, Instant, Millis, Run, RunId, TaskName, TaskRecord
 from torchsync.core.syncdoc import RemoteSpec, SyncAnswer, SyncRequest
 from torchsync.errors import Problem
@@ -150,6 +151,10 @@ class Ledger(Protocol):
 
     def clock(self) -> ClockState | None:
         """What is known of the clock; None when nothing is."""
+        ...
+
+    def holds(self) -> Sequence[HoldChange]:
+        """What happened to what operators hold, oldest first."""
         ...
 
     def tagged(self) -> Sequence[Tagged]:

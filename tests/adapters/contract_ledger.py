@@ -17,6 +17,7 @@ from torchsync.core.entries import (
     HistoryQuery,
     Intend,
     PutClock,
+    PutHold,
     PutRecord,
     Rewind,
     Settle,
@@ -25,6 +26,7 @@ from torchsync.core.entries import (
     TurnBack,
     Withdraw,
 )
+from torchsync.core.holds import Held, HoldAct, HoldChange, HoldScope, held_task
 from torchsync.core.model import Before, Instant, Millis, Outcome, Run, RunState, SkipReason, StopCause, TaskName, Trigger
 from torchsync.ports import Ledger
 
@@ -384,7 +386,46 @@ def what_was_annulled_is_pruned_like_the_rest(ledger: Ledger) -> None:
     assert ledger.history(HistoryQuery()) == []
 
 
+def what_happened_to_holds_is_in_the_history_each_once(ledger: Ledger) -> None:
+    pause = HoldChange(
+        number=NOON + 5, at=minute(1), act=HoldAct.PLACED, what=held_task("backup"), actor="alice", reason="a 'b'\n", until=minute(9)
+    )
+    pin = HoldChange(number=NOON + 6, at=minute(1), act=HoldAct.LIFTED, what=Held(HoldScope.ROLLBACK), revision="a" * 40)
+    ledger.commit([PutHold(pause), skip(1)])
+    ledger.commit([PutHold(pause), PutHold(pin), PutHold(replace(pause, actor="another of that number"))])
+    assert list(ledger.holds()) == [pause, pin]
+    assert [row.hold for row in ledger.history(HistoryQuery()) if row.hold] == [pin, pause]
+    assert [(row.task, row.first, row.decided_at) for row in ledger.history(HistoryQuery()) if row.hold] == [
+        ("", None, minute(1)),
+        ("backup", None, minute(1)),
+    ]
+    assert [row.hold for row in ledger.history(HistoryQuery(task="backup"))] == [None, pause]
+    assert ledger.history(HistoryQuery(failed=True)) == []
+    assert ledger.history(HistoryQuery(since=minute(2))) == []
+    assert ledger.prune(minute(2)) > 0
+    assert [row.hold for row in ledger.history(HistoryQuery())] == [pause]
+
+
+def what_is_held_still_is_not_pruned_and_what_is_not_never_comes_back(ledger: Ledger) -> None:
+    acts = [
+        (1, 1, HoldAct.PLACED, Held(HoldScope.ROLLBACK)),
+        (2, 2, HoldAct.PLACED, Held(HoldScope.PIN)),
+        (3, 3, HoldAct.LIFTED, Held(HoldScope.PIN)),
+        (4, 1, HoldAct.PLACED, held_task("held")),
+        (5, 2, HoldAct.PLACED, held_task("held")),
+        (6, 9, HoldAct.PLACED, held_task("over")),
+        (7, 2, HoldAct.EXPIRED, held_task("over")),
+    ]
+    ledger.commit([PutHold(HoldChange(number=number, at=minute(at), act=act, what=what)) for number, at, act, what in acts])
+    for before, kept in ((2, [2, 3, 5, 6, 7]), (3, [3, 5, 6, 7]), (4, [5, 6, 7]), (10, [5]), (99, [5])):
+        while ledger.prune(minute(before)):
+            pass
+        assert [change.number for change in ledger.holds()] == kept
+
+
 CONTRACT = (
+    what_happened_to_holds_is_in_the_history_each_once,
+    what_is_held_still_is_not_pruned_and_what_is_not_never_comes_back,
     what_is_known_of_the_clock_comes_back_as_it_was,
     entries_carry_the_jump_that_caused_them,
     a_span_grows_within_its_jump_alone,

@@ -13,12 +13,14 @@ from torchsync.core.entries import (
     Intend,
     LedgerOp,
     PutClock,
+    PutHold,
     PutRecord,
     Rewind,
     Settle,
     TurnBack,
     Withdraw,
 )
+from torchsync.core.holds import HoldAct, HoldChange, held_task
 from torchsync.core.model import Millis, Outcome, StopCause, TaskName
 from torchsync.ports import Spool
 
@@ -48,6 +50,7 @@ def batches_come_back_in_order_as_they_were(spool: Spool) -> None:
         Settle(TaskName("backup"), 2),
         Rewind(TaskName("backup"), NOON),
         TurnBack(NOON, Millis(5)),
+        PutHold(HoldChange(number=1, at=NOON, act=HoldAct.PLACED, what=held_task("a"), actor="alice", until=NOON)),
         PutClock(ClockState(boot_id="b", jumps=(Jump(id=1, since=NOON, opened=Millis(2), below=Millis(-3)),))),
     )
     spool.append([batch(5), everything])

@@ -14,8 +14,22 @@ from torchsync.adapters.controlapi import Admission, ControlSurface
 from torchsync.adapters.http import bind_unix, serve
 from torchsync.cli.client import ControlClient
 from torchsync.core import control
-from torchsync.core.control import Ask, Reload, ReloadProgress, RunTask, StopRuns, SyncNow, SyncProgress
+from torchsync.core.control import (
+    Ask,
+    DrainHost,
+    LiftHold,
+    PauseTasks,
+    PinRevision,
+    Reload,
+    ReloadProgress,
+    Rollback,
+    RunTask,
+    StopRuns,
+    SyncNow,
+    SyncProgress,
+)
 from torchsync.core.entries import HistoryQuery, HistoryRow
+from torchsync.core.holds import EVERY_TASK, HOST, REF, SYNCS, held_task
 from torchsync.core.model import Instant
 from torchsync.core.web import Peer, Request, of_text
 from torchsync.errors import NotFound, StateUnwritable, TorchsyncError, Unavailable
@@ -89,6 +103,31 @@ def test_a_verb_reaches_the_loop_with_its_actor_and_the_answer_comes_back(path, 
     assert agent.asked == [wish]
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "wish"),
+    [
+        pytest.param("/api/v1/pause", {"scope": "sync"}, PauseTasks(what=(SYNCS,), actor="root (0)"), id="pause syncs"),
+        pytest.param(
+            "/api/v1/pause",
+            {"scope": "task", "tasks": "a b a", "reason": "why", "until": "2h"},
+            PauseTasks(what=(held_task("a"), held_task("b")), actor="root (0)", reason="why", until="2h"),
+            id="pause tasks",
+        ),
+        pytest.param("/api/v1/resume", {"scope": "drain"}, LiftHold(what=(HOST,), actor="root (0)"), id="resume"),
+        pytest.param("/api/v1/resume", {"scope": "all"}, LiftHold(what=(EVERY_TASK,), actor="root (0)"), id="resume all"),
+        pytest.param("/api/v1/drain", {}, DrainHost(actor="root (0)"), id="drain"),
+        pytest.param("/api/v1/drain", {"stop": "yes", "until": "1h"}, DrainHost(actor="root (0)", until="1h", stops_runs=True), id="stop"),
+        pytest.param("/api/v1/pin", {"revision": "ABCDEF1"}, PinRevision(revision="abcdef1", actor="root (0)"), id="pin"),
+        pytest.param("/api/v1/unpin", None, LiftHold(what=(REF,), actor="root (0)"), id="unpin"),
+        pytest.param("/api/v1/rollback", {"reason": "bad"}, Rollback(actor="root (0)", reason="bad"), id="rollback"),
+    ],
+)
+def test_what_is_to_be_held_reaches_the_loop_with_its_actor(path, body, wish):
+    agent = Agent(control.held(["it is so"], 3))
+    assert agent.ask(path, "POST", b"" if body is None else json.dumps(body).encode()) == (200, {"sentences": ["it is so"], "ticket": 3})
+    assert agent.asked == [wish]
+
+
 @pytest.mark.parametrize(("path", "wish"), [("/api/v1/syncs/7", SyncProgress(ticket=7)), ("/api/v1/reloads/8", ReloadProgress(ticket=8))])
 def test_a_ticket_is_asked_for_in_the_loop(path, wish):
     agent = Agent(control.pending(wish.ticket))
@@ -109,6 +148,15 @@ def test_a_ticket_is_asked_for_in_the_loop(path, wish):
         ("/api/v1/stop", b'{"task": "a"}'),
         ("/api/v1/sync", b'{"force": "yes"}'),
         ("/api/v1/sync", b'{"allow_removal": "no"}'),
+        ("/api/v1/pause", b""),
+        ("/api/v1/pause", b'{"scope": "drain"}'),
+        ("/api/v1/pause", b'{"scope": "task", "tasks": " "}'),
+        ("/api/v1/pause", b'{"scope": "all", "tasks": "a"}'),
+        ("/api/v1/pause", b'{"scope": "all", "actor": "root"}'),
+        ("/api/v1/resume", b'{"scope": "all", "reason": "why"}'),
+        ("/api/v1/drain", b'{"stop": "no"}'),
+        ("/api/v1/unpin", b'{"revision": "a"}'),
+        ("/api/v1/rollback", b'{"revision": "a"}'),
     ],
 )
 def test_what_is_not_understood_never_reaches_the_loop(path, body):

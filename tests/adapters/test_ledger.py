@@ -13,7 +13,8 @@ from tests.adapters.contract_ledger import BACKUP, CONTRACT, admitted, finish, m
 from tests.builders import record, task
 from torchsync.adapters.ledger import SqliteLedger, open_readonly
 from torchsync.adapters.ledgerschema import _LADDER, APPLICATION_ID
-from torchsync.core.entries import Admit, HistoryQuery, PutRecord
+from torchsync.core.entries import Admit, HistoryQuery, PutHold, PutRecord
+from torchsync.core.holds import SYNCS, HoldAct, HoldChange
 from torchsync.core.model import Outcome, SkipReason
 from torchsync.errors import NotFound, Refused, StateUncreatable
 
@@ -213,6 +214,20 @@ def test_a_ledger_of_the_first_version_climbs_with_all_that_it_holds(path, tmp_p
         assert (row.first, row.last, row.count, row.annulled) == (minute(1), minute(4), 4, False)
         with pytest.raises(ValueError, match="covered"):
             ledger.commit([skip(2)])
+
+
+def test_a_ledger_of_the_second_version_learns_of_holds(path):
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        for statement in (*_LADDER[0], *_LADDER[1]):
+            old.execute(statement)
+        old.execute("UPDATE meta SET value = 2 WHERE key = 'schema_version'")
+        old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        old.execute("INSERT INTO fire VALUES ('backup', ?, ?, 3, ?, 'overlap', NULL, 7)", (minute(1), minute(3), minute(3)))
+    change = HoldChange(number=1, at=minute(5), act=HoldAct.PLACED, what=SYNCS, actor="alice")
+    with closing(reopened(path)) as ledger:
+        assert [(tagged.jump, tagged.last) for tagged in ledger.tagged()] == [(7, minute(3))]
+        ledger.commit([PutHold(change)])
+        assert [(row.reason, row.hold) for row in ledger.history(HistoryQuery())] == [(None, change), (SkipReason.OVERLAP, None)]
 
 
 def test_old_entries_are_pruned_and_the_marks_stay(path, ledger):

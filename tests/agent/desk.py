@@ -12,6 +12,7 @@ from tests.fakes_git import FakeGitSource
 from tests.fakes_state import MemoryLedger, MemorySpool, MemoryStore
 from torchsync.adapters.zonefiles import HostZoneFiles
 from torchsync.agent.config import AgentConfig, config_from_document
+from torchsync.agent.holds import Holding
 from torchsync.agent.loop import Loop, Parts, Settings
 from torchsync.agent.recorder import Recorder
 from torchsync.agent.recovery import recover
@@ -104,6 +105,7 @@ class Desk:
         self.engine = Engine(boot_id=self.machine.boot_id, policy=settings.policy, new_run_id=self._run_id)
         self.recorder = Recorder(self.ledger, self.spool, self.log)
         self.loop = Loop(self._parts(), settings, self._blank(settings))
+        self.holding.restore(self.ledger.holds)
         recover(self.engine, self.syncs, self.loop_saved, self.recorder, clock=self.clock, log=self.log)
 
     def crash(self) -> None:
@@ -161,13 +163,21 @@ class Desk:
     def skips(self, task: str) -> list[tuple[SkipReason | None, int]]:
         """Oldest first."""
         rows = self.ledger.history(HistoryQuery(task=task, limit=100_000))
-        return [(row.reason, row.count) for row in reversed(rows) if row.run is None]
+        return [(row.reason, row.count) for row in reversed(rows) if row.run is None and row.hold is None]
 
     def events(self, event: LogEvent) -> list[str]:
         return [message for one, message in self.logged if one is event]
 
     def _parts(self) -> Parts:
         self.loop_saved = Saved(self.store)
+        runner = Runner(
+            recorder=self.recorder,
+            executor=self.executor,
+            trees="/state/worktrees",
+            environment=lambda run: {"A": "b"},
+            log=self.log,
+        )
+        self.holding = Holding(self.engine, self.syncs, self.loop_saved, runner.perform, self.log)
         return Parts(
             clock=self.clock,
             zones=HostZoneFiles(),
@@ -176,14 +186,9 @@ class Desk:
             engine=self.engine,
             syncs=self.syncs,
             reloads=Reloads(self.shelf),
-            runner=Runner(
-                recorder=self.recorder,
-                executor=self.executor,
-                trees="/state/worktrees",
-                environment=lambda run: {"A": "b"},
-                log=self.log,
-            ),
+            runner=runner,
             saved=self.loop_saved,
+            holding=self.holding,
             log=self.log,
             uid_of=UIDS.get,
             randomness=lambda: 0.5,

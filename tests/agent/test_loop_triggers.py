@@ -98,7 +98,7 @@ def test_hooks_during_a_sync_bring_one_more_after_it(desk: Desk) -> None:
 
 def test_a_commit_that_the_remote_shows_later_than_its_hook_came_is_found_within_seconds(desk: Desk) -> None:
     before = in_force(desk)
-    coming = f"{len(desk.git.commits) + 1:040x}"
+    coming = desk.git.coming
     hook(desk, before, coming)
     desk.pass_time(4 * SECOND)
     assert in_force(desk) == before

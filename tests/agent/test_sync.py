@@ -206,7 +206,7 @@ def test_an_unavailable_remote_is_asked_again_later_and_later_and_is_no_verdict(
     mono = Millis(0)
     for _ in range(5):
         one.tick(NOON, mono)
-        result = one.failed(ResolveFailed(AWAY, 1.0, timed_out=True), NOON)
+        result = one.failed(ResolveFailed(AWAY, 1.0, timed_out=True), None, NOON)
         assert result is not None
         assert result.outcome is SyncOutcome.UNAVAILABLE
         one.schedule_next(NOON, mono, 0.999)
@@ -221,7 +221,7 @@ def test_an_unavailable_remote_is_asked_again_later_and_later_and_is_no_verdict(
 
 
 def overloaded(one: Syncs) -> Syncs:
-    begun(one).failed(ResolveFailed(AWAY, 1.0, overloaded=True), NOON)
+    begun(one).failed(ResolveFailed(AWAY, 1.0, overloaded=True), None, NOON)
     return one
 
 
@@ -275,5 +275,5 @@ def test_success_and_apply_times_are_remembered_over_a_restart() -> None:
 def test_what_comes_after_the_sync_is_over_is_passed_over() -> None:
     one = syncs()
     assert one.resolved(resolved(), None, NOON) is None
-    assert one.failed(ResolveFailed(AWAY, 1.0), NOON) is None
+    assert one.failed(ResolveFailed(AWAY, 1.0), None, NOON) is None
     assert one.answered(answer(), NOON) is None

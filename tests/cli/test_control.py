@@ -222,5 +222,5 @@ def test_only_absence_in_a_row_counts():
                 raise Unavailable("TS350", "away")
             return {"call": self.calls}
 
-    answers = control._polled(Flickering(), "/", lambda _: None)
+    answers = control.polled(Flickering(), "/", lambda _: None)
     assert [next(answers)["call"] for _ in range(3)] == [60, 120, 180]

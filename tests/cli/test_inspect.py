@@ -1,6 +1,7 @@
 import argparse
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from torchsync.adapters.ledger import SqliteLedger
 from torchsync.cli import inspect
 from torchsync.cli.client import ControlClient, Place
 from torchsync.core.api import status_document, tasks_document
-from torchsync.core.entries import Admit, Annul
+from torchsync.core.entries import Admit, Annul, PutHold
+from torchsync.core.holds import SYNCS, HoldAct, HoldChange
 from torchsync.errors import NotFound, Unavailable, UsageError
 
 
@@ -132,6 +134,19 @@ def test_without_an_agent_and_a_known_state_directory_nothing_answers(tmp_path):
         inspect.run_history(Place(tmp_path / "nobody.sock"), {"limit": "50"}, as_json=False)
     with pytest.raises(Unavailable):
         inspect.run_logs(Place(tmp_path / "nobody.sock"), NEW.id, io.BytesIO())
+
+
+def test_the_history_says_what_operators_held(state, capsys):
+    ledger = SqliteLedger(state / "ledger.sqlite", state)
+    change = HoldChange(number=1, at=NOON + HOUR, act=HoldAct.PLACED, what=SYNCS, actor="alice (1000)", reason="a \x1b[2J freeze")
+    ledger.commit([PutHold(change), PutHold(replace(change, number=2, act=HoldAct.EXPIRED, actor="", reason=""))])
+    ledger.close()
+    assert inspect.run_history(Place(state / "nobody.sock", state), {"limit": "2"}, as_json=False) == 0
+    lines = [line.split("  ") for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [[cell.strip() for cell in line if cell.strip() not in ("", "-")] for line in lines] == [
+        ["2026-11-23 13:00:00Z", "hold expired", "the pause of syncs expired"],
+        ["2026-11-23 13:00:00Z", "hold placed", "the pause of syncs was placed by alice (1000): a ?[2J freeze"],
+    ]
 
 
 def test_the_history_says_what_is_annulled(state, capsys):

@@ -727,3 +727,75 @@ def test_a_state_that_cannot_be_written_fails_the_sync_and_is_said(repo: Repo, t
     repo.commit(GOOD)
     answer = answer_of(start(asked(repo, tmp_path / "missing")))
     assert (answer.verdict, codes(answer)) == (Verdict.FAILED, ["TS333"])
+
+
+# Pins.
+
+
+def history(repo: Repo, length: int = 3) -> list[str]:
+    return [repo.commit(GOOD | {"tasks/db.yaml": one_task(f"task-{number}")}) for number in range(length)]
+
+
+def names(answer: SyncAnswer) -> list[str]:
+    return [task.name for task in answer.tasks]
+
+
+def test_a_pinned_revision_is_judged_and_written_in_place_of_the_tip(repo: Repo, state: Path) -> None:
+    first, _, third = history(repo)
+    answer = answer_of(start(asked(repo, state, pin=first[:10], floor=third)))
+    assert (answer.verdict, answer.revision, names(answer), answer.raises_floor) == (Verdict.ACCEPTED, first, ["task-0"], False)
+    assert (state / "worktrees" / answer.tree / "tasks" / "db.yaml").read_text() == one_task("task-0")
+
+
+def test_a_pinned_revision_after_the_floor_raises_it(repo: Repo, state: Path) -> None:
+    first, second, _ = history(repo)
+    assert in_process(asked(repo, state, pin=second, floor=first)).raises_floor
+    assert in_process(asked(repo, state, pin=second)).raises_floor
+
+
+def test_a_pinned_revision_that_breaks_a_rule_is_rejected(repo: Repo, state: Path) -> None:
+    bad = repo.commit(GOOD | {"tasks/bad.yaml": "tasks: 7\n"})
+    repo.commit({"tasks/bad.yaml": None})
+    assert in_process(asked(repo, state, pin=bad)).verdict is Verdict.REJECTED
+
+
+@pytest.mark.parametrize("pin", ["deadbeef", "0" * 40, "f" * 64])
+def test_a_pin_that_is_no_commit_is_refused(repo: Repo, state: Path, pin: str) -> None:
+    history(repo)
+    answer = in_process(asked(repo, state, pin=pin))
+    assert (answer.verdict, codes(answer)) == (Verdict.REFUSED, ["TS219"])
+    assert "is the beginning of no commit of the branch" in answer.problems[0].message
+
+
+def test_a_commit_of_another_branch_cannot_be_pinned_though_the_mirror_has_it(repo: Repo, state: Path) -> None:
+    history(repo)
+    repo.git("checkout", "--quiet", "-b", "evil")
+    evil = repo.commit(GOOD | {"tasks/evil.yaml": one_task("evil")})
+    tip = repo.git("rev-parse", "main")
+    assert in_process(asked(repo, state, revision=evil, ref_name="refs/heads/evil")).verdict is Verdict.ACCEPTED
+    answer = in_process(asked(repo, state, revision=tip, pin=evil))
+    assert (answer.verdict, codes(answer)) == (Verdict.REFUSED, ["TS219"])
+    assert "is not in the history of the branch" in answer.problems[0].message
+
+
+def test_what_was_accepted_here_can_be_pinned_after_the_remote_forgot_it(repo: Repo, state: Path) -> None:
+    first, second, third = history(repo)
+    assert in_process(asked(repo, state)).verdict is Verdict.ACCEPTED
+    repo.git("reset", "--quiet", "--hard", first)
+    answer = in_process(asked(repo, state, pin=second, floor=third))
+    assert (answer.verdict, answer.revision) == (Verdict.ACCEPTED, second)
+
+
+def test_a_tree_or_a_blob_is_no_revision_to_pin(repo: Repo, state: Path) -> None:
+    history(repo)
+    for name in ("HEAD^{tree}", "HEAD:tasks/db.yaml"):
+        assert codes(in_process(asked(repo, state, pin=repo.git("rev-parse", name)))) == ["TS219"]
+
+
+def test_a_pin_needs_no_remote_when_the_mirror_has_it(repo: Repo, state: Path) -> None:
+    first, _, third = history(repo)
+    assert in_process(asked(repo, state)).verdict is Verdict.ACCEPTED
+    repo.folder.rename(repo.folder.with_name("moved"))
+    answer = in_process(asked(repo, state, revision=third, ref_name="", pin=first, floor=third))
+    assert (answer.verdict, answer.revision) == (Verdict.ACCEPTED, first)
+    assert in_process(asked(repo, state, revision="e" * 40, ref_name="", pin=first, floor=third)).verdict is Verdict.UNAVAILABLE

@@ -30,6 +30,21 @@ from torchsync.core.api import (
     why_not_ready,
 )
 from torchsync.core.entries import HistoryRow
+from torchsync.core.holds import (
+    EVERY_TASK,
+    HOST,
+    SYNCS,
+    Held,
+    Hold,
+    HoldAct,
+    HoldChange,
+    Holds,
+    HoldScope,
+    Pin,
+    held_task,
+    pinned,
+    placed,
+)
 from torchsync.core.model import Instant, Millis, ProgramCommand, SkipReason
 
 SCHEMAS = Path(torchsync.__file__).parent / "schemas"
@@ -37,6 +52,11 @@ SCHEMAS = Path(torchsync.__file__).parent / "schemas"
 ROWS = (
     HistoryRow(task="nightly-backup", first=NOON, last=NOON, count=1, decided_at=NOON, run=finished_run(detail="left a process")),
     HistoryRow(task="nightly-backup", first=NOON, last=NOON, count=3, decided_at=NOON, reason=SkipReason.MISSED),
+    *(
+        HistoryRow(task=what.task, first=None, last=None, count=1, decided_at=NOON, hold=change)
+        for what in (held_task("nightly-backup"), Held(HoldScope.ROLLBACK))
+        for change in (HoldChange(number=1, at=NOON, act=HoldAct.PLACED, what=what, actor="alice", until=NOON, revision="a" * 40),)
+    ),
 )
 
 
@@ -79,6 +99,9 @@ SECRETS = (
     "/etc/pgpass",
     "tasks/db.yaml",
     "alice",
+    "mallory",
+    "the proxy leaks",
+    "deletes too much",
     "is not a length of time",
     "is in use",
     "torchsync-run",
@@ -114,6 +137,7 @@ def test_a_loop_is_dead_when_it_has_not_turned_for_a_minute():
     assert why_dead(one, Instant(NOON - HOUR)) == ""
 
 
+BY = Hold(actor="alice", since=NOON)
 READY = snapshot(task_status(), sync=sync_status(verdict_since_start=True, last_verdict=NOON))
 
 
@@ -140,6 +164,20 @@ READY = snapshot(task_status(), sync=sync_status(verdict_since_start=True, last_
             NOON + SECOND,
             "",
             id="an empty generation is one",
+        ),
+        pytest.param(replace(READY, holds=placed(Holds(), SYNCS, BY), sync=sync_status()), NOON, "", id="syncs are paused"),
+        pytest.param(replace(READY, holds=pinned(Holds(), Pin(revision="a", hold=BY))), NOON + HOUR, "", id="a revision is pinned"),
+        pytest.param(
+            replace(READY, holds=placed(placed(Holds(), HOST, BY), EVERY_TASK, BY), sync=sync_status()),
+            NOON,
+            "no sync has reached the remote since the agent started",
+            id="paused tasks excuse no sync",
+        ),
+        pytest.param(
+            replace(READY, holds=placed(Holds(), SYNCS, BY), generation=None),
+            NOON,
+            "no generation is in force yet",
+            id="paused before the first generation",
         ),
     ],
 )

@@ -12,7 +12,8 @@ from torchsync.core.clockwatch import Sighting
 from torchsync.core.diff import diff
 from torchsync.core.effects import Adopt, Signal, Start, Turn
 from torchsync.core.engine import Engine
-from torchsync.core.entries import Admit, Annul, Batch, Finish, Intend, LedgerOp, Skip, Withdraw
+from torchsync.core.entries import Admit, Annul, Batch, Finish, Intend, LedgerOp, PutHold, Skip, Withdraw
+from torchsync.core.holds import HoldChange, Holds, expired
 from torchsync.core.ledgerview import after, view_of
 from torchsync.core.model import (
     Ending,
@@ -73,6 +74,7 @@ class Book:
         self.runs: dict[RunId, Run] = {}
         self.rows: list[Row] = []
         self.annulled: list[Row] = []
+        self.changes: dict[int, HoldChange] = {}
         self.covered: dict[TaskName, dict[int, str]] = {}
         self.transactions = 0
         self.ledger: MemoryLedger | None = None
@@ -100,6 +102,8 @@ class Book:
 
     def _apply(self, operation: LedgerOp) -> None:
         match operation:
+            case PutHold(change=change):
+                self.changes.setdefault(change.number, change)
             case Admit(run=run, jump=jump):
                 self.runs[run.id] = run
                 if run.instant is not None:
@@ -163,6 +167,7 @@ class World:
         self.pending: list[Callable[[], None]] = []
         self.turns: list[Turn] = []
         self.saved: Generation | None = None
+        self.holds = Holds()
         self.boot = BOOT
         self.is_synchronised = True
         self.dies_at = ""
@@ -193,6 +198,12 @@ class World:
         self.engine.apply(self.saved, found, Instant(self.now), Millis(self.mono))
         self.turn()
 
+    def hold(self, change: Callable[[Holds], Holds]) -> None:
+        """Operators hold this from now on; it is durable before the engine knows."""
+        self._see_clock()
+        self._hold(change(self.holds))
+        self.turn()
+
     def turn(self) -> None:
         """One turn of the loop, with everything that the processes did until now."""
         self._see_clock()
@@ -201,6 +212,7 @@ class World:
         self.pending.clear()
         self._reap()
         self.engine.tick(Instant(self.now), Millis(self.mono))
+        self._expire()
         self._perform(self.engine.flush())
 
     def pass_time(self, length: int) -> None:
@@ -226,6 +238,7 @@ class World:
         """The agent is killed and started again: all it knows is what is durable."""
         self.pending.clear()
         self.engine = self._new_engine()
+        self.engine.holds = self.holds
         self.engine.restore(self.saved, self.book.view, Instant(self.now), Millis(self.mono))
         self._perform(self.engine.flush())
         self.turn()
@@ -257,6 +270,19 @@ class World:
             self.saved = self.engine.generation
             self._die("after the generation is durable")
 
+    def _expire(self) -> None:
+        now = Instant(self.now)
+        if self.engine.is_settled(now) and (after := expired(self.holds, now)) is not self.holds:
+            self._hold(after)
+
+    def _hold(self, holds: Holds) -> None:
+        now, mono = Instant(self.now), Millis(self.mono)
+        self.engine.catch_up(now, mono)
+        self._perform(self.engine.flush())
+        self.holds = holds
+        self._die("after the holds are durable")
+        self.engine.hold(holds, now, mono)
+
     def _die(self, point: str) -> None:
         if self.dies_at == point:
             self.dies_at = ""
@@ -271,6 +297,8 @@ class World:
         wake = self.engine.next_wake(Instant(self.now), Millis(self.mono))
         if wake is not None:
             steps.append(wake)
+        if (end := self.holds.next_end()) is not None:
+            steps.append(max(1, end - self.now))
         step = min(steps, default=None)
         return step if step is not None and step <= left else None
 

@@ -16,8 +16,13 @@ from torchsync.core.api import history_document, run_document, runs_document, st
 from torchsync.core.control import (
     Answer,
     Ask,
+    DrainHost,
+    LiftHold,
+    PauseTasks,
+    PinRevision,
     Reload,
     ReloadProgress,
+    Rollback,
     RunTask,
     StopRuns,
     SyncNow,
@@ -27,6 +32,7 @@ from torchsync.core.control import (
 )
 from torchsync.core.control import Request as Wish
 from torchsync.core.entries import HistoryQuery, HistoryRow
+from torchsync.core.holds import REF, Held, HoldScope, held_task
 from torchsync.core.instants import parse_rfc3339
 from torchsync.core.model import Instant, Run, RunId, TaskName
 from torchsync.core.snapshot import Snapshot
@@ -169,12 +175,52 @@ def _reload(fields: Fields, actor: str) -> Wish:
     return Reload(actor=actor)
 
 
+def _pause(fields: Fields, actor: str) -> Wish:
+    _known(fields, "scope", "tasks", *_WHY)
+    return PauseTasks(what=_what(fields, HoldScope.SYNC, HoldScope.ALL), actor=actor, **_why(fields))
+
+
+def _resume(fields: Fields, actor: str) -> Wish:
+    _known(fields, "scope", "tasks")
+    return LiftHold(what=_what(fields, HoldScope.SYNC, HoldScope.ALL, HoldScope.DRAIN), actor=actor)
+
+
+def _drain(fields: Fields, actor: str) -> Wish:
+    _known(fields, "stop", *_WHY)
+    if fields.get("stop", "yes") != "yes":
+        raise _BadRequest('"stop" is to be "yes", or not there')
+    return DrainHost(actor=actor, stops_runs="stop" in fields, **_why(fields))
+
+
+def _pin(fields: Fields, actor: str) -> Wish:
+    _known(fields, "revision", *_WHY)
+    return PinRevision(revision=fields.get("revision", "").lower(), actor=actor, **_why(fields))
+
+
+def _unpin(fields: Fields, actor: str) -> Wish:
+    _nothing(fields)
+    return LiftHold(what=(REF,), actor=actor)
+
+
+def _rollback(fields: Fields, actor: str) -> Wish:
+    _known(fields, *_WHY)
+    return Rollback(actor=actor, **_why(fields))
+
+
 _VERBS: dict[str, Callable[[Fields, str], Wish]] = {
     "/api/v1/run": _run,
     "/api/v1/stop": _stop,
     "/api/v1/sync": _sync,
     "/api/v1/reload": _reload,
+    "/api/v1/pause": _pause,
+    "/api/v1/resume": _resume,
+    "/api/v1/drain": _drain,
+    "/api/v1/pin": _pin,
+    "/api/v1/unpin": _unpin,
+    "/api/v1/rollback": _rollback,
 }
+
+_WHY = ("reason", "until")
 
 
 def _fields(request: Request) -> Fields:
@@ -204,6 +250,25 @@ def _is_wished(fields: Fields, name: str) -> bool:
 def _nothing(fields: Fields) -> None:
     if fields:
         raise _BadRequest(f"this takes no fields; found {', '.join(sorted(fields))}")
+
+
+def _known(fields: Fields, *names: str) -> None:
+    if unknown := sorted(set(fields) - set(names)):
+        raise _BadRequest(f"unknown field {unknown[0]!r}; known are {', '.join(names)}")
+
+
+def _why(fields: Fields) -> dict[str, str]:
+    return {name: fields[name] for name in _WHY if name in fields}
+
+
+def _what(fields: Fields, *scopes: HoldScope) -> tuple[Held, ...]:
+    """What is to be held, or not to be: one of these as a whole, or tasks by their names, with spaces between them."""
+    scope, names = fields.get("scope", ""), fields.get("tasks", "").split()
+    if scope == HoldScope.TASK.value and names:
+        return tuple(map(held_task, dict.fromkeys(names)))
+    if names or scope not in [one.value for one in scopes]:
+        raise _BadRequest(f'"scope" is to be {", ".join(one.value for one in scopes)}, or task with names in "tasks"')
+    return (Held(HoldScope(scope)),)
 
 
 def _history_query(query: Mapping[str, str]) -> HistoryQuery:

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import assert_never
 
 from torchsync.adapters import ledgerclock as clock
+from torchsync.adapters import ledgerholds as holds
 from torchsync.adapters import ledgerrows as rows
+from torchsync.adapters.ledgerhistory import history_query
 from torchsync.adapters.ledgerschema import (
     LedgerDamaged,
     is_of_the_disk,
@@ -42,6 +44,7 @@ from torchsync.core.entries import (
     Intend,
     LedgerOp,
     PutClock,
+    PutHold,
     PutRecord,
     Rewind,
     Settle,
@@ -50,6 +53,7 @@ from torchsync.core.entries import (
     TurnBack,
     Withdraw,
 )
+from torchsync.core.holds import HoldChange
 from torchsync.core.jsontext import parse_json
 from torchsync.core.model import Instant, Run, RunId, TaskName, TaskRecord
 from torchsync.core.taskdoc import clock_from_document
@@ -61,15 +65,6 @@ PRUNED_AT_ONCE = 1_000
 _RUNS = f"SELECT {rows.RUN_FIELDS} FROM run JOIN definition ON digest = definition"  # noqa: S608 - our own column names
 _NEW_RUN = f"INSERT INTO run ({rows.RUN_COLUMNS}) VALUES ({', '.join('?' * 20)})"  # noqa: S608 - as above
 _NEW_FIRE = "INSERT INTO fire (task, first, last, count, decided_at, reason, run, jump) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_PUT_RECORD = f"""INSERT INTO record ({rows.RECORD_COLUMNS}) VALUES ({", ".join("?" * 13)})
-    ON CONFLICT (task) DO UPDATE SET
-    first_seen = excluded.first_seen, last_seen = excluded.last_seen,
-    decided_through = max(decided_through, excluded.decided_through),
-    last_run = excluded.last_run, last_success = excluded.last_success, last_duration = excluded.last_duration,
-    last_exit_status = excluded.last_exit_status, consecutive_failures = excluded.consecutive_failures,
-    restarts = excluded.restarts, runs = excluded.runs, skipped = excluded.skipped,
-    before = excluded.before"""  # noqa: S608 - as above
-_FAILED = "('failed', 'timed_out', 'start_failed', 'lost')"
 
 
 class LedgerReader:
@@ -98,6 +93,10 @@ class LedgerReader:
         row = self._connection.execute("SELECT document FROM clock").fetchone()
         return clock_from_document(parse_json(row[0])) if row else None
 
+    def holds(self) -> Sequence[HoldChange]:
+        """What happened to holds, oldest first."""
+        return holds.changes(self._connection)
+
     def tagged(self) -> Sequence[Tagged]:
         """The entries that carry the id of a jump."""
         return [rows.tagged_of(row) for row in self._connection.execute("SELECT * FROM fire WHERE jump <> 0")]
@@ -109,26 +108,16 @@ class LedgerReader:
     def history(self, query: HistoryQuery) -> Sequence[HistoryRow]:
         """Newest decision first. With `failed` only runs that failed, timed out, did not start or were lost."""
         parameters = {"task": query.task, "since": query.since, "limit": query.limit}
-        found = self._connection.execute(_history_query(query), parameters).fetchall()
-        return [rows.history_row(row, self.run(row["run"]) if row["run"] else None) for row in found]
+        found = self._connection.execute(history_query(query), parameters).fetchall()
+        return [self._history_row(row) for row in found]
 
     def close(self) -> None:
         self._connection.close()
 
-
-def _history_query(query: HistoryQuery) -> str:
-    """Fixed fragments only; the values are parameters."""
-    of_task = " AND task = :task" if query.task else ""
-    is_annulled = "EXISTS (SELECT 1 FROM annulled WHERE annulled.run = run.id) AS annulled"
-    runs = f"""SELECT admitted_at AS decided_at, task, instant AS first, instant AS last, 1 AS count, NULL AS reason, id AS run, {is_annulled}
-        FROM run WHERE admitted_at >= :since{of_task}"""  # noqa: S608 - as above
-    skips = " UNION ALL ".join(
-        f"""SELECT decided_at, task, first, last, count, reason, NULL AS run, {table == "annulled"} AS annulled FROM {table}
-        WHERE reason IS NOT NULL AND decided_at >= :since{of_task}"""  # noqa: S608 - as above
-        for table in ("fire", "annulled")
-    )
-    both = f"{runs} AND outcome IN {_FAILED}" if query.failed else f"{runs} UNION ALL {skips}"
-    return f"{both} ORDER BY 1 DESC, 4 DESC, 7 DESC LIMIT :limit"
+    def _history_row(self, row: sqlite3.Row) -> HistoryRow:
+        if row["hold"] is not None:
+            return holds.history_row(self._connection, row["hold"])
+        return rows.history_row(row, self.run(row["run"]) if row["run"] else None)
 
 
 def open_readonly(path: Path, scratch: Path) -> LedgerReader:
@@ -205,6 +194,10 @@ class SqliteLedger:
     def clock(self) -> ClockState | None:
         with self._reading() as reader:
             return reader.clock()
+
+    def holds(self) -> Sequence[HoldChange]:
+        with self._reading() as reader:
+            return reader.holds()
 
     def tagged(self) -> Sequence[Tagged]:
         with self._reading() as reader:
@@ -328,9 +321,11 @@ def _apply(connection: sqlite3.Connection, definitions: rows.Definitions, operat
             connection.execute("DELETE FROM fire WHERE run = ?", (run_id,))
             connection.execute("DELETE FROM annulled WHERE run = ?", (run_id,))
         case PutRecord(record=record):
-            connection.execute(_PUT_RECORD, rows.record_row(record))
+            connection.execute(rows.PUT_RECORD, rows.record_row(record))
         case DropRecord(task=task):
             connection.execute("DELETE FROM record WHERE task = ?", (task,))
+        case PutHold(change=change):
+            holds.put(connection, change)
         case Annul() | Settle() | Rewind() | TurnBack() | PutClock():
             clock.apply(connection, operation)
         case _:
@@ -394,6 +389,7 @@ def _prune(connection: sqlite3.Connection, before: Instant) -> int:
         parameters,
     ).rowcount
     skips += clock.prune_skips(connection, before, PRUNED_AT_ONCE)
+    skips += holds.prune(connection, before)
     if 0 < runs < PRUNED_AT_ONCE:
         connection.execute("DELETE FROM definition WHERE digest NOT IN (SELECT definition FROM run)")
     return runs + skips

@@ -12,7 +12,12 @@ from torchsync.core.taskdoc import clock_document
 
 _COLUMNS = "task, first, last, count, decided_at, reason, run, jump"
 _ANNULLED = "task = :task AND jump = :jump AND (last > :now OR reason IS 'missed')"
-_TIMES = (("run", ("admitted_at", "started_at", "finished_at")), ("fire", ("decided_at",)), ("annulled", ("decided_at",)))
+_TIMES = (
+    ("run", ("admitted_at", "started_at", "finished_at")),
+    ("fire", ("decided_at",)),
+    ("annulled", ("decided_at",)),
+    ("hold", ("at",)),
+)
 
 
 def apply(connection: sqlite3.Connection, operation: ClockOp) -> None:

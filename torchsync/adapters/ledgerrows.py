@@ -39,6 +39,14 @@ RECORD_COLUMNS = (
     "task, first_seen, last_seen, decided_through, last_run, last_success, last_duration, last_exit_status, consecutive_failures, restarts,"
     " runs, skipped, before"
 )
+PUT_RECORD = f"""INSERT INTO record ({RECORD_COLUMNS}) VALUES ({", ".join("?" * 13)})
+    ON CONFLICT (task) DO UPDATE SET
+    first_seen = excluded.first_seen, last_seen = excluded.last_seen,
+    decided_through = max(decided_through, excluded.decided_through),
+    last_run = excluded.last_run, last_success = excluded.last_success, last_duration = excluded.last_duration,
+    last_exit_status = excluded.last_exit_status, consecutive_failures = excluded.consecutive_failures,
+    restarts = excluded.restarts, runs = excluded.runs, skipped = excluded.skipped,
+    before = excluded.before"""  # noqa: S608 - our own column names
 
 
 class Definitions:

@@ -72,7 +72,16 @@ _SECOND = (
 )
 """Jumps of the clock."""
 
-_LADDER: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
+_THIRD = (
+    """CREATE TABLE hold (
+        number INTEGER PRIMARY KEY, at INTEGER NOT NULL, act TEXT NOT NULL, scope TEXT NOT NULL, task TEXT NOT NULL, actor TEXT NOT NULL,
+        reason TEXT NOT NULL, until INTEGER, revision TEXT NOT NULL
+    )""",
+    "CREATE INDEX hold_newest ON hold (at)",
+)
+"""What operators hold."""
+
+_LADDER: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)
 NEWEST = len(_LADDER)
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})

@@ -97,6 +97,10 @@ class Mirror:
             raise Unavailable("TS205", message)
         return self._repository
 
+    def at_hand(self, *revisions: str) -> Repository | None:
+        """The repository as it is, when it has all of these; the remote is not asked."""
+        return None if self._flaw() or not all(map(self._repository.commit, revisions)) else self._repository
+
     def rebuild(self, ref_name: str, revision: Revision) -> Repository:
         """A new mirror has taken the place of one that turned out to be damaged."""
         self._rebuild(ref_name or revision, revision, RecoveryAction.MIRROR)

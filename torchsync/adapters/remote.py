@@ -124,7 +124,7 @@ class RemoteGit:
         answer = answer_from_document(document)
         if answer_document(answer) != document:
             raise ValueError("the answer has fields that nobody asked for")
-        if answer.revision != request.revision:
+        if not _is_about(request, answer):
             raise ValueError(f"the answer is about {answer.revision[:12]}")
         if not set(answer.kept) <= set(request.known):
             raise ValueError("the answer keeps a task that is not in force")
@@ -142,6 +142,12 @@ def _resolution(remote: RemoteSpec, end: ChildEnd, seconds: float) -> Resolved |
         return ResolveFailed(git_problem(end.stderr or f"git ended with status {end.status}", remote.url), seconds)
     found = found_ref(end.stdout.decode("utf-8", "replace"), remote.ref)
     return Resolved(found.revision, found.name, seconds) if found else ResolveFailed(ref_problem(remote.url, remote.ref), seconds)
+
+
+def _is_about(request: SyncRequest, answer: SyncAnswer) -> bool:
+    """A pinned revision may be known by its first digits, and turn out not to be there."""
+    is_wanted = answer.revision.startswith(request.pin or request.revision)
+    return is_wanted or (answer.verdict is not Verdict.ACCEPTED and answer.revision == request.revision)
 
 
 def _no_answer(request: SyncRequest, why: str) -> SyncAnswer:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from torchsync.agent.holds import Holding
 from torchsync.agent.reload import Reloads
 from torchsync.agent.sync import Syncs
 from torchsync.core.control import (
     Answer,
     Ask,
+    DrainHost,
+    LiftHold,
     Mailbox,
+    PauseTasks,
+    PinRevision,
     Reload,
     ReloadProgress,
+    Rollback,
     RunTask,
     StopRuns,
     SyncNow,
@@ -31,10 +37,11 @@ from torchsync.core.model import Instant, Millis, TaskName
 class Controls:
     """Takes requests during a turn; `deliver` answers them once the turn has been performed."""
 
-    def __init__(self, engine: Engine, syncs: Syncs, reloads: Reloads, log: Log) -> None:
+    def __init__(self, engine: Engine, syncs: Syncs, reloads: Reloads, holding: Holding, log: Log) -> None:
         self._engine = engine
         self._syncs = syncs
         self._reloads = reloads
+        self._holding = holding
         self._log = log
         self._answers: list[tuple[Mailbox, Answer]] = []
 
@@ -54,10 +61,18 @@ class Controls:
                 return self._run(task, actor, now)
             case StopRuns(target=target, actor=actor):
                 return self._stop(target, actor, now, mono)
+            case SyncNow() | SyncProgress() | Reload() | ReloadProgress():
+                return self._ticketed(ask.request, mono)
+            case PauseTasks() | DrainHost() | PinRevision() | Rollback() | LiftHold():
+                return self._holding.answer(ask.request, now, mono)
+
+    def _ticketed(self, request: SyncNow | SyncProgress | Reload | ReloadProgress, mono: Millis) -> Answer:
+        match request:
             case SyncNow(actor=actor, allow_removal=allow_removal):
                 may = ", which may remove tasks" if allow_removal else ""
                 self._log(LogEvent.CONTROL_REQUEST, f"sync{may} asked for by {actor}", actor=actor)
-                return ticket_given(self._syncs.request(allow_removal=allow_removal), self._syncs.held_back(mono))
+                ticket = self._syncs.request(allow_removal=allow_removal)
+                return ticket_given(ticket, self._syncs.held_back(mono), self._syncs.course.paused)
             case SyncProgress(ticket=ticket):
                 result = self._syncs.results.get(ticket)
                 return sync_done(ticket, result) if result else self._pending(ticket, self._syncs.newest_ticket)

@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 
 from torchsync.agent.config import AgentConfig
 from torchsync.agent.control import Controls
+from torchsync.agent.holds import Holding
 from torchsync.agent.reload import Reloaded, ReloadRefused, Reloads, reloaded
 from torchsync.agent.runner import Runner
 from torchsync.agent.saved import Saved
 from torchsync.agent.swap import Prepared, close_applied, prepare, turn_down
 from torchsync.agent.sync import Candidate, Syncs, SyncSettings
+from torchsync.agent.synclog import SyncLog
 from torchsync.agent.timewatch import TimeWatch
 from torchsync.core.control import Ask
 from torchsync.core.engine import Engine
@@ -57,18 +59,6 @@ PRUNED_EVERY = Millis(10 * 60 * 1000)
 
 LOOKED_AT_HOST_EVERY = Millis(15 * 1000)
 
-_PROBLEMS_LOGGED = 50
-
-_SYNC_EVENTS = {
-    SyncOutcome.APPLIED: LogEvent.SYNC_APPLIED,
-    SyncOutcome.UNCHANGED: LogEvent.SYNC_UNCHANGED,
-    SyncOutcome.REJECTED: LogEvent.SYNC_REJECTED,
-    SyncOutcome.REFUSED: LogEvent.SYNC_REFUSED,
-    SyncOutcome.UNAVAILABLE: LogEvent.SYNC_UNAVAILABLE,
-    SyncOutcome.PAUSED: LogEvent.SYNC_PAUSED,
-    SyncOutcome.FAILED: LogEvent.SYNC_FAILED,
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -100,6 +90,7 @@ class Parts:
     reloads: Reloads
     runner: Runner
     saved: Saved
+    holding: Holding
     log: Log
     uid_of: UidOf
     randomness: Callable[[], float]
@@ -118,7 +109,7 @@ class Loop:
     def __init__(self, parts: Parts, settings: Settings, blank: Snapshot) -> None:
         self._parts = parts
         self._settings = settings
-        self._controls = Controls(parts.engine, parts.syncs, parts.reloads, parts.log)
+        self._controls = Controls(parts.engine, parts.syncs, parts.reloads, parts.holding, parts.log)
         self._clock = parts.clock
         self._engine = parts.engine
         self._syncs = parts.syncs
@@ -126,6 +117,7 @@ class Loop:
         self._hooks = HookRhythm()
         self._stopping = False
         self._sync_after_reload = False
+        self._synclog = SyncLog(parts.log)
         self._next_chores = Millis(0)
         self._next_pruning = Millis(0)
         self._next_look = Millis(0)
@@ -160,8 +152,10 @@ class Loop:
             self._take_safely(event, now, mono)
         if self._hooks.is_due(mono):
             self._syncs.request()
-        self._syncs.tick(now, mono)
         self._engine.tick(now, mono)
+        self._parts.holding.expire(now, mono)
+        if paused := self._syncs.tick(now, mono):
+            self._close_sync(paused, now, mono)
         self._parts.runner.perform(self._engine.flush())
         self._controls.deliver()
         self._do_chores(now, mono)
@@ -170,7 +164,8 @@ class Loop:
     def patience(self) -> Millis:
         """How long there is nothing to do unless something happens."""
         now, mono = self._clock.now(), self._clock.monotonic()
-        waits = (LONGEST_WAIT, self._engine.next_wake(now, mono), self._syncs.next_wake(mono), self._hooks.next_wake(mono))
+        ends = (self._syncs.next_wake(mono), self._hooks.next_wake(mono), self._parts.holding.next_wake(now))
+        waits = (LONGEST_WAIT, self._engine.next_wake(now, mono), *ends)
         return min(wait for wait in waits if wait is not None)
 
     def _take_safely(self, event: object, now: Instant, mono: Millis) -> None:
@@ -186,7 +181,7 @@ class Loop:
         """A sync whose answer could not be handled is over, so that the next one can start."""
         if isinstance(event, Resolved | ResolveFailed | SyncAnswered) and self._syncs.is_under_way:
             problem = Problem(code="TS901", message="the answer of the sync could not be handled; see the log")
-            self._close_sync(self._syncs.close(SyncOutcome.FAILED, problem.message, now, (problem,)), mono)
+            self._close_sync(self._syncs.close(SyncOutcome.FAILED, problem.message, now, (problem,)), now, mono)
 
     def _take(self, event: object, now: Instant, mono: Millis) -> None:
         match event:
@@ -229,20 +224,14 @@ class Loop:
             case Resolved():
                 step: SyncResult | Candidate | None = self._syncs.resolved(event, self._engine.generation, now)
             case ResolveFailed():
-                step = self._syncs.failed(event, now)
+                step = self._syncs.failed(event, self._engine.generation, now)
             case SyncAnswered(answer=answer):
                 step = self._syncs.answered(answer, now)
         if isinstance(step, Candidate):
             step = self._swap(step, now, mono)
         if step is not None:
-            self._close_sync(step, mono)
-            self._log_problems(step, is_news=isinstance(event, SyncAnswered))
-
-    def _log_problems(self, result: SyncResult, *, is_news: bool) -> None:
-        """A verdict that is given again needs no second telling."""
-        if is_news and result.outcome in (SyncOutcome.REJECTED, SyncOutcome.REFUSED):
-            for problem in result.problems[:_PROBLEMS_LOGGED]:
-                self._log(LogEvent.COMMIT_PROBLEM, str(problem), revision=result.revision, code=problem.code)
+            self._close_sync(step, now, mono)
+            self._synclog.tell_problems(step, is_news=isinstance(event, SyncAnswered))
 
     def _swap(self, candidate: Candidate, now: Instant, mono: Millis) -> SyncResult:
         prepared = prepare(
@@ -276,11 +265,12 @@ class Loop:
             if notice not in before:
                 self._log(LogEvent.HOST_NOTICE, notice)
 
-    def _close_sync(self, result: SyncResult, mono: Millis) -> None:
+    def _close_sync(self, result: SyncResult, now: Instant, mono: Millis) -> None:
         self._syncs.schedule_next(result.finished_at, mono, self._parts.randomness())
-        self._hooks.saw(result.revision, mono)
+        self._hooks.saw(self._syncs.status.fetched if result.revision else "", mono)
+        self._parts.holding.settle(now, mono)
         self._remember_syncs()
-        self._log(_SYNC_EVENTS[result.outcome], result.sentence, revision=result.revision)
+        self._synclog.tell(result)
         if result.outcome in (SyncOutcome.APPLIED, SyncOutcome.UNCHANGED):
             self._drop_trees()
 
@@ -362,6 +352,7 @@ class Loop:
         self._parts.runner.bound_outputs(list(self._engine.runs.values()))
         self._parts.runner.retry()
         self._time.retry()
+        self._parts.holding.retry()
         if mono >= self._next_pruning:
             has_more = self._parts.runner.prune(Instant(self._engine.earliest(now, mono) - HISTORY_KEPT))
             self._next_pruning = Millis(mono + (LONGEST_WAIT if has_more else PRUNED_EVERY))
@@ -376,6 +367,7 @@ class Loop:
             facts_mismatch=generation is not None and generation.observed != self._seen,
             sync=self._syncs.status,
             generation=generation,
+            holds=self._parts.holding.holds,
             tasks=self._engine.statuses,
             runs=self._engine.runs,
             last_tick=now,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from torchsync.agent.holds import restrain
 from torchsync.agent.saved import Saved
 from torchsync.agent.swap import AnswerInvalid, HostRefuses, Prepared, close_applied, prepare, turn_down
 from torchsync.agent.sync import Candidate, Syncs
 from torchsync.core.generation import without_new_baselines
+from torchsync.core.holds import Holds, expired
 from torchsync.core.model import Generation, HostFacts
 from torchsync.core.policy import HostRules
 from torchsync.core.syncdoc import SyncResult
@@ -27,7 +29,10 @@ def sync_once(
     """
     generation = saved.load_generation()
     syncs.remember(saved.load_syncs())
-    syncs.tick(clock.now(), clock.monotonic())
+    syncs.note_in_force(generation)
+    restrain(syncs, expired(saved.load_holds() or Holds(), clock.now()))
+    if paused := syncs.tick(clock.now(), clock.monotonic()):
+        return paused
     while True:
         for event in wakeups.wait(None):
             step = _step(syncs, event, generation, clock)
@@ -43,7 +48,7 @@ def _step(syncs: Syncs, event: object, generation: Generation | None, clock: Clo
         case Resolved():
             return syncs.resolved(event, generation, clock.now())
         case ResolveFailed():
-            return syncs.failed(event, clock.now())
+            return syncs.failed(event, generation, clock.now())
         case SyncAnswered(answer=answer):
             return syncs.answered(answer, clock.now())
         case _:
@@ -54,6 +59,7 @@ def _store(syncs: Syncs, saved: Saved, verdict: Prepared | HostRefuses | AnswerI
     if not isinstance(verdict, Prepared):
         return turn_down(syncs, verdict, clock.now())
     saved.save_generation(without_new_baselines(verdict.generation))
+    syncs.note_in_force(verdict.generation)
     return close_applied(syncs, verdict, clock.now())
 
 

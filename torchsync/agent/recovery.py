@@ -24,7 +24,7 @@ from torchsync.ports import Clock
 
 
 def recover(engine: Engine, syncs: Syncs, saved: Saved, recorder: Recorder, *, clock: Clock, log: Log) -> None:
-    """The engine and the syncs are as the earlier process left them; what was found damaged has been said."""
+    """The engine and the syncs are as the earlier process left them; what was found damaged has been said. What is held is restored before."""
     now = clock.now()
     view = recorder.take_over()
     stored = saved.load_generation()
@@ -39,6 +39,7 @@ def recover(engine: Engine, syncs: Syncs, saved: Saved, recorder: Recorder, *, c
     engine.restore(generation, view, now, clock.monotonic())
     syncs.remember(saved.load_syncs())
     syncs.take_over(generation, clock.monotonic())
+    syncs.note_in_force(generation)
     for notice in saved.notices:
         log(LogEvent.STATE_SET_ASIDE, notice.message, code=notice.code)
     tasks = len(generation.tasks) if generation else 0

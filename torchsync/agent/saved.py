@@ -1,4 +1,5 @@
-"""The agent's own JSON state: `generation.json`, the one commit point of a swap, and `sync.json`, what the last syncs came to.
+"""The agent's own JSON state: `generation.json`, the one commit point of a swap, `sync.json`, what the last syncs came to, and `control.json`, what
+operators hold.
 
 A file that cannot be read is set aside and said; the next sync rebuilds the generation, and the rest begins anew.
 """
@@ -10,6 +11,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from torchsync.agent.sync import SyncMemory
+from torchsync.core.holds import Holds
 from torchsync.core.jsontext import Json, canonical
 from torchsync.core.model import Generation, Task, TaskName
 from torchsync.core.taskdoc import CODEC, generation_document, generation_from_document, task_document
@@ -20,6 +22,7 @@ from torchsync.ports import Store
 
 GENERATION = "generation.json"
 SYNC = "sync.json"
+CONTROL = "control.json"
 
 _VERSION = 1
 
@@ -27,7 +30,7 @@ Value = TypeVar("Value")
 
 
 class Saved:
-    """Reads and writes the two files through the store. `notices` holds what was found damaged."""
+    """Reads and writes these files through the store. `notices` holds what was found damaged."""
 
     def __init__(self, store: Store) -> None:
         self.notices: list[Problem] = []
@@ -53,6 +56,14 @@ class Saved:
         if content != self._written:
             self._store.write(SYNC, content)
             self._written = content
+
+    def load_holds(self) -> Holds | None:
+        """What operators hold; None when it was never written, or cannot be read."""
+        return self._load(CONTROL, "control", lambda body: CODEC.value(Holds, body, "what operators hold"))
+
+    def save_holds(self, holds: Holds) -> None:
+        """That is held, over restarts too. Raises StateUnwritable, and what was held before is."""
+        self._store.write(CONTROL, wrap("control", _VERSION, CODEC.document(holds)))
 
     def _body(self, generation: Generation) -> str:
         """The canonical text of the generation; a task that was in the last one too is not put into words again."""

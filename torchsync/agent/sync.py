@@ -14,11 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from torchsync.core.course import Course
 from torchsync.core.guard import GUARD_OF_REMOVAL
 from torchsync.core.model import Generation, HostFacts, Instant, Millis, Revision
 from torchsync.core.rhythm import first_delay, next_delay, overloaded_delay, retry_delay
 from torchsync.core.snapshot import Histogram, SyncStatus
 from torchsync.core.syncdoc import Phase, RemoteSpec, SyncAnswer, SyncOutcome, SyncRequest, SyncResult, Verdict, stamp
+from torchsync.core.syncstatus import after, sentence_of
 from torchsync.errors import Problem
 from torchsync.ports import GitSource, Resolved, ResolveFailed
 
@@ -53,6 +55,8 @@ class Judged:
     origin: str
     facts: HostFacts
     version: str
+    tip: str = ""
+    """Of a pinned revision: what the remote's ref pointed to. Whether a pin can be followed depends on it."""
 
     @property
     def is_of_guard(self) -> bool:
@@ -67,6 +71,8 @@ class SyncMemory:
     last_success: Instant = Instant(0)
     last_apply: Instant = Instant(0)
     judged: Judged | None = None
+    applied: tuple[str, ...] = ()
+    """The revisions that were in force, oldest first: where a rollback can go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,9 @@ class _UnderWay:
     started_at: Instant
     removal_allowed: bool
     revision: str = ""
+    tip: str = ""
+    pin: str = ""
+    """The pin that the sync follows, as it is written; empty when it follows the remote."""
     durations: dict[Phase, float] = field(default_factory=dict)
 
 
@@ -92,6 +101,7 @@ class Syncs:
         self.status = SyncStatus(interval=settings.interval, durations={phase: Histogram.empty(*_DURATION_BOUNDS) for phase in Phase})
         self.results: dict[int, SyncResult] = {}
         self.judged: Judged | None = None
+        self.course = Course()
         self.tree_is_whole: Callable[[str], bool] = lambda _: True
         self._source = source
         self._settings = settings
@@ -104,6 +114,7 @@ class Syncs:
         self._again = False
         self._removal_allowed = False
         self._was_overloaded = False
+        self._is_stale = False
 
     @property
     def origin(self) -> str:
@@ -121,7 +132,9 @@ class Syncs:
 
     def reconfigure(self, settings: SyncSettings) -> None:
         """The next sync follows the new settings; a verdict that could depend on the old ones is forgotten."""
-        self._settings = settings
+        before, self._settings = self.origin, settings
+        if self.origin != before:
+            self.course = replace(self.course, applied=())
         self.status = replace(self.status, interval=settings.interval)
         self.judged = None
 
@@ -130,10 +143,10 @@ class Syncs:
         self._settings = replace(self._settings, facts=facts)
 
     def take_over(self, generation: Generation | None, mono: Millis) -> None:
-        """The first sync comes at once, or, on a host that has what the configuration asks for in force already, at a place of its own: a fleet
-        that was restarted together does not ask together.
+        """The first sync comes at once, or, on a host that has what the configuration and operators ask for in force already, at a place of its own:
+        a fleet that was restarted together does not ask together.
         """
-        if generation is not None and generation.origin == self.origin:
+        if generation is not None and generation.origin == self.origin and not self.course.is_off(generation):
             self._next_at = Millis(mono + first_delay(self._settings.facts.name, self.status.interval))
 
     def bound_times(self, now: Instant) -> None:
@@ -153,12 +166,25 @@ class Syncs:
     def remember(self, memory: SyncMemory) -> None:
         """What an earlier agent process knew of its syncs is known again."""
         self.judged = memory.judged
+        self.course = replace(self.course, applied=memory.applied)
         self.status = replace(self.status, last_success=memory.last_success, last_apply=memory.last_apply)
 
     @property
     def memory(self) -> SyncMemory:
         """What a later agent process is to know."""
-        return SyncMemory(last_success=self.status.last_success, last_apply=self.status.last_apply, judged=self.judged)
+        status = self.status
+        return SyncMemory(last_success=status.last_success, last_apply=status.last_apply, judged=self.judged, applied=self.course.applied)
+
+    def follow(self, course: Course) -> None:
+        """The syncs go that way. One under way that does not fit is given up: in the next `tick` it begins again, or is over."""
+        self._is_stale = self._is_stale or (self.is_under_way and self.course.is_for_another(course))
+        self.course = course
+
+    def note_in_force(self, generation: Generation | None) -> None:
+        """A rollback can lead to what is in force now. What came from somewhere else is no way back."""
+        if generation is not None:
+            is_own = generation.origin == self.origin
+            self.course = self.course.reached(generation.revision) if is_own else replace(self.course, applied=())
 
     def request(self, *, allow_removal: bool = False) -> int:
         """A sync will be started at once, or right after the one under way, or as soon as an overloaded remote may be asked again; its ticket. With
@@ -166,10 +192,10 @@ class Syncs:
         """
         self._removal_allowed = self._removal_allowed or allow_removal
         if self._under_way is None:
-            self._next_at = self._not_before
+            self._next_at = Millis(0) if self.course.paused else self._not_before
         else:
-            self._again = True
-        return self._ticket + 1
+            self._again = self._again or not self._is_stale
+        return self._ticket + 1 - self._is_stale
 
     def held_back(self, mono: Millis) -> Millis:
         """How long the remote is not asked, whoever wants it: it said that it is asked too much."""
@@ -179,45 +205,63 @@ class Syncs:
         """How long until a sync is to be started; None while one is under way."""
         return None if self._next_at is None else Millis(max(0, self._next_at - mono))
 
-    def tick(self, now: Instant, mono: Millis) -> None:
-        """A sync that is due is under way."""
-        if self._under_way is None and self._next_at is not None and self._next_at <= mono:
+    def tick(self, now: Instant, mono: Millis) -> SyncResult | None:
+        """A sync that is due is under way; the result when it is over at once, since syncs are paused."""
+        is_new = self._under_way is None and self._next_at is not None and self._next_at <= mono
+        if not is_new and not self._is_stale:
+            return None
+        if is_new:
             self._ticket += 1
             self._next_at = None
-            self._under_way = _UnderWay(self._ticket, now, self._removal_allowed)
-            self._removal_allowed = False
-            self._was_overloaded = False
-            self.status = replace(self.status, last_attempt=now)
-            self._source.resolve(self._settings.remote)
+        else:
+            self._source.cancel()
+        is_removal_allowed = self._removal_allowed or (self._under_way is not None and self._under_way.removal_allowed)
+        self._under_way = _UnderWay(self._ticket, now, is_removal_allowed)
+        self._removal_allowed = self._is_stale = self._was_overloaded = False
+        if self.course.paused:
+            return self.close(SyncOutcome.PAUSED, self.course.paused, now)
+        self.status = replace(self.status, last_attempt=now)
+        self._source.resolve(self._settings.remote)
+        return None
 
     def resolved(self, event: Resolved, generation: Generation | None, now: Instant) -> SyncResult | None:
         """The result when the sync ends here; None when the sync process was started."""
         under_way = self._under_way
-        if under_way is None:
+        if under_way is None or self._is_stale:
             return None
-        under_way.revision = event.revision
+        under_way.tip, under_way.pin = event.revision, self.course.pinned_from(event.revision, generation)
+        under_way.revision = wanted = under_way.pin or event.revision
         under_way.durations[Phase.RESOLVE] = event.seconds
         self.status = replace(self.status, fetched=event.revision)
-        if self._is_in_force(event.revision, generation):
-            return self.close(SyncOutcome.UNCHANGED, f"{event.revision[:12]} is in force already", now)
-        judged = self._verdict_on(event.revision)
+        if self._is_in_force(wanted, generation, is_pinned=bool(under_way.pin)):
+            beside = f"; it is pinned, and the remote is at {event.revision[:12]}" if under_way.pin else ""
+            return self.close(SyncOutcome.UNCHANGED, f"{wanted[:12]} is in force already{beside}", now)
+        judged = self._verdict_on(under_way)
         if judged and not (under_way.removal_allowed and judged.is_of_guard):
-            return self.close(judged.outcome, f"{event.revision[:12]} was {judged.outcome.value} before", now, judged.problems)
-        self._source.sync(self._request_for(event, generation))
+            return self.close(judged.outcome, f"{wanted[:12]} was {judged.outcome.value} before", now, judged.problems)
+        self._source.sync(self._request_for(event, generation, under_way.pin))
         return None
 
-    def failed(self, event: ResolveFailed, now: Instant) -> SyncResult | None:
-        """The remote did not say; it is tried again."""
-        if self._under_way is None:
+    def failed(self, event: ResolveFailed, generation: Generation | None, now: Instant) -> SyncResult | None:
+        """The remote did not say; it is tried again. What operators pinned is looked for in what was fetched before."""
+        under_way = self._under_way
+        if under_way is None or self._is_stale:
             return None
-        self._under_way.durations[Phase.RESOLVE] = event.seconds
+        under_way.durations[Phase.RESOLVE] = event.seconds
         self._was_overloaded = event.overloaded
         self.status = replace(self.status, git_timeouts=self.status.git_timeouts + event.timed_out)
+        pin = self.course.pin
+        if pin and generation and generation.floor and generation.origin == self.origin and self.course.is_off(generation):
+            under_way.tip, under_way.pin, under_way.revision = generation.floor, pin.revision, pin.revision
+            if self._verdict_on(under_way) is None:
+                self._source.sync(self._request_for(Resolved(under_way.tip, "", event.seconds), generation, under_way.pin))
+                return None
+            under_way.revision = ""
         return self.close(SyncOutcome.UNAVAILABLE, event.problem.message, now, (event.problem,))
 
     def answered(self, answer: SyncAnswer, now: Instant) -> Candidate | SyncResult | None:
         """A candidate when the commit is good; else the result."""
-        if self._under_way is None:
+        if self._under_way is None or self._is_stale:
             return None
         self._was_overloaded = answer.overloaded
         self._under_way.durations.update(answer.durations)
@@ -226,8 +270,10 @@ class Syncs:
             recoveries[action] = recoveries.get(action, 0) + count
         self.status = replace(self.status, recoveries=recoveries, git_timeouts=self.status.git_timeouts + answer.git_timeouts)
         if answer.verdict is Verdict.ACCEPTED:
-            return Candidate(replace(answer, removal_allowed=answer.removal_allowed or self._under_way.removal_allowed))
-        return self.close(_OUTCOMES[answer.verdict], _sentence(answer), now, answer.problems)
+            self._under_way.revision = answer.revision
+            is_asked_for = self._under_way.removal_allowed or bool(self._under_way.pin)
+            return Candidate(replace(answer, removal_allowed=answer.removal_allowed or is_asked_for))
+        return self.close(_OUTCOMES[answer.verdict], sentence_of(self._under_way.revision, answer.problems), now, answer.problems)
 
     def close(
         self,
@@ -256,10 +302,11 @@ class Syncs:
             removed=removed,
         )
         self._under_way = None
+        self._is_stale = False
         self.results[under_way.ticket] = result
         self.results.pop(under_way.ticket - _RESULTS_KEPT, None)
-        self._judge(result)
-        self.status = _after(self.status, result)
+        self._judge(result, under_way)
+        self.status = after(self.status, result)
         return result
 
     def schedule_next(self, now: Instant, mono: Millis, randomness: float) -> None:
@@ -286,22 +333,26 @@ class Syncs:
     def _is_unavailable(self) -> bool:
         return self.status.last is not None and self.status.last.outcome in (SyncOutcome.UNAVAILABLE, SyncOutcome.FAILED)
 
-    def _is_in_force(self, revision: str, generation: Generation | None) -> bool:
+    def _is_in_force(self, revision: str, generation: Generation | None, *, is_pinned: bool) -> bool:
+        """A revision that is not the floor is no longer to be in force once it is not pinned, unless the remote may go back to it."""
+        may_stay = is_pinned or self._settings.remote.rewind_allowed
         return (
             generation is not None
-            and generation.revision == revision
+            and generation.revision.startswith(revision)
+            and (may_stay or generation.floor in ("", revision))
             and generation.observed == self._settings.facts
             and generation.origin == self.origin
             and self.tree_is_whole(generation.tree)
         )
 
-    def _verdict_on(self, revision: str) -> Judged | None:
+    def _verdict_on(self, under_way: _UnderWay) -> Judged | None:
         judged = self.judged
-        wanted = (revision, self.origin, self._settings.facts, self._version)
-        found = judged and (judged.revision, judged.origin, judged.facts, judged.version)
+        tip = under_way.tip if under_way.pin else ""
+        wanted = (under_way.revision, self.origin, self._settings.facts, self._version, tip)
+        found = judged and (judged.revision, judged.origin, judged.facts, judged.version, judged.tip)
         return judged if found == wanted else None
 
-    def _request_for(self, event: Resolved, generation: Generation | None) -> SyncRequest:
+    def _request_for(self, event: Resolved, generation: Generation | None, pin: str) -> SyncRequest:
         is_same_origin = generation is not None and generation.origin == self.origin
         return SyncRequest(
             remote=self._settings.remote,
@@ -311,51 +362,20 @@ class Syncs:
             facts=self._settings.facts,
             state=self._state,
             in_force=generation.revision if generation else "",
+            pin=pin,
             known={name: stamp(task) for name, task in generation.tasks.items()} if generation else {},
         )
 
-    def _judge(self, result: SyncResult) -> None:
+    def _judge(self, result: SyncResult, under_way: _UnderWay) -> None:
         if result.outcome in (SyncOutcome.REJECTED, SyncOutcome.REFUSED):
             self.judged = Judged(
-                revision=result.revision,
+                revision=under_way.pin or result.revision,
                 outcome=result.outcome,
                 problems=result.problems,
                 origin=self.origin,
                 facts=self._settings.facts,
                 version=self._version,
+                tip=under_way.tip if under_way.pin else "",
             )
         elif result.outcome in (SyncOutcome.APPLIED, SyncOutcome.UNCHANGED):
             self.judged = None
-
-
-def _sentence(answer: SyncAnswer) -> str:
-    first = answer.problems[0]
-    more = f" (and {len(answer.problems) - 1} more)" if len(answer.problems) > 1 else ""
-    return f"{answer.revision[:12]}: {first}{more}"
-
-
-def _after(status: SyncStatus, result: SyncResult) -> SyncStatus:
-    is_verdict = result.outcome not in (SyncOutcome.UNAVAILABLE, SyncOutcome.FAILED)
-    succeeded = result.outcome in (SyncOutcome.APPLIED, SyncOutcome.UNCHANGED)
-    turned_down = result.outcome in (SyncOutcome.REJECTED, SyncOutcome.REFUSED)
-    is_new_rejection = turned_down and (status.rejected != result.revision or status.problems != result.problems)
-    durations = dict(status.durations)
-    for phase, seconds in result.durations.items():
-        durations[phase] = durations[phase].observe(seconds)
-    rejections = dict(status.rejections)
-    for reason in {problem.reason for problem in result.problems if problem.reason} if is_new_rejection else ():
-        rejections[reason] = rejections.get(reason, 0) + 1
-    return replace(
-        status,
-        last=result,
-        last_success=result.finished_at if succeeded else status.last_success,
-        last_verdict=result.finished_at if is_verdict else status.last_verdict,
-        last_apply=result.finished_at if result.outcome is SyncOutcome.APPLIED else status.last_apply,
-        consecutive_failures=0 if succeeded else status.consecutive_failures + 1,
-        verdict_since_start=status.verdict_since_start or is_verdict,
-        rejected=result.revision if turned_down else "" if succeeded else status.rejected,
-        problems=result.problems if turned_down else () if succeeded else status.problems,
-        results={**status.results, result.outcome: status.results.get(result.outcome, 0) + 1},
-        rejections=rejections,
-        durations=durations,
-    )

@@ -31,6 +31,7 @@ from torchsync.adapters.wakeups import SelectorWakeups
 from torchsync.adapters.watch import Watcher, config_file, local_repository
 from torchsync.adapters.zonefiles import HostZoneFiles
 from torchsync.agent.config import AgentConfig, Watch, config_from_document
+from torchsync.agent.holds import Holding
 from torchsync.agent.loop import Loop, Parts, Settings
 from torchsync.agent.once import host_judge, sync_once
 from torchsync.agent.recorder import Recorder
@@ -178,7 +179,9 @@ class _Agent:
         )
         self._executor = ProcessExecutor(self._store.path, self._store.run, self._wakeups, self._clock, notice=self._cannot)
         self._saved = Saved(self._store)
-        self._loop = Loop(self._parts(path, settings.facts.name), settings, self._blank(settings))
+        self._runner = self._new_runner(settings.facts.name)
+        self._holding = Holding(self._engine, self._syncs, self._saved, self._runner.perform, self._log)
+        self._loop = Loop(self._parts(path), settings, self._blank(settings))
         self._config_watcher = Watcher(
             [config_file(path, lambda: self._wakeups.post(ConfigTouched()))],
             self._polling,
@@ -195,6 +198,7 @@ class _Agent:
         _on_signals(self._wakeups.post)
         for notice in (*self._store.notices, *self._ledger.notices):
             self._log(LogEvent.STATE_SET_ASIDE if notice.code == "TS334" else LogEvent.STATE_DEGRADED, notice.message, code=notice.code)
+        self._holding.restore(self._ledger.holds)
         recover(self._engine, self._syncs, self._saved, self._recorder, clock=self._clock, log=self._log)
         self._surfaces.open(self._wakeups.post, self._clock.monotonic())
         self._loop.run(on_ready=lambda: self._notifier.ready(_sentence(self._loop.snapshot)))
@@ -237,7 +241,16 @@ class _Agent:
     def _cannot(self, sentence: str) -> None:
         self._log(LogEvent.EXECUTOR_LIMITED, sentence)
 
-    def _parts(self, path: Path, host: str) -> Parts:
+    def _new_runner(self, host: str) -> Runner:
+        return Runner(
+            recorder=self._recorder,
+            executor=self._executor,
+            trees=str(self._store.worktrees),
+            environment=lambda run: _environment(run, host),
+            log=self._log,
+        )
+
+    def _parts(self, path: Path) -> Parts:
         return Parts(
             clock=self._clock,
             zones=HostZoneFiles(),
@@ -246,14 +259,9 @@ class _Agent:
             engine=self._engine,
             syncs=self._syncs,
             reloads=Reloads(ConfigChild(str(path), self._wakeups.post)),
-            runner=Runner(
-                recorder=self._recorder,
-                executor=self._executor,
-                trees=str(self._store.worktrees),
-                environment=lambda run: _environment(run, host),
-                log=self._log,
-            ),
+            runner=self._runner,
             saved=self._saved,
+            holding=self._holding,
             log=self._log,
             uid_of=hostfacts.Accounts().uid,
             randomness=random.random,

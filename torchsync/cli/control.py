@@ -86,9 +86,16 @@ def sync_now(client: ControlClient, *, wait: bool, allow_removal: bool = False, 
     given = client.post("/api/v1/sync", {"allow_removal": "yes"} if allow_removal else {})
     if waits := given.get("waits_ms"):
         print(f"the remote said that it is asked too much: the sync starts in {brief_duration(waits)}", file=sys.stderr)
-    if not wait:
-        return 0
-    result = _await_ticket(client, f"/api/v1/syncs/{given['ticket']}", sleep)
+    if wait:
+        return await_sync(client, given["ticket"], sleep)
+    if paused := given.get("paused"):
+        print(printable(f"paused: {paused}"))
+    return 0
+
+
+def await_sync(client: ControlClient, ticket: int, sleep: Sleep = time.sleep) -> int:
+    """The sync of the ticket is over, its sentence is on stdout and what was wrong on stderr; the exit status."""
+    result = _await_ticket(client, f"/api/v1/syncs/{ticket}", sleep)
     print(printable(f"{result['outcome']}: {result['sentence']}"))
     _print_problems(result)
     return _SYNC_STATUS.get(result["outcome"], 1)
@@ -111,7 +118,7 @@ def _client(args: Namespace) -> ControlClient:
 
 def _await_run(client: ControlClient, run_id: str, sleep: Sleep) -> int:
     try:
-        run = next(run for run in _polled(client, f"/api/v1/runs/{run_id}", sleep) if run["state"] == "finished")
+        run = next(run for run in polled(client, f"/api/v1/runs/{run_id}", sleep) if run["state"] == "finished")
     except NotFound:
         print(f"run {run_id} was withdrawn: it never began", file=sys.stderr)
         return RUN_FAILED
@@ -122,10 +129,10 @@ def _await_run(client: ControlClient, run_id: str, sleep: Sleep) -> int:
 
 
 def _await_ticket(client: ControlClient, path: str, sleep: Sleep) -> Document:
-    return next(answer for answer in _polled(client, path, sleep) if answer["done"])
+    return next(answer for answer in polled(client, path, sleep) if answer["done"])
 
 
-def _polled(client: ControlClient, path: str, sleep: Sleep) -> Iterator[Document]:
+def polled(client: ControlClient, path: str, sleep: Sleep) -> Iterator[Document]:
     """The document at `path`, again and again, less and less often."""
     pause, away = _FIRST_PAUSE, 0
     while True:

@@ -63,6 +63,7 @@ def status_lines(status: Document, tasks: list[Document], *, coloured: bool) -> 
         f"sync    {_sync_line(sync, now)}",
         f"tasks   {counts['active']} active, {counts['disabled']} disabled, {counts['paused']} paused, {others}",
     ]
+    lines += [paint(f"held    {printable(hold['sentence'])}", Tone.HELD, coloured=coloured) for hold in status["holds"]]
     if sync["rejected"]:
         head = f"newest  {sync['rejected'][:12]} is not in force:"
         lines += [paint(head, Tone.BAD, coloured=coloured), *(f"        {_problem_line(problem)}" for problem in sync["problems"])]
@@ -161,6 +162,11 @@ _HISTORY_HEAD = ("INSTANT", "TASK", "RESULT", "STARTED", "TOOK", "STATUS", "RUN"
 
 def _history_line(entry: Document) -> list[Cell]:
     run = entry["run"]
+    if hold := entry["hold"]:
+        by = f" by {hold['actor']}" if hold["actor"] else ""
+        why = f": {hold['reason']}" if hold["reason"] else ""
+        what = (f"hold {hold['act']}", Tone.HELD)
+        return [clock(entry["decided_at"]), entry["task"] or "-", what, *"----", f"{hold['sentence']}{by}{why}"]
     annulled = "annulled: the clock was ahead" if entry["annulled"] else ""
     if run is None:
         span = f"{entry['count']} instants up to {clock(entry['last'])}" if entry["count"] > 1 else ""

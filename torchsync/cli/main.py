@@ -50,6 +50,18 @@ COMMANDS: tuple[Command, ...] = (
     Command("stop", "end a run, or every run of a task", "torchsync.cli.control", "add_stop_arguments", "execute_stop"),
     Command("sync", "ask the remote now", "torchsync.cli.control", "add_sync_arguments", "execute_sync"),
     Command("reload", "read agent.yaml again", "torchsync.cli.control", "add_reload_arguments", "execute_reload"),
+    Command("pause", "hold back tasks or syncs", "torchsync.cli.holds", "add_pause_arguments", "execute_pause"),
+    Command("resume", "end a pause or a drain", "torchsync.cli.holds", "add_resume_arguments", "execute_resume"),
+    Command("drain", "empty this host: start nothing, end the daemons", "torchsync.cli.holds", "add_drain_arguments", "execute_drain"),
+    Command("pin", "stay at a commit, whatever the remote has", "torchsync.cli.holds", "add_pin_arguments", "execute_pin"),
+    Command("unpin", "follow the remote again", "torchsync.cli.holds", "add_unpin_arguments", "execute_unpin"),
+    Command(
+        "rollback",
+        "go back to the commit before, until a newer one comes",
+        "torchsync.cli.holds",
+        "add_rollback_arguments",
+        "execute_rollback",
+    ),
 )
 
 

@@ -35,7 +35,7 @@ from torchsync.adapters.statefile import read_at_most, replace_file
 from torchsync.adapters.tree import Trees
 from torchsync.core.guard import TRAILER, allows_removal
 from torchsync.core.jsontext import canonical, parse_json
-from torchsync.core.model import Task
+from torchsync.core.model import Revision, Task
 from torchsync.core.selector import selects
 from torchsync.core.syncdoc import Phase, SyncAnswer, SyncRequest, Verdict, stamp
 from torchsync.core.taskdoc import answer_document, request_from_document
@@ -89,7 +89,8 @@ class Sync:
         with self._phase(Phase.FETCH):
             self._mirror.tidy()
             self._trees.tidy()
-            repository = self._mirror.obtain(request.ref_name, request.revision)
+            known = self._mirror.at_hand(request.revision, request.pin) if request.pin else None
+            repository = known or self._mirror.obtain(request.ref_name, request.revision)
         with self._phase(Phase.READ):
             self._verdicts = stored_verdicts(read_at_most(self._verdict_file, MAX_FILE_BYTES), self._rules)
         try:
@@ -109,9 +110,11 @@ class Sync:
     def _judged_and_written(self, repository: Repository) -> SyncAnswer:
         request = self._request
         with self._phase(Phase.VERIFY):
-            self._check_floor(repository)
+            revision, raises_floor = self._pinned(repository) if request.pin else (request.revision, True)
+            if not request.pin:
+                self._check_floor(repository)
         with self._phase(Phase.READ):
-            content = repository.read(request.revision, request.remote.path, self._verdicts.known)
+            content = repository.read(revision, request.remote.path, self._verdicts.known)
         with self._phase(Phase.VALIDATE):
             found = valid_tasks(content, self._verdicts)
         with self._phase(Phase.SELECT):
@@ -124,12 +127,13 @@ class Sync:
         return self._told(
             SyncAnswer(
                 verdict=Verdict.ACCEPTED,
-                revision=request.revision,
+                revision=revision,
                 tree=content.tree,
                 facts=facts,
                 notices=tuple(found.inventory.notices(request.facts)),
                 guards=found.settings.guards,
                 removal_allowed=self._is_removal_allowed(repository),
+                raises_floor=raises_floor,
                 tasks=tasks,
                 kept=tuple(sorted(kept)),
                 not_selected=len(found.found) - len(selected),
@@ -144,6 +148,17 @@ class Sync:
         message = f"{request.revision[:12]} does not descend from {request.floor[:12]}, the newest commit accepted here"
         hint = "push a descendant of that commit, or set repository.rewind to allow"
         raise Refused("TS207", message, (Problem(code="TS207", message=message, hint=hint),))
+
+    def _pinned(self, repository: Repository) -> tuple[Revision, bool]:
+        """The revision an operator pinned, and whether it descends from the floor. Raises Refused for one that neither the history of the remote's
+        ref nor that of the floor has.
+        """
+        request = self._request
+        revision = repository.commit(request.pin)
+        ends = [request.revision, *filter(repository.commit, [request.floor] if request.floor else [])]
+        if revision is None or not any(repository.is_ancestor(revision, end) for end in ends):
+            raise _no_pin(request.pin, is_known=revision is not None)
+        return revision, not request.floor or repository.is_ancestor(request.floor, revision)
 
     def _is_removal_allowed(self, repository: Repository) -> bool:
         in_force = self._request.in_force
@@ -179,6 +194,13 @@ def valid_tasks(content: CommitContent, cache: VerdictCache | None = None) -> Ta
     if isinstance(verdict, Rejection):
         raise CommitInvalid(verdict.problems[0].code, f"the commit breaks {verdict.found} rules", verdict.problems)
     return verdict
+
+
+def _no_pin(pin: str, *, is_known: bool) -> Refused:
+    where = "is not in the history of the branch" if is_known else "is the beginning of no commit of the branch, or of several"
+    message = f"the pinned revision {pin[:12]} {where}; what is in force stays"
+    hint = "pin a commit of the branch, with all of its digits, or unpin"
+    return Refused("TS219", message, (Problem(code="TS219", message=message, hint=hint),))
 
 
 class _CacheUnfit(Exception):

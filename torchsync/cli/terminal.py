@@ -17,6 +17,7 @@ class Tone(Enum):
     PLAIN = ""
     GOOD = "\x1b[32m"
     BAD = "\x1b[31m"
+    HELD = "\x1b[33m"
     FAINT = "\x1b[2m"
     HEAD = "\x1b[1m"
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from torchsync.core.model import CronTiming, Instant, SkipReason, Task
 
 
-def decide(task: Task, timing: CronTiming, due: Instant, running: int, now: Instant) -> SkipReason | None:
-    """Why a fire that was due at `due` is skipped while `running` copies of its task run; None when it is admitted."""
+def decide(task: Task, timing: CronTiming, due: Instant, running: int, now: Instant, *, is_paused: bool = False) -> SkipReason | None:
+    """Why a fire that was due at `due` is skipped while `running` copies of its task run; None when it is admitted. `is_paused`: an operator
+    holds the task back.
+    """
+    if is_paused:
+        return SkipReason.PAUSED
     if is_missed(timing, due, now):
         return SkipReason.MISSED
     if is_full(task, running):

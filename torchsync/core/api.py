@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from torchsync.codes import CODES
 from torchsync.core.entries import HistoryRow
+from torchsync.core.holds import Held, Hold, HoldChange, Holds, HoldScope, change_sentence, sentence
 from torchsync.core.instants import brief_duration, rfc3339
 from torchsync.core.metrictable import state_of
 from torchsync.core.model import CronTiming, Instant, Millis, ProgramCommand, Run, ShellCommand, Task
@@ -40,6 +41,8 @@ def why_not_ready(snapshot: Snapshot, now: Instant) -> str:
         return why
     if snapshot.generation is None:
         return "no generation is in force yet"
+    if snapshot.holds.sync or snapshot.holds.pin:
+        return ""  # Operators want it to stay as it is.
     if not sync.verdict_since_start:
         return "no sync has reached the remote since the agent started"
     allowed = Millis(max(10 * sync.interval, VERDICT_FRESH_AT_LEAST))
@@ -66,6 +69,7 @@ def status_document(snapshot: Snapshot, *, full: bool) -> Document:
         "generation": None,
         "tasks": _task_counts(snapshot),
         "runs_in_progress": len(snapshot.runs),
+        "holds": [_hold(snapshot.holds, what, hold, full=full) for what, hold in snapshot.holds],
         "sync": _sync(snapshot.sync, full=full),
         "state_degraded": snapshot.state_degraded,
         "config_reload_ok": snapshot.config_reload_ok,
@@ -138,6 +142,22 @@ def output_path(run: str) -> str:
 
 def _instant(instant: Instant | None) -> str | None:
     return rfc3339(instant) if instant else None
+
+
+def _hold(holds: Holds, what: Held, hold: Hold, *, full: bool) -> Document:
+    """In public without who and why."""
+    pin = holds.pin if what.scope in (HoldScope.PIN, HoldScope.ROLLBACK) else None
+    document: Document = {
+        "scope": what.scope.value,
+        "task": what.task or None,
+        "since": rfc3339(hold.since),
+        "until": _instant(hold.until),
+        "revision": pin.revision if pin else None,
+        "passed_over": list(pin.passed_over) if pin else [],
+    }
+    if full:
+        document |= {"actor": hold.actor, "reason": hold.reason, "sentence": sentence(holds, what, hold)}
+    return document
 
 
 def _task_counts(snapshot: Snapshot) -> Document:
@@ -257,7 +277,7 @@ def _baseline(baseline: Instant | None, *, full: bool) -> Document:
 
 def _history_row(row: HistoryRow) -> Document:
     return {
-        "task": row.task,
+        "task": row.task or None,
         "first": _instant(row.first),
         "last": _instant(row.last),
         "count": row.count,
@@ -265,4 +285,17 @@ def _history_row(row: HistoryRow) -> Document:
         "reason": row.reason.value if row.reason else None,
         "annulled": row.annulled,
         "run": run_document(row.run, full=True) if row.run else None,
+        "hold": _hold_change(row.hold) if row.hold else None,
+    }
+
+
+def _hold_change(change: HoldChange) -> Document:
+    return {
+        "act": change.act.value,
+        "scope": change.what.scope.value,
+        "actor": change.actor,
+        "reason": change.reason,
+        "until": _instant(change.until),
+        "revision": change.revision or None,
+        "sentence": change_sentence(change),
     }

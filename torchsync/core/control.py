@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from torchsync.core.holds import Held
 from torchsync.core.model import RunId, TaskName
 from torchsync.core.syncdoc import SyncResult
 from torchsync.errors import Problem
@@ -66,7 +67,59 @@ class ReloadProgress:
     ticket: int
 
 
-Request = RunTask | StopRuns | SyncNow | SyncProgress | Reload | ReloadProgress
+# What operators hold. `reason` may be empty, and so may `until`, a length of time or a time with zone: until it is lifted.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseTasks:
+    """Hold these back: syncs, all tasks, or tasks by name. Answered by `held`, `not_found`, `bad_request` or a failure to write."""
+
+    what: tuple[Held, ...]
+    actor: str
+    reason: str = ""
+    until: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainHost:
+    """Start nothing any more and end the daemons; with `stops_runs` every run. Answered as `PauseTasks`."""
+
+    actor: str
+    reason: str = ""
+    until: str = ""
+    stops_runs: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinRevision:
+    """Go for the commit whose id begins like this, instead of the remote's. Answered as `PauseTasks`, with the ticket of a sync."""
+
+    revision: str
+    actor: str
+    reason: str = ""
+    until: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """Go back to what was in force before, until something newer is. Answered as `PinRevision`, or by `conflict`."""
+
+    actor: str
+    reason: str = ""
+    until: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiftHold:
+    """Hold these no longer. Answered as `PauseTasks`, or by `conflict` when one of them is not held."""
+
+    what: tuple[Held, ...]
+    actor: str
+
+
+HoldRequest = PauseTasks | DrainHost | PinRevision | Rollback | LiftHold
+
+Request = RunTask | StopRuns | SyncNow | SyncProgress | Reload | ReloadProgress | HoldRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +157,19 @@ def runs_stopping(runs: Sequence[RunId]) -> Answer:
     return Answer(202, {"runs": list(runs)})
 
 
-def ticket_given(ticket: int, waits: int = 0) -> Answer:
-    """What was asked for is begun, or will be after `waits` milliseconds."""
-    return Answer(202, {"ticket": ticket, **({"waits_ms": waits} if waits else {})})
+def ticket_given(ticket: int, waits: int = 0, paused: str = "") -> Answer:
+    """What was asked for is begun, or will be after `waits` milliseconds; `paused` says why nothing will come of it, if so."""
+    given: dict[str, object] = {"ticket": ticket}
+    if waits:
+        given["waits_ms"] = waits
+    if paused:
+        given["paused"] = paused
+    return Answer(202, given)
+
+
+def held(sentences: Sequence[str], ticket: int = 0) -> Answer:
+    """What was asked is so and durable, and this is what happened. The ticket is that of the sync that follows, if one does."""
+    return Answer(200, {"sentences": list(sentences), "ticket": ticket or None})
 
 
 def pending(ticket: int) -> Answer:
@@ -137,6 +200,11 @@ def reload_done(ticket: int, problems: Sequence[Problem]) -> Answer:
 def failure(status: int, code: str, message: str) -> Answer:
     """The shape of every error of the API; `code` is one of `codes.CODES`."""
     return Answer(status, {"error": {"code": code, "message": message}})
+
+
+def bad_request(message: str) -> Answer:
+    """A word of the request is not of the form it must have."""
+    return failure(400, "TS357", message)
 
 
 def not_found(message: str) -> Answer:

@@ -20,8 +20,9 @@ from torchsync.core import admission, records
 from torchsync.core.clockwatch import Sighting
 from torchsync.core.daemons import Daemons
 from torchsync.core.diff import Diff
-from torchsync.core.effects import Adopt, Outbox, ToldAdoption, ToldSkip, Turn
-from torchsync.core.entries import Skip
+from torchsync.core.effects import Adopt, Outbox, ToldAdoption, Turn
+from torchsync.core.entries import PutHold
+from torchsync.core.holds import HOST, Holds, sentence
 from torchsync.core.ledgerview import LedgerView
 from torchsync.core.model import (
     CronTiming,
@@ -42,6 +43,7 @@ from torchsync.core.model import (
 from torchsync.core.policy import HostPolicy, effective_user
 from torchsync.core.recordbook import Recordbook
 from torchsync.core.roster import Roster
+from torchsync.core.skips import Skips
 from torchsync.core.snapshot import Histogram, TaskStatus
 from torchsync.core.timekeeper import Timekeeper
 from torchsync.core.timetable import Fire, Timetable, by_task, is_startup
@@ -58,6 +60,7 @@ class Engine:
     def __init__(self, *, boot_id: str, policy: HostPolicy, new_run_id: Callable[[Instant], RunId]) -> None:
         self.policy = policy
         self.generation: Generation | None = None
+        self.holds = Holds()
         self.lag = Histogram.empty(*LAG_BOUNDS)
         self.runs_adopted = 0
         self.runs_lost = 0
@@ -70,7 +73,7 @@ class Engine:
         self._daemons = Daemons()
         self._timetable = Timetable()
         self._statuses: dict[TaskName, TaskStatus] = {}
-        self._tails: dict[TaskName, SkipReason] = {}
+        self._skips = Skips(self._outbox, self._book, self._keeper)
         self._adopting: set[RunId] = set()
 
     # What the loop reads.
@@ -105,8 +108,9 @@ class Engine:
     # What happened.
 
     def restore(self, generation: Generation | None, view: LedgerView, now: Instant, mono: Millis) -> None:
-        """The engine is where an earlier agent process left off; the executor is asked about every open run."""
+        """The engine is where an earlier agent process left off; the executor is asked about every open run. `holds` are those of then."""
         runs = view.runs
+        self._outbox.write(*map(PutHold, self.holds.changes))
         self._keeper.restore(view.clock, view.tagged.values())
         self._book.restore(view.records, generation.tasks if generation else (), self._keeper.earliest(now, mono))
         taken = tuple(self._roster.take_up(run) for run in runs)
@@ -118,6 +122,7 @@ class Engine:
         for task in generation.tasks.values():
             self._install(task, now)
         self._stop_outdated(runs, now, mono)
+        self._stop_drained(now, mono)
         self._tend_daemons(generation.tasks, now)
 
     def see_clock(self, now: Instant, mono: Millis, *, is_synchronised: bool) -> Sighting:
@@ -126,7 +131,7 @@ class Engine:
         """
         sighting = self._keeper.see(now, mono, is_synchronised=is_synchronised)
         if sighting.opened or sighting.returned or sighting.expired:
-            self._tails.clear()
+            self._skips.close_all()
         if sighting.returned or sighting.impossible:
             self.generation = self._keeper.correct(sighting, self.generation, now)
             self.rezone(now)
@@ -138,9 +143,7 @@ class Engine:
 
     def apply(self, generation: Generation, found: Diff, now: Instant, mono: Millis) -> None:
         """`generation`, which is durable, is in force; no run in flight is touched but the daemons that changed or went."""
-        self.tick(now, mono)
-        while not self._keeper.is_held and (due := self._timetable.next_due()) is not None and due <= now:
-            self.tick(now, mono)
+        self.catch_up(now, mono)
         self.generation = generation
         for name in found.removed:
             self._remove(name, now, mono)
@@ -155,6 +158,27 @@ class Engine:
             self._install(generation.tasks[name], now)
             self._book.touch(name, is_changed=True)
         self._tend_daemons(new, now)
+
+    def hold(self, holds: Holds, now: Instant, mono: Millis) -> None:
+        """That is held from now on; what was due before has been decided, by `catch_up`. A drain ends the daemons."""
+        self._outbox.write(*map(PutHold, holds.told_since(self.holds)))
+        self.holds = holds
+        self._stop_drained(now, mono)
+        tasks = self.generation.tasks if self.generation else {}
+        for name in tasks:
+            self._book.touch(name, is_changed=False)
+        self._tend_daemons(tasks, now)
+
+    def catch_up(self, now: Instant, mono: Millis) -> None:
+        """Everything that is due is decided, unless the clock cannot be believed."""
+        self.tick(now, mono)
+        while not self._keeper.is_held and not self.is_settled(now):
+            self.tick(now, mono)
+
+    def is_settled(self, now: Instant) -> bool:
+        """Everything that is due by now is decided, and the clock that says so can be believed."""
+        due = self._timetable.next_due()
+        return not self._keeper.is_held and (due is None or due > now)
 
     def tick(self, now: Instant, mono: Millis) -> None:
         """Everything that is due at `now` is decided, and every timer that ran out has had its effect."""
@@ -208,6 +232,8 @@ class Engine:
             return f"this host has no task {name!r}"
         if task.is_daemon:
             return f"{name!r} is a daemon and is kept running anyway"
+        if self.holds.drain:
+            return f"nothing is started: {sentence(self.holds, HOST, self.holds.drain)}"
         if admission.is_full(task, self._roster.count(name)):
             return f"{self._roster.count(name)} of {task.max_running} copies of {name!r} are running already"
         return self._admit(task, Trigger.MANUAL, now, actor=actor)
@@ -225,41 +251,25 @@ class Engine:
     def _decide(self, name: TaskName, fires: list[Fire], now: Instant) -> None:
         task = self.generation.tasks.get(name) if self.generation else None
         if task is None or not task.enabled or not isinstance(task.timing, CronTiming):
-            self._skip(name, SkipReason.REMOVED, fires, now)
+            self._skips.write(name, [(SkipReason.REMOVED, fires)], self.generation, now)
             return
         spans: list[tuple[SkipReason, list[Fire]]] = []
         for fire in fires:
             if self._keeper.covers(name, fire.instant):
-                self._write_spans(name, spans, now)
-                spans = []
+                self._skips.write(name, spans, self.generation, now)
                 self._book.update(records.decided(self._book.get(name, now), fire.instant))
                 continue
-            reason = admission.decide(task, task.timing, fire.due, self._roster.count(name), now)
+            is_paused = self.holds.pauses(name, fire.due)
+            reason = admission.decide(task, task.timing, fire.due, self._roster.count(name), now, is_paused=is_paused)
             if reason is None:
-                self._write_spans(name, spans, now)
-                spans = []
+                self._skips.write(name, spans, self.generation, now)
                 self._admit(task, Trigger.STARTUP if is_startup(task.timing) else Trigger.SCHEDULE, now, fire=fire)
             elif spans and spans[-1][0] is reason:
                 spans[-1][1].append(fire)
             else:
                 spans.append((reason, [fire]))
-        self._write_spans(name, spans, now)
+        self._skips.write(name, spans, self.generation, now)
         self._keeper.pass_mark(name, self._book.get(name, now).decided_through)
-
-    def _write_spans(self, name: TaskName, spans: list[tuple[SkipReason, list[Fire]]], now: Instant) -> None:
-        for reason, fires in spans:
-            self._skip(name, reason, fires, now)
-
-    def _skip(self, name: TaskName, reason: SkipReason, fires: list[Fire], now: Instant) -> None:
-        first, last, count = fires[0].instant, fires[-1].instant, len(fires)
-        jump = self._keeper.jump_for(self.generation, name, first)
-        # In a jump an entry is annulled whole or stays: only what is annulled in any case may grow.
-        extends = self._tails.get(name) is reason and (not jump or reason is SkipReason.MISSED)
-        self._outbox.write(Skip(task=name, reason=reason, first=first, last=last, count=count, decided_at=now, extends=extends, jump=jump))
-        self._keeper.note(name, first, last, jump, reason)
-        self._outbox.do(ToldSkip(name, reason, count))
-        self._tails[name] = reason
-        self._book.update(records.skipped(self._book.get(name, now), reason, last, count))
 
     def _admit(self, task: Task, trigger: Trigger, now: Instant, *, fire: Fire | None = None, copy: int = 0, actor: str = "") -> Run:
         generation = self.generation
@@ -283,7 +293,7 @@ class Engine:
         self._roster.admit(run, jump)
         if fire:
             self._keeper.note(task.name, fire.instant, fire.instant, jump)
-            self._tails.pop(task.name, None)
+            self._skips.close(task.name)
             self._book.update(records.decided(self._book.get(task.name, now), fire.instant))
         self._book.touch(task.name, is_changed=False)
         return run
@@ -332,7 +342,7 @@ class Engine:
     def _remove(self, name: TaskName, now: Instant, mono: Millis) -> None:
         self._timetable.drop(name)
         self._daemons.forget(name)
-        self._tails.pop(name, None)
+        self._skips.close(name)
         self._stop_daemons(name, StopCause.REMOVED, now, mono)
         self._book.update(replace(self._book.get(name, now), last_seen=now))
 
@@ -340,6 +350,13 @@ class Engine:
         for run in self._roster.of(name):
             if run.task.is_daemon:
                 self._roster.stop(run.id, cause, now, mono)
+
+    def _stop_drained(self, now: Instant, mono: Millis) -> None:
+        """A drained host becomes empty: daemons do not end by themselves."""
+        drain = self.holds.drain
+        for run in self._roster.runs.values() if drain else ():
+            if run.stop_cause is None and drain and (run.task.is_daemon or drain.stops_runs):
+                self._roster.stop(run.id, StopCause.OPERATOR, now, mono)
 
     def _stop_outdated(self, runs: Sequence[Run], now: Instant, mono: Millis) -> None:
         """A crash may have come between a swap and the end of the daemons it was to stop."""
@@ -353,7 +370,7 @@ class Engine:
         tasks = self.generation.tasks if self.generation else {}
         for name in names:
             task = tasks.get(name)
-            if task is None or not task.is_daemon or not task.enabled:
+            if task is None or not task.is_daemon or not task.enabled or self.holds.pauses(name):
                 continue
             for copy in self._daemons.missing(task, self._roster.of(name)):
                 self._admit(task, Trigger.DAEMON, now, copy=copy)
@@ -375,4 +392,5 @@ class Engine:
             next_due=self._timetable.next_of(name),
             running=tuple(run.id for run in runs),
             running_since=min(starts, default=None),
+            paused=self.holds.pauses(name),
         )

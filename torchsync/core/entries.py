@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torchsync.core.clockwatch import ClockState
+from torchsync.core.holds import HoldChange
 from torchsync.core.model import Instant, Millis, Outcome, Run, RunId, SkipReason, StopCause, TaskName, TaskRecord
 
 
@@ -130,7 +131,15 @@ class PutClock:
 ClockOp = Annul | Settle | Rewind | TurnBack | PutClock
 """What jumps of the clock lead to."""
 
-LedgerOp = Admit | Skip | Intend | Finish | Withdraw | PutRecord | DropRecord | ClockOp
+
+@dataclass(frozen=True, slots=True)
+class PutHold:
+    """That happened to a hold of operators. One whose number the ledger has already is there, and nothing is done."""
+
+    change: HoldChange
+
+
+LedgerOp = Admit | Skip | Intend | Finish | Withdraw | PutRecord | DropRecord | PutHold | ClockOp
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +169,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryRow:
-    """One line of the history: a run, or a span of instants that did not run.
+    """One line of the history: a run, a span of instants that did not run, or what happened to a hold.
 
+    For a hold, `hold` says it, `task` is empty unless it is about one, and there is no instant.
     For a run `first` and `last` are its instant (None when it has none) and `count` is 1; for a skip `run` is None and `reason` says why.
     `annulled`: a jump of the clock caused it, and it covers nothing any more.
     """
@@ -174,6 +184,7 @@ class HistoryRow:
     run: Run | None = None
     reason: SkipReason | None = None
     annulled: bool = False
+    hold: HoldChange | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

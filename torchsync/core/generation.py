@@ -48,7 +48,7 @@ def succeed(
         applied_at=now,
         not_selected=answer.not_selected,
         origin=origin,
-        floor=answer.revision,
+        floor=answer.revision if answer.raises_floor or old is None else old.floor,
         observed=observed,
         notices=answer.notices,
         guards=answer.guards,

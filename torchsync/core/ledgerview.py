@@ -17,6 +17,7 @@ from torchsync.core.entries import (
     Intend,
     LedgerOp,
     PutClock,
+    PutHold,
     PutRecord,
     Rewind,
     Settle,
@@ -86,8 +87,8 @@ def _apply(runs: dict[RunId, Run], records: dict[TaskName, TaskRecord], operatio
             records.pop(task, None)
         case Annul() | Settle() | Rewind() | TurnBack() | PutClock():
             _apply_clock(runs, records, operation)
-        case Skip():
-            pass  # What it covers is known by the record that comes with it.
+        case Skip() | PutHold():
+            pass  # What a skip covers is known by the record that comes with it; what is held is in control.json.
         case _:
             assert_never(operation)
 

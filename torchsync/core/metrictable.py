@@ -14,6 +14,7 @@ from enum import Enum
 from typing import TypeVar
 
 from torchsync.codes import Reason
+from torchsync.core.holds import PAUSES
 from torchsync.core.model import CronTiming, Instant, Outcome, SkipReason
 from torchsync.core.snapshot import ClockDirection, Histogram, Snapshot, TaskChange, TaskStatus
 from torchsync.core.syncdoc import Phase, RecoveryAction, SyncOutcome
@@ -134,11 +135,9 @@ def _tasks(snapshot: Snapshot) -> Iterable[Sample]:
     return [((state,), count) for state, count in counts.items()]
 
 
-_PAUSE_SCOPES = ("sync", "all", "task", "drain")
-
-
-def _paused(_: Snapshot) -> Iterable[Sample]:
-    return [((scope,), 0) for scope in _PAUSE_SCOPES]
+def _paused(snapshot: Snapshot) -> Iterable[Sample]:
+    held = {what.scope for what, _ in snapshot.holds}
+    return [((scope.value,), int(scope in held)) for scope in PAUSES]
 
 
 def _task_info(snapshot: Snapshot) -> Iterable[Sample]:
@@ -197,7 +196,7 @@ _SYNCS = (
     _gauge("sync_interval_seconds", "The configured interval between syncs.", _one(lambda s: s.sync.interval / 1000)),
     _gauge(
         "sync_consecutive_failures",
-        "Syncs in a row that ended neither applied nor unchanged.",
+        "Syncs in a row that ended neither applied nor unchanged; paused ones do not count.",
         _one(lambda s: s.sync.consecutive_failures),
     ),
     _gauge(
@@ -214,8 +213,14 @@ _SYNCS = (
         ("reason",),
         _values(Reason),
     ),
-    _gauge("paused", "1 while operators hold this back.", _paused, ("scope",), _PAUSE_SCOPES),
-    _gauge("pinned", "1 while an operator pins a revision.", _one(lambda snapshot: int(snapshot.facts_mismatch))),
+    _gauge(
+        "paused",
+        "1 while operators hold this back: syncs, all tasks, at least one task by its name, the host.",
+        _paused,
+        ("scope",),
+        tuple(scope.value for scope in PAUSES),
+    ),
+    _gauge("pinned", "1 while an operator pins a revision; a rollback pins one, too.", _one(lambda s: int(s.holds.pin is not None))),
 )
 
 _SCHEDULER = (
@@ -246,7 +251,7 @@ _SCHEDULER = (
     ),
     _counter("git_timeouts_total", "Git processes ended at their deadline.", _one(lambda s: s.sync.git_timeouts)),
     _gauge("state_degraded", "1 while the state cannot be written.", _one(lambda s: int(s.state_degraded))),
-    _gauge("host_facts_mismatch", "1 while the facts of the host differ from those in force.", _one(lambda _: 0)),
+    _gauge("host_facts_mismatch", "1 while the facts of the host differ from those in force.", _one(lambda s: int(s.facts_mismatch))),
     _gauge("config_last_reload_successful", "0 while the newest agent.yaml is refused.", _one(lambda s: int(s.config_reload_ok))),
 )
 
@@ -275,7 +280,9 @@ _TASKS = (
     _task_gauge("task_running_since_timestamp_seconds", "When the oldest of them began; 0 is none.", lambda t: _seconds(t.running_since)),
     _task_gauge("task_max_success_age_seconds", "How old the last success may be; 0 is off.", lambda _: 0, compact=True),
     _task_gauge("task_timeout_seconds", "The timeout of a run; 0 is none.", _timeout),
-    _task_gauge("task_paused", "1 while an operator pauses the task.", lambda t: int(t.paused)),
+    _task_gauge(
+        "task_paused", "1 while operators hold the task back: by its name, with all tasks, or with the host.", lambda t: int(t.paused)
+    ),
     Metric(
         "task_runs_total",
         Kind.COUNTER,

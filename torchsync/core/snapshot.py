@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from torchsync.codes import Reason
+from torchsync.core.holds import Holds
 from torchsync.core.model import Generation, HostFacts, Instant, Millis, Run, RunId, Task, TaskName, TaskRecord
 from torchsync.core.syncdoc import Phase, RecoveryAction, SyncOutcome, SyncResult
 from torchsync.errors import Problem
@@ -98,6 +99,7 @@ class Snapshot:
     executor: str
     sync: SyncStatus
     generation: Generation | None = None
+    holds: Holds = Holds()
     tasks: Mapping[TaskName, TaskStatus] = field(default_factory=dict)
     runs: Mapping[RunId, Run] = field(default_factory=dict)
     last_tick: Instant = Instant(0)

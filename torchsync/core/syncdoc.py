@@ -86,6 +86,8 @@ class SyncRequest:
     in_force: str = ""
     """The revision in force, or empty."""
     known: Mapping[TaskName, str] = field(default_factory=dict)
+    pin: str = ""
+    """The revision to judge in place of `revision`, by its first digits, when an operator pins one: in its history, or in that of the floor."""
 
 
 class Placed(Protocol):
@@ -131,6 +133,8 @@ class SyncAnswer:
     notices: tuple[str, ...] = ()
     guards: Guards = Guards()
     removal_allowed: bool = False
+    raises_floor: bool = True
+    """The revision is the floor from now on; a pinned one that does not descend from the floor never is."""
     tasks: tuple[Task, ...] = ()
     kept: tuple[TaskName, ...] = ()
     not_selected: int = 0
@@ -152,7 +156,7 @@ class SyncResult:
     started_at: Instant
     finished_at: Instant
     revision: str = ""
-    """What the remote's ref pointed to; empty when the remote did not say."""
+    """What the sync went for: what the remote's ref pointed to, or what is pinned; empty when the remote did not say."""
     problems: tuple[Problem, ...] = ()
     durations: Mapping[Phase, float] = field(default_factory=dict)
     added: int = 0

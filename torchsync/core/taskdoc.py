@@ -20,6 +20,7 @@ from torchsync.core.entries import (
     Finish,
     Intend,
     PutClock,
+    PutHold,
     PutRecord,
     Rewind,
     Settle,
@@ -73,6 +74,7 @@ CODEC = Codec(
         Rewind: "rewind",
         TurnBack: "turn_back",
         PutClock: "put_clock",
+        PutHold: "put_hold",
     },
     shapes={
         TaskName: TASK_NAME,

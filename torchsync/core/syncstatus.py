@@ -1,0 +1,45 @@
+"""What one sync after another comes to: counts, times, and what is wrong with the newest commit. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from torchsync.core.snapshot import SyncStatus
+from torchsync.core.syncdoc import SyncOutcome, SyncResult
+from torchsync.errors import Problem
+
+
+def sentence_of(revision: str, problems: Sequence[Problem]) -> str:
+    """What is wrong with the revision: the first problem, and how many more there are."""
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{revision[:12]}: {problems[0]}{more}"
+
+
+def after(status: SyncStatus, result: SyncResult) -> SyncStatus:
+    """The status with one more result in it. A sync that was paused is no attempt: it reached nobody, and nothing failed."""
+    is_verdict = result.outcome not in (SyncOutcome.UNAVAILABLE, SyncOutcome.FAILED, SyncOutcome.PAUSED)
+    failures = status.consecutive_failures if result.outcome is SyncOutcome.PAUSED else status.consecutive_failures + 1
+    succeeded = result.outcome in (SyncOutcome.APPLIED, SyncOutcome.UNCHANGED)
+    turned_down = result.outcome in (SyncOutcome.REJECTED, SyncOutcome.REFUSED)
+    is_new_rejection = turned_down and (status.rejected != result.revision or status.problems != result.problems)
+    durations = dict(status.durations)
+    for phase, seconds in result.durations.items():
+        durations[phase] = durations[phase].observe(seconds)
+    rejections = dict(status.rejections)
+    for reason in {problem.reason for problem in result.problems if problem.reason} if is_new_rejection else ():
+        rejections[reason] = rejections.get(reason, 0) + 1
+    return replace(
+        status,
+        last=result,
+        last_success=result.finished_at if succeeded else status.last_success,
+        last_verdict=result.finished_at if is_verdict else status.last_verdict,
+        last_apply=result.finished_at if result.outcome is SyncOutcome.APPLIED else status.last_apply,
+        consecutive_failures=0 if succeeded else failures,
+        verdict_since_start=status.verdict_since_start or is_verdict,
+        rejected=result.revision if turned_down else "" if succeeded else status.rejected,
+        problems=result.problems if turned_down else () if succeeded else status.problems,
+        results={**status.results, result.outcome: status.results.get(result.outcome, 0) + 1},
+        rejections=rejections,
+        durations=durations,
+    )
