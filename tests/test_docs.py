@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from torchsync.cli.main import build_parser
 from torchsync.core.taskfile import TaskFileReader
 
 ROOT = Path(__file__).parent.parent
@@ -55,6 +57,18 @@ def test_a_task_file_in_the_documentation_is_valid(text: str) -> None:
     drafts, problems = TaskFileReader(json.loads(SCHEMA.read_text())).read("tasks/example.yaml", text.encode())
     assert not problems, "\n".join(map(str, problems))
     assert drafts
+
+
+OPERATORS = ("pause-and-drain.md", "rollback.md")
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_the_commands_of_operators_are_ones_the_program_has(name: str) -> None:
+    blocks = [block[2] for block in FENCE.finditer((ROOT / "docs/how-to" / name).read_text()) if block[1] == "console"]
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("torchsync ")]
+    assert lines
+    for line in lines:
+        build_parser(every=True).parse_args(shlex.split(line)[1:])
 
 
 @pytest.mark.parametrize("text", agent_configurations())
