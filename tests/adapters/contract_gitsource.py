@@ -173,6 +173,36 @@ def test_a_sync_without_a_remote_is_unavailable(world: World) -> None:
     assert answer.problems
 
 
+def pinned(world: World, revision: Revision, pin: str, floor: str = "") -> SyncAnswer:
+    world.source.sync(replace(request(world, revision, floor=floor), pin=pin))
+    event = world.next_event()
+    assert isinstance(event, SyncAnswered)
+    return event.answer
+
+
+def test_a_pinned_commit_is_judged_in_place_of_the_tip_and_the_floor_is_told_to_stay(world: World) -> None:
+    first, second, third = world.push("one"), world.push("one", "two"), world.push("three")
+    answer = pinned(world, third, second[:12], floor=third)
+    assert (answer.verdict, answer.revision, answer.raises_floor) == (Verdict.ACCEPTED, second, False)
+    assert {task.name for task in answer.tasks} == {"one", "two"}
+    assert pinned(world, third, second, floor=first).raises_floor
+    assert synced(world, third, floor=first).raises_floor
+
+
+def test_a_pin_that_leads_nowhere_is_refused(world: World) -> None:
+    tip = world.push("one")
+    for pin in ("deadbeef", "0" * 40):
+        answer = pinned(world, tip, pin)
+        assert (answer.verdict, answer.revision, [problem.code for problem in answer.problems]) == (Verdict.REFUSED, tip, ["TS219"])
+
+
+def test_a_pin_that_was_fetched_before_needs_no_remote(world: World) -> None:
+    first, second = world.push("one"), world.push("two")
+    assert synced(world, second).verdict is Verdict.ACCEPTED
+    world.break_remote()
+    assert pinned(world, second, first, floor=second).revision == first
+
+
 def test_nothing_is_posted_for_what_was_cancelled(world: World) -> None:
     revision = world.push("one")
     world.hold()

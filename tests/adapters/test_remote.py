@@ -294,6 +294,24 @@ def test_a_sync_process_that_dies_or_lies_fails_the_sync(real: RealWorld, tmp_pa
     assert says in answer.problems[0].message
 
 
+def test_a_sync_process_that_accepts_the_tip_in_place_of_the_pin_is_not_believed(real: RealWorld, tmp_path: Path) -> None:
+    from torchsync.core.jsontext import canonical
+    from torchsync.core.taskdoc import answer_document
+
+    first, tip = real.push("one"), real.push("two")
+    (tmp_path / "answer").write_text(canonical(answer_document(synced(real, tip))))
+    liar = tmp_path / "python"
+    liar.write_text(f"#!/bin/sh\ncat {tmp_path}/answer\n")
+    liar.chmod(0o755)
+    real.source = RemoteGit(real.state, real.wakeups, SystemClock(), python=str(liar))
+    assert synced(real, tip).verdict is Verdict.ACCEPTED
+    real.source.sync(replace(request(real, tip), pin=first))
+    event = real.next_event()
+    assert isinstance(event, SyncAnswered)
+    assert event.answer.verdict is Verdict.FAILED
+    assert f"is about {tip[:12]}" in event.answer.problems[0].message
+
+
 def test_after_kills_at_random_moments_the_next_sync_works(real: RealWorld) -> None:
     draw = random.Random(20261123)
     for number in range(8):
