@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from tests.builders import busy_snapshot, daemon, snapshot, task, task_status
+from tests.builders import NOON, busy_snapshot, daemon, snapshot, task, task_status
+from torchsync.core.holds import EVERY_TASK, HOST, SYNCS, Hold, Holds, held_task, placed
 from torchsync.core.metrictable import TABLE, Kind, PerTask, Scope, rows
 from torchsync.core.snapshot import Histogram
 
@@ -72,3 +73,15 @@ def test_compact_mode_keeps_what_alerts_need_and_off_keeps_nothing_of_tasks():
         "task_max_success_age_seconds",
     }
     assert not [row for row in rows(PerTask.OFF) if row.scope is Scope.TASK]
+
+
+@pytest.mark.parametrize("what", [SYNCS, EVERY_TASK, HOST, held_task("gone")])
+def test_whatever_is_held_shows_in_its_scope_alone(what):
+    shown = samples("paused", snapshot(holds=placed(Holds(), what, Hold(actor="alice", since=NOON))))
+    assert shown == {(scope,): int(scope == what.scope.value) for scope in ("sync", "all", "task", "drain")}
+    assert samples("pinned", snapshot(holds=placed(Holds(), what, Hold(actor="alice", since=NOON)))) == {(): 0}
+
+
+def test_a_mismatch_of_facts_is_no_pin():
+    assert samples("host_facts_mismatch", snapshot(facts_mismatch=True)) == {(): 1}
+    assert samples("pinned", snapshot(facts_mismatch=True)) == {(): 0}

@@ -110,9 +110,7 @@ class Sync:
     def _judged_and_written(self, repository: Repository) -> SyncAnswer:
         request = self._request
         with self._phase(Phase.VERIFY):
-            revision, raises_floor = self._pinned(repository) if request.pin else (request.revision, True)
-            if not request.pin:
-                self._check_floor(repository)
+            revision, raises_floor = self._wanted(repository)
         with self._phase(Phase.READ):
             content = repository.read(revision, request.remote.path, self._verdicts.known)
         with self._phase(Phase.VALIDATE):
@@ -139,6 +137,13 @@ class Sync:
                 not_selected=len(found.found) - len(selected),
             )
         )
+
+    def _wanted(self, repository: Repository) -> tuple[Revision, bool]:
+        """The revision to judge, and whether it is the floor once it is accepted."""
+        if self._request.pin:
+            return self._pinned(repository)
+        self._check_floor(repository)
+        return self._request.revision, True
 
     def _check_floor(self, repository: Repository) -> None:
         """Raises Refused for a revision that does not descend from the floor."""

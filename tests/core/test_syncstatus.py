@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.builders import NOON, sync_status
+from torchsync.codes import Reason
+from torchsync.core.model import Instant
+from torchsync.core.syncdoc import SyncOutcome, SyncResult
+from torchsync.core.syncstatus import after, sentence_of
+from torchsync.errors import Problem
+
+BAD = Problem(code="TS120", message="minute: 61 is out of range", path="tasks/a.yaml", line=3, column=5)
+
+
+def result(outcome: SyncOutcome, *problems: Problem) -> SyncResult:
+    return SyncResult(outcome=outcome, sentence="so", started_at=NOON, finished_at=Instant(NOON + 5), revision="a" * 40, problems=problems)
+
+
+def test_a_paused_sync_is_counted_and_changes_nothing_else() -> None:
+    before = after(sync_status(last_attempt=NOON, consecutive_failures=2), result(SyncOutcome.REJECTED, BAD))
+    paused = after(before, result(SyncOutcome.PAUSED))
+    assert paused.results == {SyncOutcome.REJECTED: 1, SyncOutcome.PAUSED: 1}
+    assert (paused.consecutive_failures, paused.last_verdict, paused.rejected) == (3, before.last_verdict, before.rejected)
+    assert not after(sync_status(), result(SyncOutcome.PAUSED)).verdict_since_start
+
+
+@pytest.mark.parametrize("outcome", [SyncOutcome.APPLIED, SyncOutcome.UNCHANGED])
+def test_a_success_ends_a_row_of_failures(outcome: SyncOutcome) -> None:
+    failed = after(sync_status(), result(SyncOutcome.REJECTED, BAD))
+    assert (failed.consecutive_failures, failed.rejected, failed.problems) == (1, "a" * 40, (BAD,))
+    after_it = after(failed, result(outcome))
+    assert (after_it.consecutive_failures, after_it.rejected, after_it.problems, after_it.last_success) == (0, "", (), NOON + 5)
+
+
+def test_a_rejection_is_counted_once_however_often_it_is_given() -> None:
+    status = sync_status()
+    for _ in range(3):
+        status = after(status, result(SyncOutcome.REJECTED, BAD))
+    assert status.rejections == {Reason.SCHEDULE: 1}
+
+
+def test_a_sentence_names_the_first_problem_and_how_many_more_there_are() -> None:
+    assert sentence_of("a" * 40, [BAD]) == f"aaaaaaaaaaaa: {BAD}"
+    assert sentence_of("abcdef1", [BAD, BAD, BAD]) == f"abcdef1: {BAD} (and 2 more)"
