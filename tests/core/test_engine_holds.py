@@ -13,7 +13,7 @@ from tests.builders import MINUTE, NOON, SECOND, daemon, task
 from tests.core.test_engine_random import covered
 from tests.core.world import Killed, World
 from torchsync.core.holds import EVERY_TASK, HOST, Held, Hold, HoldAct, Holds, held_task, lifted, placed
-from torchsync.core.model import CronTiming, Instant, Millis, Outcome, SkipReason, StopCause, TaskName, Trigger
+from torchsync.core.model import CronTiming, Fingerprint, Instant, Millis, Outcome, SkipReason, StopCause, TaskName, Trigger
 
 EACH_SECOND = CronTiming(schedule="@every 1s")
 BEAT = held_task("beat")
@@ -151,6 +151,17 @@ def test_the_copies_of_a_paused_daemon_live_on_and_no_new_one_is_started(what: H
     resume(world, what)
     world.pass_time(MINUTE)
     assert len(world.alive("proxy")) == 1
+
+
+def test_a_daemon_that_changes_under_a_pause_is_stopped_and_starts_anew_after_it() -> None:
+    world = running(daemon("proxy"))
+    pause(world, EVERY_TASK)
+    world.swap(daemon("proxy", fingerprint=Fingerprint("f" * 64)))
+    world.pass_time(MINUTE)
+    assert world.alive("proxy") == []
+    resume(world, EVERY_TASK)
+    world.pass_time(MINUTE)
+    assert [process.run.task.fingerprint for process in world.alive("proxy")] == ["f" * 64]
 
 
 def test_a_paused_daemon_is_not_started_by_a_commit_or_a_restart() -> None:
