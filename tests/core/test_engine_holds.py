@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.builders import MINUTE, NOON, SECOND, daemon, task
+from tests.builders import HOUR, MINUTE, NOON, SECOND, daemon, task
 from tests.core.test_engine_random import covered
 from tests.core.world import Killed, World
 from torchsync.core.holds import EVERY_TASK, HOST, Held, Hold, HoldAct, Holds, held_task, lifted, placed
@@ -83,6 +83,21 @@ def test_a_pause_that_ended_while_no_agent_lived_covers_what_was_due_before_its_
     skips = [(SkipReason.PAUSED, 2), (SkipReason.MISSED, 27), (SkipReason.OVERLAP, 60)]
     assert world.book.skips("beat") == skips
     assert world.holds.tasks == {}
+
+
+def test_a_jump_of_the_clock_and_its_return_start_nothing_that_is_paused() -> None:
+    world = running(beat())
+    pause(world, BEAT)
+    world.pass_time(2_500)
+    world.step(24 * HOUR)
+    world.pass_time(3_000)
+    world.step(-24 * HOUR)
+    world.pass_time(3_000)
+    resume(world, BEAT)
+    world.pass_time(1_000)
+    assert {how for at, how in world.book.covered["beat"].items() if at <= NOON + 8_500} == {"paused"}
+    assert len(world.book.runs) == 1
+    assert set(covered(world, "beat")) == set(range(NOON + SECOND, world.now + 1, SECOND))
 
 
 def test_a_task_at_startup_is_not_made_up_after_a_pause() -> None:
