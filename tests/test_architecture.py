@@ -30,6 +30,7 @@ core.model
 core.pathglob
 core.remoteurl
 core.spread
+core.sshkey
 core.yamlfault
 core.admission
 core.backoff
@@ -45,6 +46,7 @@ core.hookrhythm
 core.filetext
 core.instants
 core.inventory
+core.knownhosts
 core.lifecycle
 core.selector
 core.versioned
@@ -67,6 +69,7 @@ core.jumpdiary
 core.later
 core.ledgerview
 core.records
+core.remotesettings
 core.schedule
 core.snapshot
 core.syncstatus
@@ -109,11 +112,14 @@ adapters.procfs
 adapters.retention
 adapters.sdnotify
 adapters.wakeups
+adapters.gitcredential
 adapters.gitproblem
+adapters.gitssh
 adapters.journal
 adapters.ledgerschema
 adapters.statefile
 adapters.folder
+adapters.gitaccess
 adapters.gitcommand
 adapters.spawn
 adapters.configchild

@@ -214,14 +214,14 @@ _TABLE = (
     CodeInfo(
         "TS202",
         "remote refuses the credentials",
-        "The remote asked for other credentials.",
-        "Check the token file, its rights and its expiry.",
+        "The remote asked for other credentials, or those that are configured cannot be used: the message says which file or command and why.",
+        "Check the token file or the key, its rights and its expiry, or run the credential command by hand.",
     ),
     CodeInfo(
         "TS203",
-        "host key not accepted",
-        "The SSH host key is unknown or has changed.",
-        "Compare the key with the server's, then correct known_hosts.",
+        "host key not known",
+        "The ssh server showed a key, and repository.known_hosts has none for it.",
+        "Compare its fingerprint with the one the server's operator publishes, then add it to that file. Nothing adds it by itself.",
     ),
     CodeInfo(
         "TS204", "remote too slow", "A git process did not end within repository.timeout.", "Check the network, or raise the timeout."
@@ -247,6 +247,13 @@ _TABLE = (
         "TLS failure",
         "The server's certificate is not trusted, expired or for another name.",
         "Correct the certificate, or set repository.ca_file.",
+    ),
+    CodeInfo(
+        "TS211",
+        "host key changed",
+        "The ssh server showed another key than repository.known_hosts has for it, or one that is marked there as revoked. The server has got a new "
+        "key, or somebody stands between.",
+        "Ask the server's operator for the new fingerprint. Only when it is the one in the message, replace the key in that file.",
     ),
     CodeInfo(
         "TS219",

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
+
 import pytest
 
 from torchsync.adapters.gitcommand import FoundRef, GitHome, commit_id, fetch, found_ref, local, ls_remote, remote_problem, tree_path
-from torchsync.adapters.gitproblem import git_problem, redact, shown
+from torchsync.adapters.gitproblem import git_problem, is_overloaded, shown
+from torchsync.adapters.gitssh import ssh_command
+from torchsync.core.remoteurl import redact
 from torchsync.core.syncdoc import RemoteSpec
 
 HOME = GitHome(folder="/var/lib/torchsync", search_path="/usr/bin")
@@ -33,6 +38,8 @@ def test_the_environment_is_complete_and_holds_nothing_from_outside() -> None:
         "HOME",
         "LC_ALL",
         "PATH",
+        "TORCHSYNC_HELPER",
+        "TORCHSYNC_PYTHON",
         "TORCHSYNC_TOKEN_FILE",
         "TORCHSYNC_USERNAME",
     }
@@ -100,8 +107,10 @@ def test_commit_ids_are_told_from_names() -> None:
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"url": "git@git.example.org:ops/tasks.git"}, "TS113"),
-        ({"url": "ssh://git@git.example.org/t.git"}, "TS113"),
+        ({"url": "git@git.example.org:ops/tasks.git"}, "TS303"),
+        ({"url": "ssh://git@git.example.org/t.git"}, "TS303"),
+        ({"url": "git://git.example.org/t.git"}, "TS303"),
+        ({"known_hosts": "/etc/known"}, "TS303"),
         ({"url": "https:///t.git"}, "TS303"),
         ({"url": "https://h:99999/t.git"}, "TS303"),
         ({"url": "https://h/a\nb"}, "TS303"),
@@ -132,6 +141,7 @@ def test_settings_that_cannot_work_are_said(changes: dict[str, str], code: str) 
         ("file:///srv/tasks.git", "file:///srv/tasks.git"),
         ("file://localhost/srv/tasks.git", "file:///srv/tasks.git"),
         ("HTTPS://git.example.org/t.git", "https://git.example.org/t.git"),
+        ("SSH://git@git.example.org:2222/t.git", "ssh://git@git.example.org:2222/t.git"),
     ],
 )
 def test_git_gets_an_address_that_it_understands(url: str, address: str) -> None:
@@ -147,6 +157,9 @@ def test_git_gets_an_address_that_it_understands(url: str, address: str) -> None
         RemoteSpec(url="file:///srv/tasks.git", ref="feature/x.y", path="./ops//cron/"),
         RemoteSpec(url="http://h/t.git", insecure=True, ref="refs/changes/7/head"),
         RemoteSpec(url="https://[::1]:8443/t.git", ref="v1.2.3"),
+        RemoteSpec(url="ssh://git@git.example.org/t.git", ssh_key="/k", known_hosts="/h"),
+        RemoteSpec(url="git@git.example.org:ops/tasks.git", ssh_key="/k", known_hosts="/h"),
+        RemoteSpec(url="git://git.example.org/t.git", insecure=True),
     ],
 )
 def test_settings_that_can_work_are_left_alone(remote: RemoteSpec) -> None:
@@ -155,6 +168,41 @@ def test_settings_that_can_work_are_left_alone(remote: RemoteSpec) -> None:
 
 def test_the_path_of_the_tree() -> None:
     assert [tree_path(path) for path in (".", "", "./", "ops", "./ops//cron/")] == ["", "", "", "ops", "ops/cron"]
+
+
+# ssh, proxies.
+
+
+def test_the_short_form_of_ssh_reaches_git_as_it_is() -> None:
+    call = ls_remote(RemoteSpec(url="git@git.example.org:ops/tasks.git", ref="main", ssh_key="/k", known_hosts="/h"), HOME)
+    assert call.environment["GIT_ALLOW_PROTOCOL"] == "ssh"
+    assert "git@git.example.org:ops/tasks.git" in call.argv
+
+
+def test_only_ssh_is_told_how_to_use_ssh() -> None:
+    for url in ("https://h/x", "/x", "git://h/x"):
+        assert "GIT_SSH_COMMAND" not in ls_remote(RemoteSpec(url=url), HOME).environment
+
+
+def test_the_files_of_ssh_survive_the_shell_and_its_configuration() -> None:
+    words = shlex.split(ssh_command("/keys/it's 50% $HOME", "/known hosts"))
+    assert words[:3] == ["ssh", "-F", "none"]
+    assert """IdentityFile="/keys/it's 50%% $HOME\"""" in words
+    assert 'UserKnownHostsFile="/known hosts"' in words
+    assert {"BatchMode=yes", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes", "IdentityAgent=none", "UpdateHostKeys=no"} <= set(words)
+
+
+def test_a_proxy_is_a_setting_of_git_and_no_variable() -> None:
+    call = ls_remote(replace(HTTPS, proxy="http://proxy:3128"), HOME)
+    assert settings(call.argv)["http.proxy"] == "http://proxy:3128"
+    assert not [name for name in call.environment if "proxy" in name.lower()]
+
+
+def test_a_credential_command_is_told_apart_by_no_shell() -> None:
+    call = ls_remote(RemoteSpec(url="https://h/x", credential_command=("/c", "$(id)", "a b")), HOME)
+    assert call.environment["TORCHSYNC_CREDENTIAL_COMMAND"] == "/c\x1f$(id)\x1fa b"
+    assert "TORCHSYNC_TOKEN_FILE" not in call.environment
+    assert "id" not in settings(call.argv)["credential.https://h.helper"]
 
 
 # What git says.
@@ -182,6 +230,22 @@ def test_the_path_of_the_tree() -> None:
         ("error: object file objects/ab/cd is empty\nfatal: loose object abcd (stored in objects/ab/cd) is corrupt", "TS209"),
         ("fatal: not a git repository: '/var/lib/torchsync/repo.git'", "TS209"),
         ("fatal: write error: No space left on device", "TS333"),
+        ("fatal: unable to access 'https://h/': The requested URL returned error: 429", "TS201"),
+        ("fatal: unable to access 'https://h/': Received HTTP code 403 from proxy after CONNECT", "TS201"),
+        ("error: Server does not allow request for unadvertised object 1111111111111111111111111111111111111111", "TS205"),
+        ("torchsync: the token file /t is empty\nfatal: credential helper '!f' told us to quit", "TS202"),
+        ("git@h: Permission denied (publickey).\nfatal: Could not read from remote repository.", "TS202"),
+        ("Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures", "TS202"),
+        ("No ED25519 host key is known for [h]:2222 and you have requested strict checking.\nHost key verification failed.", "TS203"),
+        ("Host key verification failed.", "TS203"),
+        ("The ED25519 host key for h is marked as revoked.\nHost key verification failed.", "TS211"),
+        ("The fingerprint for the RSA key sent by the remote host is\nSHA256:GEE.\nHost key verification failed.", "TS211"),
+        ("ssh: Could not resolve hostname h: Name or service not known", "TS201"),
+        ("ssh: connect to host h port 22: Connection refused", "TS201"),
+        ("ssh: connect to host h port 22: Connection timed out", "TS204"),
+        ("Connection timed out during banner exchange", "TS204"),
+        ("Timeout, server h not responding.", "TS204"),
+        ("sh: 1: ssh: not found\nfatal: Could not read from remote repository.", "TS320"),
     ],
 )
 def test_what_git_said_has_a_code(stderr: str, code: str) -> None:
@@ -196,6 +260,21 @@ def test_the_sentence_of_a_server_stays_one_short_printable_line() -> None:
     assert problem.message.isprintable()
     assert len(problem.message) <= 300
     assert shown("a\n\tb\x07") == "a b?"
+
+
+@pytest.mark.parametrize(
+    ("stderr", "is_so"),
+    [
+        ("fatal: unable to access 'https://h/': The requested URL returned error: 429", True),
+        ("error: RPC failed; HTTP 503 curl 22 The requested URL returned error: 503\nfatal: expected flush", True),
+        ("fatal: unable to access 'https://h/': The requested URL returned error: 500", False),
+        ("fatal: unable to access 'https://h/': The requested URL returned error: 4290", False),
+        ("fatal: unable to access 'https://h:429/': Connection refused", False),
+        ("", False),
+    ],
+)
+def test_a_server_that_wants_to_be_left_alone_is_told_from_others(stderr: str, is_so: bool) -> None:
+    assert is_overloaded(stderr) is is_so
 
 
 def test_users_and_passwords_are_taken_out_of_every_url() -> None:

@@ -50,6 +50,10 @@ def test_the_smallest_file_takes_the_documented_defaults() -> None:
             "username": "",
             "token_file": "",
             "ca_file": "",
+            "ssh_key": "",
+            "known_hosts": "",
+            "proxy": "",
+            "credential_command": [],
             "insecure": False,
             "rewind": "refuse",
             "watch": "auto",
@@ -79,8 +83,9 @@ def test_everything_can_be_set() -> None:
     document = document_of(
         """\
 version: 1
-repository: {url: "http://git.example.org/x", ref: refs/heads/main, path: ./ops//cron/, interval: 100ms, jitter: 0%, timeout: 5s,
-  clone_timeout: 1h, username: git, token_file: /etc/token, ca_file: /etc/ca.pem, insecure: true, rewind: allow, watch: off}
+repository: {url: "https://git.example.org/x", ref: refs/heads/main, path: ./ops//cron/, interval: 100ms, jitter: 0%, timeout: 5s,
+  clone_timeout: 1h, username: git, token_file: /etc/token, ca_file: /etc/ca.pem, proxy: "http://proxy:3128",
+  insecure: true, rewind: allow, watch: off}
 host: {name: DB-01.Example.org, labels: {role: db}, addresses: [10.2.0.7, "2001:db8::7"]}
 paths: {state: /srv/state, run: /srv/run}
 http: {listen: "0.0.0.0:80", hooks_listen: "0.0.0.0:81", webhook_secret_file: /etc/hook, allow_plain: true}
@@ -91,6 +96,7 @@ log: {format: json, level: debug}
     )
     assert document["repository"]["path"] == "ops/cron"
     assert (document["repository"]["interval"], document["repository"]["jitter"]) == (100, 0.0)
+    assert (document["repository"]["proxy"], document["repository"]["insecure"]) == ("http://proxy:3128", True)
     assert document["host"] == {"name": "db-01.example.org", "labels": {"role": "db"}, "addresses": ["10.2.0.7", "2001:db8::7"]}
     assert document["policy"] == {"users": {"deploy": ["tasks/web/**"]}, "default_user": "runner", "allow_root": True, "max_tasks": 5}
     assert document["paths"] == {"state": "/srv/state", "run": "/srv/run"}
@@ -125,10 +131,9 @@ def test_an_address_this_version_follows_is_accepted(url: str) -> None:
         pytest.param("https://git.example.org:99999/x", "TS303", id="no port"),
         pytest.param("https://[::1/x", "TS303", id="no address"),
         pytest.param("file://server/x", "TS303", id="file on a server"),
-        pytest.param("file:x", "TS113", id="looks like ssh"),
-        pytest.param("ssh://git@git.example.org/x", "TS113", id="ssh"),
-        pytest.param("git@git.example.org:ops/x.git", "TS113", id="ssh, short"),
-        pytest.param("git://git.example.org/x", "TS113", id="git"),
+        pytest.param("file:x", "TS303", id="looks like ssh"),
+        pytest.param("git://git.example.org/x", "TS303", id="git"),
+        pytest.param("ssh://git:secret@git.example.org/x", "TS303", id="password for ssh"),
         pytest.param("ext::sh -c true", "TS302", id="ext with spaces"),
         pytest.param("ext::true", "TS303", id="ext"),
         pytest.param("ftp://git.example.org/x", "TS303", id="ftp"),
@@ -142,10 +147,43 @@ def test_an_address_that_will_not_do_is_refused_and_no_secret_is_quoted(url: str
     assert "secret" not in str(problem)
 
 
+@pytest.mark.parametrize("settings", ["url: 'https://user:secret@h/a b'", "url: /x, proxy: 'socks5://user:secret@p:1'"])
+def test_no_secret_of_an_address_is_quoted_where_it_is_not_even_of_the_right_form(settings: str) -> None:
+    (problem,) = problems_of(with_repository(settings))
+    assert problem.code == "TS302"
+    assert "secret" not in str(problem)
+
+
 def test_http_needs_a_word_of_the_operator() -> None:
     assert document_of(with_repository("url: http://git.example.org/x, insecure: true"))
-    (problem,) = problems_of(with_repository("url: git://git.example.org/x, insecure: true"))
-    assert problem.code == "TS113"
+    assert document_of(with_repository("url: git://git.example.org/x, insecure: true"))
+
+
+SSH = "url: 'ssh://git@git.example.org:2222/x', ssh_key: /etc/key, known_hosts: /etc/known"
+
+
+def test_a_repository_over_ssh_has_a_key_and_known_hosts() -> None:
+    document = document_of(with_repository(SSH))["repository"]
+    assert (document["ssh_key"], document["known_hosts"]) == ("/etc/key", "/etc/known")
+
+
+def test_ssh_without_its_files_is_told_with_what_to_do() -> None:
+    found = problems_of(with_repository("url: 'ssh://git@git.example.org:2222/x'"))
+    assert [(problem.code, problem.line, problem.column) for problem in found] == [("TS303", 2, 19), ("TS303", 2, 19)]
+    (hint,) = [problem.hint for problem in found if "known_hosts" in problem.message]
+    assert "`ssh-keyscan -p 2222 git.example.org > FILE`" in hint
+    assert "fingerprints" in hint
+
+
+def test_a_credential_command_is_a_list() -> None:
+    command = ["/usr/bin/token", "--app", "4 2"]
+    document = document_of(with_repository(f"url: https://git.example.org/x, credential_command: {command}"))
+    assert document["repository"]["credential_command"] == command
+
+
+def test_a_setting_that_does_nothing_is_told_where_it_stands() -> None:
+    (problem,) = problems_of("version: 1\nrepository:\n  url: https://git.example.org/x\n  known_hosts: /etc/known\n")
+    assert (problem.code, problem.line, problem.column) == ("TS303", 4, 16)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +203,18 @@ def test_http_needs_a_word_of_the_operator() -> None:
         pytest.param(SMALLEST + "http: {tls_cert: /x}\n", "TS113", "`http.tls_cert`", id="later field below"),
         pytest.param(SMALLEST + "policy: {secrets: {}}\n", "TS113", "`policy.secrets`", id="later policy"),
         pytest.param(SMALLEST + "htp: {}\n", "TS302", "unknown field `htp`", id="unknown"),
-        pytest.param(with_repository("url: /x, ssh_key: /y"), "TS113", "`repository.ssh_key`", id="later in repository"),
+        pytest.param(with_repository("url: /x, verify: {}"), "TS113", "`repository.verify`", id="later in repository"),
+        pytest.param(with_repository("url: /x, ssh_key: /y"), "TS303", "no effect on an address with file", id="key for a file address"),
+        pytest.param(with_repository(f"{SSH}, proxy: 'http://p:1'"), "TS303", "no effect on an address with ssh", id="proxy for ssh"),
+        pytest.param(with_repository(SSH.replace("/etc/known", "known")), "TS302", "an absolute path", id="relative known hosts"),
+        pytest.param(with_repository(SSH.replace("/etc/key", "~/key")), "TS302", "an absolute path", id="key at home"),
+        pytest.param(with_repository("url: 'https://h/x', credential_command: /t"), "TS302", "a list of", id="command as text"),
+        pytest.param(
+            with_repository("url: 'https://h/x', credential_command: [token]"), "TS303", "no absolute path", id="command to look for"
+        ),
+        pytest.param(with_repository("url: 'https://h/x', proxy: 'p:3128'"), "TS302", "the address of a proxy", id="proxy without scheme"),
+        pytest.param(with_repository("url: 'https://h/x', proxy: 'http://u:secret@p:1'"), "TS303", "password", id="password of a proxy"),
+        pytest.param(with_repository("url: 'https://h/x', username: bot"), "TS303", "proves nothing", id="username alone"),
         pytest.param(with_repository("url: /x, interval: 99ms"), "TS303", "from 100ms", id="interval too short"),
         pytest.param(with_repository("url: /x, interval: 30"), "TS302", "a duration", id="interval as number"),
         pytest.param(with_repository("url: /x, jitter: 101%"), "TS302", "a share", id="jitter"),

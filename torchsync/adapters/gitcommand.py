@@ -5,10 +5,10 @@ Theory of operation. Nothing of the surroundings reaches git: its environment is
 on the command line beats what the repository configures, and `GIT_ALLOW_PROTOCOL` beats both: only the scheme of the remote's own URL works,
 after a redirect too.
 
-The token of an https remote is in no command line, URL, file of ours or environment. Git asks a credential helper of one line of shell, which
-reads the token file at that moment and answers on a pipe. The helper is bound to the scheme, host and port of the URL: a server that
-redirects elsewhere is not followed with the token. Without a configured `username` it answers `git`, which GitHub, GitLab and Gitea accept
-beside any token; Bitbucket wants `x-token-auth`.
+The token of an https remote is in no command line, URL, file of ours or environment. Git asks a credential helper of ours
+(`adapters/gitcredential.py`), which reads the token file or runs the operator's command at that moment and answers on a pipe. The helper is
+bound to the scheme, host and port of the URL: a server that redirects elsewhere is not followed with the token. Without a configured
+`username` it answers `git`, which GitHub, GitLab and Gitea accept beside any token; Bitbucket wants `x-token-auth`.
 
 Sources: git-config(1), git(1) "Environment Variables", gitcredentials(7), git-check-ref-format(1).
 """
@@ -16,11 +16,15 @@ Sources: git-config(1), git(1) "Environment Variables", gitcredentials(7), git-c
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import SplitResult, quote, urlsplit
+from pathlib import Path
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from torchsync.core.remoteurl import check_url
+from torchsync.adapters.gitssh import ssh_command
+from torchsync.core.remotesettings import setting_faults
+from torchsync.core.remoteurl import Scheme, check_url, scheme_of
 from torchsync.core.syncdoc import RemoteSpec
 from torchsync.errors import Problem
 
@@ -32,10 +36,8 @@ DEFAULT_USERNAME = "git"
 
 OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
-_CREDENTIAL_HELPER = (
-    '!f() { test "$1" = get && '
-    """printf 'username=%s\\npassword=%s\\n' "$TORCHSYNC_USERNAME" "$(tr -d '\\r\\n' < "$TORCHSYNC_TOKEN_FILE")"; }; f"""
-)
+_CREDENTIAL_HELPER = '!f() { test "$1" = get && exec "$TORCHSYNC_PYTHON" -I -S "$TORCHSYNC_HELPER"; }; f'
+_HELPER_PROGRAM = str(Path(__file__).with_name("gitcredential.py"))
 
 _HARDENING = (
     "core.hooksPath=/dev/null",
@@ -73,10 +75,11 @@ class GitCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitHome:
-    """Where git finds programs, and the folder that is its HOME: one of ours, in which nobody leaves it settings."""
+    """Where git finds programs, and the folder that is its HOME: one of ours, in which nobody leaves it settings. `python` runs our helper."""
 
     folder: str
     search_path: str = DEFAULT_SEARCH_PATH
+    python: str = sys.executable
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,18 +128,44 @@ def find_repository(home: GitHome, folder: str) -> GitCall:
 
 
 def _remote_call(remote: RemoteSpec, home: GitHome, words: list[str], repository: str = "") -> GitCall:
-    parts = urlsplit(_address(remote.url))
-    environment = _environment(home, parts.scheme)
+    scheme = scheme_of(remote.url)
+    environment = _environment(home, scheme.value)
     settings: list[str] = []
-    if remote.ca_file:
-        settings.append(f"http.sslCAInfo={remote.ca_file}")
-    if remote.token_file and parts.scheme != "file":
-        settings.append(f"credential.{_origin(parts)}.helper={_CREDENTIAL_HELPER}")
-        environment["TORCHSYNC_TOKEN_FILE"] = remote.token_file
-        environment["TORCHSYNC_USERNAME"] = remote.username or parts.username or DEFAULT_USERNAME
+    match scheme:
+        case Scheme.HTTPS | Scheme.HTTP:
+            settings = _web_settings(remote)
+            environment |= _helper_environment(remote, home)
+        case Scheme.SSH:
+            environment |= {"GIT_SSH_COMMAND": ssh_command(remote.ssh_key, remote.known_hosts), "GIT_SSH_VARIANT": "ssh"}
+        case Scheme.GIT | Scheme.FILE:
+            pass
     if repository:
         environment["GIT_DIR"] = repository
     return GitCall(argv=_argv(tuple(settings), words), environment=environment)
+
+
+def _web_settings(remote: RemoteSpec) -> list[str]:
+    settings: list[str] = []
+    if remote.ca_file:
+        settings += [f"http.sslCAInfo={remote.ca_file}", f"http.proxySSLCAInfo={remote.ca_file}"]
+    if remote.proxy:
+        settings.append(f"http.proxy={remote.proxy}")
+    if remote.token_file or remote.credential_command:
+        settings.append(f"credential.{_origin(urlsplit(_address(remote.url)))}.helper={_CREDENTIAL_HELPER}")
+    return settings
+
+
+def _helper_environment(remote: RemoteSpec, home: GitHome) -> dict[str, str]:
+    """What our credential helper is to do; empty when there is nothing for it."""
+    if not (remote.token_file or remote.credential_command):
+        return {}
+    source = {"TORCHSYNC_CREDENTIAL_COMMAND": "\x1f".join(remote.credential_command)}
+    return {
+        "TORCHSYNC_HELPER": _HELPER_PROGRAM,
+        "TORCHSYNC_PYTHON": home.python,
+        "TORCHSYNC_USERNAME": remote.username or unquote(urlsplit(remote.url).username or "") or DEFAULT_USERNAME,
+        **({"TORCHSYNC_TOKEN_FILE": remote.token_file} if remote.token_file else source),
+    }
 
 
 def _argv(settings: tuple[str, ...], words: list[str] | tuple[str, ...]) -> tuple[str, ...]:
@@ -168,9 +197,11 @@ def _upload_pack(remote: RemoteSpec) -> tuple[str, ...]:
 
 def _address(url: str) -> str:
     """The URL as git understands it: a path of this machine is a `file` URL without a host, the scheme is in lower case."""
-    parts = urlsplit(url)
     if url.startswith("/"):
         return f"file://{quote(url)}"
+    if "://" not in url:
+        return url
+    parts = urlsplit(url)
     return f"file://{parts.path}" if parts.scheme == "file" else parts.geturl()
 
 
@@ -214,7 +245,7 @@ def _candidates(ref: str) -> tuple[str, ...]:
 
 def remote_problem(remote: RemoteSpec) -> Problem | None:
     """What keeps the settings of the remote from working anywhere, or None. No message holds a secret."""
-    return _url_problem(remote) or _ref_problem(remote.ref) or _path_problem(remote.path)
+    return _url_problem(remote) or _access_problem(remote) or _ref_problem(remote.ref) or _path_problem(remote.path)
 
 
 def tree_path(path: str) -> str:
@@ -227,6 +258,11 @@ def _url_problem(remote: RemoteSpec) -> Problem | None:
         return _setting("repository.url", "holds a space or a control character", "write %20 for a space")
     fault = check_url(remote.url, insecure=remote.insecure)
     return Problem(code=fault.code, message=fault.message, path="repository.url", hint=fault.hint) if fault else None
+
+
+def _access_problem(remote: RemoteSpec) -> Problem | None:
+    fault = next(setting_faults(remote), None)
+    return Problem(code="TS303", message=fault.message, path=f"repository.{fault.setting}", hint=fault.hint) if fault else None
 
 
 def _ref_problem(ref: str) -> Problem | None:

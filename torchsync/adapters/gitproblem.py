@@ -7,17 +7,27 @@ credentials in URLs and more than one line stay out of logs.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
+from torchsync.core.remoteurl import redact
 from torchsync.errors import Problem
 
 _LONGEST = 300
 
-_USERINFO = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^/\s@'\"]*@")
-_SEVERITY = re.compile(r"^(fatal|error|remote|warning): ?(error: ?)?")
+CREDENTIALS, HOST_KEY_UNKNOWN, HOST_KEY_CHANGED = "TS202", "TS203", "TS211"
+
+_SEVERITY = re.compile(r"^(fatal|error|remote|warning|ssh): ?(error: ?)?")
 _ACCESS = re.compile(r"^unable to access '[^']*': ")
+_OUR_HELPER = re.compile(r"^torchsync: (.+)$", re.MULTILINE)
+_OVERLOADED = re.compile(r"returned error: (429|503)\b")
+_SENT_KEY = re.compile(r"fingerprint for the (\S+) key sent by the remote host is\s+(\S+?)\.?$", re.MULTILINE)
+_UNKNOWN_KEY = re.compile(r"^No (\S+) host key is known for (\S+)", re.MULTILINE)
+_REVOKED_KEY = re.compile(r"^The (\S+) host key for (\S+) is marked as revoked", re.MULTILINE)
 
 # The first row that fits decides.
 _SIGNS = (
+    (HOST_KEY_UNKNOWN, "has a host key that is not accepted", "Host key verification failed"),
+    ("TS320", "needs a program that is not here", r"\bssh: (1: )?(command )?not found", "cannot run ssh"),
     ("TS333", "could not be stored", "No space left on device", "Disk quota exceeded", "Read-only file system"),
     (
         "TS210",
@@ -40,9 +50,28 @@ _SIGNS = (
         "Access denied",
         "terminal prompts disabled",
         "Invalid username or (password|token)",
+        r"Permission denied \(",
+        "Too many authentication failures",
     ),
-    ("TS204", "is too slow", "Operation too slow", "Operation timed out", "Connection timed out", "Timeout was reached"),
-    ("TS205", "does not have what is asked for", "couldn't find remote ref", "not our ref", "no such ref", "Remote branch .* not found"),
+    ("TS201", "is overloaded and wants to be asked later", _OVERLOADED.pattern),
+    (
+        "TS204",
+        "is too slow",
+        "(Operation|Connection) timed out",
+        "Timeout was reached",
+        "Operation too slow",
+        "Timeout, server .* not responding",
+    ),
+    (
+        "TS201",
+        "cannot be reached",
+        "Could not resolve hostname",
+        "ssh: connect to host",
+        "kex_exchange_identification",
+        "Connection (closed|reset) by",
+    ),
+    ("TS205", "does not give that commit", "not our ref", "unadvertised object"),
+    ("TS205", "does not have what is asked for", "couldn't find remote ref", "no such ref", "Remote branch .* not found"),
     ("TS140", "sent objects that git does not accept", "fsck error in pack", "error: object [0-9a-f]+: [a-zA-Z]+:"),
     (
         "TS209",
@@ -58,12 +87,11 @@ _SIGNS = (
         "Could not read [0-9a-f]{40}",
     ),
 )
+_HINTS = {
+    "does not give that commit": "is it in the repository? Else the server does not serve commits by id: allow it there with "
+    "`git config uploadpack.allowReachableSHA1InWant true`, or follow a branch or tag",
+}
 _RULES = tuple((code, sentence, re.compile("|".join(signs), re.IGNORECASE)) for code, sentence, *signs in _SIGNS)
-
-
-def redact(text: str) -> str:
-    """The text without the user and password of any URL in it."""
-    return _USERINFO.sub(r"\1", text)
 
 
 def shown(text: str) -> str:
@@ -73,12 +101,38 @@ def shown(text: str) -> str:
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
 
 
+def is_overloaded(stderr: str) -> bool:
+    """Whether a web server turned git away because it has too much to do: 429, too many requests, or 503 (RFC 6585, RFC 9110)."""
+    return _OVERLOADED.search(stderr) is not None
+
+
 def git_problem(stderr: str, url: str) -> Problem:
-    """Why git failed on the remote `url`: TS201, TS202, TS204, TS205, TS209, TS210, or TS140 when the objects themselves are at fault."""
+    """Why git failed on the remote `url`: a TS2xx, TS320 for a missing program, TS333 for a full disk, or TS140 when the objects themselves are
+    at fault.
+    """
+    stderr = stderr.replace("\r\n", "\n")  # ssh ends its lines so
+    if said := _OUR_HELPER.search(stderr):
+        return Problem(code="TS202", message=shown(f"{redact(url)} gets no credentials: {said[1]}"))
+    if problem := _host_key_problem(stderr, url):
+        return problem
     for code, sentence, pattern in _RULES:
         if pattern.search(stderr):
-            return _problem(code, url, sentence, _line_with(stderr, pattern))
+            return replace(_problem(code, url, sentence, _line_with(stderr, pattern)), hint=_HINTS.get(sentence, ""))
     return _problem("TS201", url, "cannot be reached", _last_word(stderr))
+
+
+def _host_key_problem(stderr: str, url: str) -> Problem | None:
+    """What ssh found wrong with the key of the server; its last line names none of it."""
+    if changed := _SENT_KEY.search(stderr):
+        message = f"{redact(url)} sent another host key than the known one: {changed[1]} {changed[2]}"
+        return Problem(code=HOST_KEY_CHANGED, message=shown(message))
+    if revoked := _REVOKED_KEY.search(stderr):
+        return Problem(code=HOST_KEY_CHANGED, message=shown(f"{redact(url)} sent a host key that is revoked: {revoked[1]} of {revoked[2]}"))
+    if unknown := _UNKNOWN_KEY.search(stderr):
+        return Problem(
+            code=HOST_KEY_UNKNOWN, message=shown(f"{redact(url)} has a host key that is not known: {unknown[1]} of {unknown[2]}")
+        )
+    return None
 
 
 def timeout_problem(url: str, seconds: float) -> Problem:

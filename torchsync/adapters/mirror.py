@@ -22,10 +22,12 @@ from pathlib import Path
 from secrets import token_hex
 
 from torchsync.adapters.git import Ended, GitRunner
+from torchsync.adapters.gitaccess import failure
 from torchsync.adapters.gitcommand import OBJECT_ID, TIP, GitHome, fetch, initialise, local
 from torchsync.adapters.gitobjects import Repository
-from torchsync.adapters.gitproblem import git_problem, redact, shown, timeout_problem
+from torchsync.adapters.gitproblem import shown, timeout_problem
 from torchsync.core.model import Revision
+from torchsync.core.remoteurl import redact
 from torchsync.core.syncdoc import RecoveryAction, RemoteSpec
 from torchsync.errors import CommitInvalid, Problem, TorchsyncError, Unavailable
 
@@ -175,7 +177,7 @@ class Mirror:
             raise _failed(self._why(ended))
 
     def _why(self, ended: Ended) -> Problem:
-        return git_problem(ended.stderr or f"git ended with status {ended.status}", self._remote.url)
+        return failure(ended.stderr or f"git ended with status {ended.status}", self._remote)
 
     def _repository_at(self, folder: Path) -> Repository:
         return Repository(self._runner, self._home, str(folder), self._remote.timeout_ms / 1000)

@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from torchsync.adapters.child import Child, ChildEnd, ChildOrder
+from torchsync.adapters.gitaccess import failure, file_problems
 from torchsync.adapters.gitcommand import DEFAULT_SEARCH_PATH, GitHome, commit_id, found_ref, ls_remote, remote_problem
-from torchsync.adapters.gitproblem import git_problem, ref_problem, shown, timeout_problem
+from torchsync.adapters.gitproblem import ref_problem, shown, timeout_problem
 from torchsync.adapters.syscalls import Timer
 from torchsync.adapters.tree import Trees, remove_all
 from torchsync.core.jsontext import canonical, parse_json
@@ -47,7 +48,7 @@ class RemoteGit:
     def resolve(self, remote: RemoteSpec) -> None:
         """`Resolved` or `ResolveFailed` will be posted, once. A `ref` that is a commit id needs no remote."""
         start = self._clock.monotonic()
-        problem = remote_problem(remote) or _token_problem(remote)
+        problem = remote_problem(remote) or next(file_problems(remote), None)
         if problem is not None:
             return self._wakeups.post(ResolveFailed(problem, 0.0))
         if revision := commit_id(remote.ref):
@@ -139,7 +140,7 @@ def _resolution(remote: RemoteSpec, end: ChildEnd, seconds: float) -> Resolved |
     if end.timed_out:
         return ResolveFailed(timeout_problem(remote.url, remote.timeout_ms / 1000), seconds, timed_out=True)
     if end.status != 0:
-        return ResolveFailed(git_problem(end.stderr or f"git ended with status {end.status}", remote.url), seconds)
+        return ResolveFailed(failure(end.stderr or f"git ended with status {end.status}", remote), seconds)
     found = found_ref(end.stdout.decode("utf-8", "replace"), remote.ref)
     return Resolved(found.revision, found.name, seconds) if found else ResolveFailed(ref_problem(remote.url, remote.ref), seconds)
 
@@ -152,10 +153,3 @@ def _is_about(request: SyncRequest, answer: SyncAnswer) -> bool:
 
 def _no_answer(request: SyncRequest, why: str) -> SyncAnswer:
     return SyncAnswer(verdict=Verdict.FAILED, revision=request.revision, problems=(Problem(code="TS220", message=why),))
-
-
-def _token_problem(remote: RemoteSpec) -> Problem | None:
-    """The token is not read here; whether it can be read is worth a clear sentence."""
-    if not remote.token_file or os.access(remote.token_file, os.R_OK, effective_ids=True):
-        return None
-    return Problem(code="TS202", message=f"the token file {remote.token_file} is not there or cannot be read", path="repository.token_file")

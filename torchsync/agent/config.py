@@ -65,6 +65,10 @@ class RepositoryConfig:
     username: str
     token_file: str
     ca_file: str
+    ssh_key: str
+    known_hosts: str
+    proxy: str
+    credential_command: tuple[str, ...]
     insecure: bool
     rewind: Rewind
     watch: Watch
@@ -147,6 +151,10 @@ class AgentConfig:
             username=repository.username,
             token_file=repository.token_file,
             ca_file=repository.ca_file,
+            ssh_key=repository.ssh_key,
+            known_hosts=repository.known_hosts,
+            proxy=repository.proxy,
+            credential_command=repository.credential_command,
             insecure=repository.insecure,
             rewind_allowed=repository.rewind is Rewind.ALLOW,
             timeout_ms=repository.timeout,

@@ -10,12 +10,14 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 from torchsync.adapters import hostfacts
 from torchsync.adapters.clock import SystemClock
 from torchsync.adapters.configchild import ConfigChild, read_in_child
+from torchsync.adapters.gitaccess import access_problems
 from torchsync.adapters.hookapi import AT_ONCE, HookSettings, HookSurface
 from torchsync.adapters.http import THREADS
 from torchsync.adapters.journal import Format, Journal, choose_format
@@ -94,12 +96,13 @@ def _read_config(path: Path) -> AgentConfig:
 def _check(config: AgentConfig, path: Path) -> int:
     accounts = hostfacts.Accounts()
     unknown = [name for name in (*config.policy.users, config.policy.default_user) if accounts.uid(name) is None]
-    if unknown:
-        problems = [
-            Problem(code="TS303", message=f"the user {name!r} of the policy does not exist on this host", path=str(path), hint="create it")
-            for name in dict.fromkeys(unknown)
-        ]
-        raise ConfigInvalid("TS303", "the policy names users that do not exist", problems)
+    problems = [
+        Problem(code="TS303", message=f"the user {name!r} of the policy does not exist on this host", path=str(path), hint="create it")
+        for name in dict.fromkeys(unknown)
+    ]
+    problems += [replace(problem, path=str(path)) for problem in access_problems(config.remote)]
+    if problems:
+        raise ConfigInvalid("TS303", f"{path} names what is not there or cannot be used on this host", problems)
     facts = configured_facts(config)
     print(f"{path}: valid; this host is {facts.name} with {', '.join(facts.addresses) or 'no address'}; state in {config.paths.state}")
     return 0

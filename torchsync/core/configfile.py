@@ -7,15 +7,17 @@ are fractions, paths absolute. `agent/config.py` types it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 
 from torchsync.core.durations import LONGEST, format_duration, parse_duration
 from torchsync.core.jsontext import Json
 from torchsync.core.model import Millis
+from torchsync.core.remotesettings import setting_faults
 from torchsync.core.remoteurl import check_url
 from torchsync.core.schema import Schema, bad_routes
+from torchsync.core.syncdoc import RemoteSpec
 from torchsync.core.yamlfault import Fault
 from torchsync.core.yamltext import Document, Route, load
 from torchsync.errors import Problem
@@ -30,6 +32,18 @@ _DURATIONS: Mapping[str, tuple[str, Millis]] = {
     "clone_timeout": ("15m", Millis(1_000)),
 }
 """Of `repository`: the default and the least."""
+
+_ACCESS = {
+    "username": "x",
+    "token_file": "/x",
+    "ca_file": "/x",
+    "ssh_key": "/x",
+    "known_hosts": "/x",
+    "proxy": "http://x:1",
+    "credential_command": ["/x"],
+}
+"""Of `repository`: what says how its address is reached, each with what stands for a value that is wrong by the schema: what is told once
+about a setting is not told again by the others as if it were missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +97,15 @@ class _Settings:
     def get(self, *route: str, default: Any = None) -> Any:
         """The value at this route; the default when it is not there, null, or wrong in any part."""
         value: Any = self._document.value
-        if any(self._bad & {route[:length] for length in range(len(route) + 1)}) or any(bad[: len(route)] == route for bad in self._bad):
+        if any(self._bad & {route[:length] for length in range(len(route) + 1)}) or self.is_told(*route):
             return default
         for step in route:
             value = value.get(step) if isinstance(value, dict) else None
         return default if value is None else value
+
+    def is_told(self, *route: str) -> bool:
+        """Whether something was found wrong at this route, or below it, already."""
+        return any(bad[: len(route)] == route for bad in self._bad)
 
     def complain(self, route: Route, message: str, hint: str = "", code: str = "TS303") -> None:
         line, column = self._document.place_of(route)
@@ -117,17 +135,26 @@ def _repository(settings: _Settings) -> Json:
     url = settings.get("repository", "url", default="")
     if url and (fault := check_url(url, insecure=insecure)):
         settings.complain(("repository", "url"), fault.message, fault.hint, fault.code)
+    access = {name: settings.get("repository", name, default=type(stand_in)()) for name, stand_in in _ACCESS.items()}
+    _complain_of_misfits(settings, RemoteSpec(url=url, insecure=insecure, **access))
     return {
         "url": url,
         "ref": _ref(settings),
         "path": _path(settings),
         **{name: _duration(settings, name, *bounds) for name, bounds in _DURATIONS.items()},
         "jitter": int(settings.get("repository", "jitter", default="10%").removesuffix("%")) / 100,
-        **{name: settings.get("repository", name, default="") for name in ("username", "token_file", "ca_file")},
+        **access,
         "insecure": insecure,
         "rewind": settings.get("repository", "rewind", default="refuse"),
         "watch": settings.get("repository", "watch", default="auto"),
     }
+
+
+def _complain_of_misfits(settings: _Settings, remote: RemoteSpec) -> None:
+    told = {name: stand_in for name, stand_in in _ACCESS.items() if settings.is_told("repository", name)}
+    for misfit in setting_faults(replace(remote, **told)):  # type: ignore[arg-type]  # the names and types of its fields
+        if misfit.setting not in told:
+            settings.complain(("repository", misfit.setting), misfit.message, misfit.hint)
 
 
 def _duration(settings: _Settings, name: str, default: str, least: Millis) -> Millis:

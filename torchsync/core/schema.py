@@ -19,6 +19,7 @@ from referencing import Registry
 from torchsync.core.durations import meant_duration
 from torchsync.core.jsontext import Json
 from torchsync.core.later import is_later_field, is_later_value
+from torchsync.core.remoteurl import redact
 from torchsync.core.yamlfault import MOST_FAULTS, Fault, and_more, brief, odd_character, on_one_line
 from torchsync.core.yamltext import NAME, Document, Place, Route
 
@@ -143,7 +144,7 @@ def shown(value: object) -> str:
     if isinstance(value, (int, float)):
         return f"the number {value}"
     if isinstance(value, str):
-        return f'"{brief(value)}"' if len(value) <= _LONGEST_QUOTE else f"a text of {len(value):,} characters"
+        return f'"{brief(redact(value))}"' if len(value) <= _LONGEST_QUOTE else f"a text of {len(value):,} characters"
     if isinstance(value, list):
         return "a list" if value else "an empty list"
     return "a mapping"

@@ -61,6 +61,11 @@ class RemoteSpec:
     username: str = ""
     token_file: str = ""
     ca_file: str = ""
+    ssh_key: str = ""
+    known_hosts: str = ""
+    proxy: str = ""
+    credential_command: tuple[str, ...] = ()
+    """Prints `username=` and `password=` lines for https; run by every git process that needs them."""
     insecure: bool = False
     rewind_allowed: bool = False
     timeout_ms: int = 60_000

@@ -1,0 +1,109 @@
+"""An ssh server on loopback: a real sshd that the tests start, with keys of its own, for one key that may read repositories and nothing else."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin")
+
+
+class SshServer:
+    """Serves every repository that the user of the tests may read, to that user. `log` is what sshd says.
+
+    `host_key` and `client_key` are private keys with their `.pub` beside them; `known_hosts` names the server as it is.
+    """
+
+    def __init__(self, folder: Path, *, port: int = 0) -> None:
+        if SSHD is None:
+            pytest.skip("needs sshd (Debian: openssh-server)")
+        folder.mkdir()
+        self.folder = folder
+        self.user = getpass.getuser()
+        self.port = port or _free_port()
+        self.host_key = make_key(folder / "host key")
+        self.client_key = make_key(folder / "client")
+        self.known_hosts = folder / "known_hosts"
+        self.known_hosts.write_text(self.line_of(self.host_key))
+        self.log = folder / "log"
+        (folder / "authorized_keys").write_text(f"{_FORCED} {public(self.client_key)}\n")
+        (folder / "sshd_config").write_text(_CONFIG.format(port=self.port, folder=folder))
+        self._start()
+
+    def line_of(self, key: Path) -> str:
+        """A line of known_hosts that says that the server has this key."""
+        return f"[127.0.0.1]:{self.port} {public(key)}\n"
+
+    def url(self, path: Path) -> str:
+        return f"ssh://{self.user}@127.0.0.1:{self.port}{path}"
+
+    def restart_with(self, host_key: Path) -> None:
+        """The same server, with another key."""
+        self.close()
+        for end in ("", ".pub"):
+            shutil.copy(f"{host_key}{end}", f"{self.host_key}{end}")
+        self._start()
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+    def _start(self) -> None:
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where sshd without its unit expects it
+        with self.log.open("ab") as log:
+            words = [str(SSHD), "-D", "-e", "-f", str(self.folder / "sshd_config")]
+            self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        deadline = time.monotonic() + 20
+        while not _answers(self.port):
+            assert self._process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.02)
+
+
+def make_key(file: Path, *, passphrase: str = "", kind: str = "ed25519") -> Path:
+    """A private key, closed to others, with its public one beside it."""
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "test", "-f", file], check=True)
+    return file
+
+
+def public(key: Path) -> str:
+    return " ".join(Path(f"{key}.pub").read_text().split()[:2])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), 5) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+_CLEAN = "env -u GIT_SSL_CAINFO GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1"
+_FORCED = f'command="{_CLEAN} git-shell -c \\"$SSH_ORIGINAL_COMMAND\\"",restrict'
+_CONFIG = """\
+Port {port}
+ListenAddress 127.0.0.1
+HostKey "{folder}/host key"
+AuthorizedKeysFile "{folder}/authorized_keys"
+AcceptEnv GIT_PROTOCOL
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin forced-commands-only
+PidFile none
+"""
