@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import os
+import signal
 import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,7 +21,8 @@ from tests.gitrepo import ENVIRONMENT
 
 
 class GitServer:
-    """Serves the repositories under `root`. `token` empty: everybody may read. `redirect` sends every request to another origin.
+    """Serves the repositories under `root`. `token` empty: everybody may read; `user` empty: under any name. `redirect` sends every request to
+    another origin, `turned_away` answers it with that status. Not `is_new`: it speaks git's protocol of old, which gives commits by name only.
 
     `seen` holds the Authorization header of every request, empty when it had none.
     """
@@ -27,6 +30,9 @@ class GitServer:
     def __init__(self, root: Path, *, token: str = "", redirect: str = "", tls: tuple[Path, Path] | None = None) -> None:
         self.token = token
         self.redirect = redirect
+        self.user = ""
+        self.turned_away = 0
+        self.is_new = True
         self.seen: list[str] = []
         self.users: set[str] = set()
         self.gate = threading.Event()
@@ -62,7 +68,7 @@ class GitServer:
         user, _, password = base64.b64decode(value).decode().partition(":") if kind == "Basic" else ("", "", "")
         if password == self.token:
             self.users.add(user)
-        return password == self.token
+        return password == self.token and self.user in ("", user)
 
     def cgi(self, request: BaseHTTPRequestHandler) -> dict[str, str]:
         parts = urlsplit(request.path)
@@ -74,7 +80,7 @@ class GitServer:
             "REQUEST_METHOD": request.command,
             "CONTENT_TYPE": request.headers.get("Content-Type", ""),
             "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
-            "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
+            "GIT_PROTOCOL": request.headers.get("Git-Protocol", "") if self.is_new else "",
             "REMOTE_ADDR": "127.0.0.1",
             # Repositories of tests may belong to anybody.
             "GIT_CONFIG_COUNT": "1",
@@ -93,7 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._git.seen.append(header)
         if header:
             self._git.gate.wait(30)
-        if self._git.redirect:
+        if self._git.turned_away:
+            self._answer(self._git.turned_away, {"Retry-After": "120"})
+        elif self._git.redirect:
             self._answer(302, {"Location": self._git.redirect + self.path})
         elif not self._git.admits(header):
             self._answer(401, {"WWW-Authenticate": 'Basic realm="git"'})
@@ -150,6 +158,71 @@ def make_certificate(folder: Path, host: str = "127.0.0.1") -> tuple[Path, tuple
 def _openssl(*words: object) -> None:
     done = subprocess.run(["openssl", *map(str, words)], env={"PATH": os.environ["PATH"]}, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
+
+
+@contextmanager
+def git_daemon(root: Path) -> Iterator[int]:
+    """The port of a real `git daemon` that serves every repository under `root` to everybody."""
+    port = free_port()
+    words = ["git", "-c", "safe.directory=*", "daemon", f"--base-path={root}", "--export-all", "--listen=127.0.0.1", f"--port={port}"]
+    process = subprocess.Popen(words, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        wait_for_port(port, process)
+        yield port
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    """The process listens on the port."""
+    deadline = time.monotonic() + 20
+    while True:
+        assert process.poll() is None, f"{process.args!r} ended with {process.returncode}"
+        try:
+            socket.create_connection(("127.0.0.1", port), 5).close()
+        except OSError:
+            assert time.monotonic() < deadline, f"{process.args!r} does not listen"
+            time.sleep(0.02)
+        else:
+            return
+
+
+@contextmanager
+def dripping(tls: tuple[Path, Path]) -> Iterator[int]:
+    """The port of an https server that answers every request one byte at a time, twenty a second, without an end."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*tls)
+    with socket.socket() as plain:
+        plain.bind(("127.0.0.1", 0))
+        plain.listen(8)
+        threading.Thread(target=_drip_for_ever, args=(plain, context), daemon=True).start()
+        try:
+            yield plain.getsockname()[1]
+        finally:
+            plain.shutdown(socket.SHUT_RDWR)
+
+
+def _drip_for_ever(plain: socket.socket, context: ssl.SSLContext) -> None:
+    with suppress(OSError):
+        while True:
+            threading.Thread(target=_drip, args=(plain.accept()[0], context), daemon=True).start()
+
+
+def _drip(plain: socket.socket, context: ssl.SSLContext) -> None:
+    with suppress(OSError), context.wrap_socket(plain, server_side=True) as connection:
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\n\r\n")
+        while True:
+            for byte in b"001e# service=git-upload-pack\n0000":
+                connection.sendall(bytes([byte]))
+                time.sleep(0.05)
 
 
 @contextmanager

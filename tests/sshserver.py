@@ -5,12 +5,12 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
-import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
+
+from tests.gitserver import free_port, wait_for_port
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin")
 
@@ -27,7 +27,7 @@ class SshServer:
         folder.mkdir()
         self.folder = folder
         self.user = getpass.getuser()
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self.host_key = make_key(folder / "host key")
         self.client_key = make_key(folder / "client")
         self.known_hosts = folder / "known_hosts"
@@ -61,11 +61,7 @@ class SshServer:
         with self.log.open("ab") as log:
             words = [str(SSHD), "-D", "-e", "-f", str(self.folder / "sshd_config")]
             self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        deadline = time.monotonic() + 20
-        while not _answers(self.port):
-            assert self._process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.02)
+        wait_for_port(self.port, self._process)
 
 
 def make_key(file: Path, *, passphrase: str = "", kind: str = "ed25519") -> Path:
@@ -76,20 +72,6 @@ def make_key(file: Path, *, passphrase: str = "", kind: str = "ed25519") -> Path
 
 def public(key: Path) -> str:
     return " ".join(Path(f"{key}.pub").read_text().split()[:2])
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _answers(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), 5) as connection:
-            return connection.recv(4) == b"SSH-"
-    except OSError:
-        return False
 
 
 _CLEAN = "env -u GIT_SSL_CAINFO GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1"

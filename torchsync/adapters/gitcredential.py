@@ -80,13 +80,14 @@ def _output(command: list[str]) -> bytes:
     except OSError as error:
         raise _Unanswered(f"the credential command {command[0]} cannot be started: {error.strerror}") from None
     deadline = time.monotonic() + _PATIENCE
-    try:
-        output = _read(process, deadline)
-        status = process.wait(max(0.0, deadline - time.monotonic()))
-    except (TimeoutError, subprocess.TimeoutExpired):
-        raise _Unanswered(f"the credential command {command[0]} did not end within {_PATIENCE:g} s") from None
-    finally:
-        process.kill()
+    with process:
+        try:
+            output = _read(process, deadline)
+            status = process.wait(max(0.0, deadline - time.monotonic()))
+        except (TimeoutError, subprocess.TimeoutExpired):
+            raise _Unanswered(f"the credential command {command[0]} did not end within {_PATIENCE:g} s") from None
+        finally:
+            process.kill()
     if status != 0:
         raise _Unanswered(f"the credential command {command[0]} ended with {_status(status)}")
     return output

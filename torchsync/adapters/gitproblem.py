@@ -41,8 +41,10 @@ _SIGNS = (
         "TLSv1 alert",
         "server verification failed",
     ),
+    (CREDENTIALS, "is behind a proxy that wants a password, which there is no setting for", "(response|HTTP code) 407"),
+    ("TS201", "cannot be reached", "repository not exported"),
     (
-        "TS202",
+        CREDENTIALS,
         "refuses the credentials",
         "Authentication failed",
         "could not read (Username|Password)",
@@ -53,6 +55,7 @@ _SIGNS = (
         r"Permission denied \(",
         "Too many authentication failures",
     ),
+    ("TS201", "does not give the repository", "(?-i:ERROR: )"),  # over ssh GitHub and GitLab say so
     ("TS201", "is overloaded and wants to be asked later", _OVERLOADED.pattern),
     (
         "TS204",
