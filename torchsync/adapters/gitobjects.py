@@ -57,6 +57,10 @@ class Repository:
         found = ended.stdout.decode("ascii", "replace").strip()
         return Revision(found) if ended.status == 0 and OBJECT_ID.fullmatch(found) else None
 
+    def kind(self, object_id: str) -> str:
+        """commit, tag, tree or blob; empty when there is no such object."""
+        return self._run("cat-file", "-t", object_id).stdout.decode("ascii", "replace").strip()
+
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Whether `older` is `newer` or one of its ancestors. Raises Damaged when the history of `newer` cannot be read.
 

@@ -144,7 +144,8 @@ def timeout_problem(url: str, seconds: float) -> Problem:
 
 def ref_problem(url: str, ref: str) -> Problem:
     wanted = f"branch or tag {ref!r}" if ref not in ("", "HEAD") else "HEAD that points to a commit"
-    return Problem(code="TS205", message=f"{redact(url)} has no {wanted}")
+    hint = "a commit is named by all 40 digits of its id" if re.fullmatch(r"[0-9a-fA-F]{7,39}", ref) else ""
+    return Problem(code="TS205", message=f"{redact(url)} has no {wanted}", hint=hint)
 
 
 def _problem(code: str, url: str, sentence: str, detail: str) -> Problem:

@@ -95,8 +95,11 @@ class Mirror:
         elif tip != revision:
             self._update(source, revision, is_first=tip is None)
         if self._repository.commit(revision) != revision:
-            message = f"{redact(self._remote.url)} does not have {revision[:12]} any more: {source} moved meanwhile"
-            raise Unavailable("TS205", message)
+            kind = self._repository.kind(revision)
+            found = (
+                f"has a {kind}, and no commit, at {source}" if kind else f"does not have {revision[:12]} any more: {source} moved meanwhile"
+            )
+            raise Unavailable("TS205", f"{redact(self._remote.url)} {found}")
         return self._repository
 
     def at_hand(self, *revisions: str) -> Repository | None:
