@@ -14,6 +14,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from torchsync.cli.main import build_parser
+from torchsync.core.configfile import Account, ConfigFileReader
 from torchsync.core.taskfile import TaskFileReader
 
 ROOT = Path(__file__).parent.parent
@@ -75,6 +76,8 @@ def test_the_commands_of_operators_are_ones_the_program_has(name: str) -> None:
 def test_an_agent_configuration_in_the_documentation_is_valid(text: str) -> None:
     schema = json.loads((ROOT / "torchsync/schemas/agent.schema.json").read_text())
     Draft202012Validator(schema).validate(yaml.safe_load(text))
+    document, problems = ConfigFileReader(schema).read("agent.yaml", text.encode(), Account(user="root", is_root=True))
+    assert document, "\n".join(map(str, problems))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -357,9 +357,20 @@ def test_a_repository_that_a_git_daemon_does_not_have_is_said(real: RealWorld) -
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_server_with_too_much_to_do_is_told_from_one_that_is_away(real: RealWorld, server: GitServer, status: int) -> None:
     server.turned_away = status
-    problem = refused(real)
-    assert problem.code == "TS201"
-    assert f"overloaded and wants to be asked later: The requested URL returned error: {status}" in problem.message
+    event = resolved(real)
+    assert isinstance(event, ResolveFailed)
+    assert (event.problem.code, event.overloaded) == ("TS201", True)
+    assert f"overloaded and wants to be asked later: The requested URL returned error: {status}" in event.problem.message
+    answer = synced(real, Revision(real.repo.head))
+    assert (answer.verdict, answer.overloaded) == (Verdict.UNAVAILABLE, True)
+
+
+def test_a_server_that_is_broken_is_not_one_with_too_much_to_do(real: RealWorld, server: GitServer) -> None:
+    server.turned_away = 500
+    event = resolved(real)
+    assert isinstance(event, ResolveFailed)
+    assert (event.problem.code, event.overloaded) == ("TS201", False)
+    assert not synced(real, Revision(real.repo.head)).overloaded
 
 
 def test_certificates_that_are_not_there_are_said(real: RealWorld, server: GitServer) -> None:

@@ -25,7 +25,7 @@ from torchsync.adapters.git import Ended, GitRunner
 from torchsync.adapters.gitaccess import failure
 from torchsync.adapters.gitcommand import OBJECT_ID, TIP, GitHome, fetch, initialise, local
 from torchsync.adapters.gitobjects import Repository
-from torchsync.adapters.gitproblem import shown, timeout_problem
+from torchsync.adapters.gitproblem import is_overloaded, shown, timeout_problem
 from torchsync.core.model import Revision
 from torchsync.core.remoteurl import redact
 from torchsync.core.syncdoc import RecoveryAction, RemoteSpec
@@ -52,10 +52,14 @@ def mirror_lock(state: Path, patience: float) -> Iterator[int]:
 
 
 class Mirror:
-    """The mirror of one remote. The caller holds its lock. `recoveries` counts what was repaired."""
+    """The mirror of one remote. The caller holds its lock.
+
+    `recoveries` counts what was repaired; `is_overloaded` tells that the remote wants to be asked later.
+    """
 
     def __init__(self, state: Path, remote: RemoteSpec, runner: GitRunner, home: GitHome) -> None:
         self.recoveries: Counter[RecoveryAction] = Counter()
+        self.is_overloaded = False
         self._state = state
         self._folder = state / _NAME
         self._remote = remote
@@ -177,6 +181,7 @@ class Mirror:
         if ended.timed_out:
             raise _failed(timeout_problem(self._remote.url, timeout))
         if ended.status != 0:
+            self.is_overloaded = is_overloaded(ended.stderr)
             raise _failed(self._why(ended))
 
     def _why(self, ended: Ended) -> Problem:

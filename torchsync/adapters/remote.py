@@ -16,7 +16,7 @@ from pathlib import Path
 from torchsync.adapters.child import Child, ChildEnd, ChildOrder
 from torchsync.adapters.gitaccess import failure, file_problems
 from torchsync.adapters.gitcommand import DEFAULT_SEARCH_PATH, GitHome, commit_id, found_ref, ls_remote, remote_problem
-from torchsync.adapters.gitproblem import ref_problem, shown, timeout_problem
+from torchsync.adapters.gitproblem import is_overloaded, ref_problem, shown, timeout_problem
 from torchsync.adapters.syscalls import Timer
 from torchsync.adapters.tree import Trees, remove_all
 from torchsync.core.jsontext import canonical, parse_json
@@ -140,7 +140,8 @@ def _resolution(remote: RemoteSpec, end: ChildEnd, seconds: float) -> Resolved |
     if end.timed_out:
         return ResolveFailed(timeout_problem(remote.url, remote.timeout_ms / 1000), seconds, timed_out=True)
     if end.status != 0:
-        return ResolveFailed(failure(end.stderr or f"git ended with status {end.status}", remote), seconds)
+        problem = failure(end.stderr or f"git ended with status {end.status}", remote)
+        return ResolveFailed(problem, seconds, overloaded=is_overloaded(end.stderr))
     found = found_ref(end.stdout.decode("utf-8", "replace"), remote.ref)
     return Resolved(found.revision, found.name, seconds) if found else ResolveFailed(ref_problem(remote.url, remote.ref), seconds)
 

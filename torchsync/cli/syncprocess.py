@@ -190,7 +190,14 @@ class Sync:
 
     def _told(self, answer: SyncAnswer) -> SyncAnswer:
         """The answer together with what it took."""
-        return replace(answer, durations=self._durations, recoveries=dict(self._mirror.recoveries), git_timeouts=self._runner.timeouts)
+        mirror = self._mirror
+        return replace(
+            answer,
+            durations=self._durations,
+            recoveries=dict(mirror.recoveries),
+            git_timeouts=self._runner.timeouts,
+            overloaded=mirror.is_overloaded,
+        )
 
 
 def valid_tasks(content: CommitContent, cache: VerdictCache | None = None) -> TaskSet:
