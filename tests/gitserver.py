@@ -180,13 +180,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for_port(port: int, process: subprocess.Popen[bytes], address: str = "127.0.0.1") -> None:
     """The process listens on the port."""
     deadline = time.monotonic() + 20
     while True:
         assert process.poll() is None, f"{process.args!r} ended with {process.returncode}"
         try:
-            socket.create_connection(("127.0.0.1", port), 5).close()
+            socket.create_connection((address, port), 5).close()
         except OSError:
             assert time.monotonic() < deadline, f"{process.args!r} does not listen"
             time.sleep(0.02)

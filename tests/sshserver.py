@@ -21,12 +21,13 @@ class SshServer:
     `host_key` and `client_key` are private keys with their `.pub` beside them; `known_hosts` names the server as it is.
     """
 
-    def __init__(self, folder: Path, *, port: int = 0) -> None:
+    def __init__(self, folder: Path, *, address: str = "127.0.0.1", port: int = 0) -> None:
         if SSHD is None:
             pytest.skip("needs sshd (Debian: openssh-server)")
         folder.mkdir()
         self.folder = folder
         self.user = getpass.getuser()
+        self.address = address
         self.port = port or free_port()
         self.host_key = make_key(folder / "host key")
         self.client_key = make_key(folder / "client")
@@ -34,15 +35,16 @@ class SshServer:
         self.known_hosts.write_text(self.line_of(self.host_key))
         self.log = folder / "log"
         (folder / "authorized_keys").write_text(f"{_FORCED} {public(self.client_key)}\n")
-        (folder / "sshd_config").write_text(_CONFIG.format(port=self.port, folder=folder))
+        (folder / "sshd_config").write_text(_CONFIG.format(address=address, port=self.port, folder=folder))
         self._start()
 
     def line_of(self, key: Path) -> str:
         """A line of known_hosts that says that the server has this key."""
-        return f"[127.0.0.1]:{self.port} {public(key)}\n"
+        name = self.address if self.port == 22 else f"[{self.address}]:{self.port}"
+        return f"{name} {public(key)}\n"
 
     def url(self, path: Path) -> str:
-        return f"ssh://{self.user}@127.0.0.1:{self.port}{path}"
+        return f"ssh://{self.user}@{self.address}:{self.port}{path}"
 
     def restart_with(self, host_key: Path) -> None:
         """The same server, with another key."""
@@ -61,7 +63,7 @@ class SshServer:
         with self.log.open("ab") as log:
             words = [str(SSHD), "-D", "-e", "-f", str(self.folder / "sshd_config")]
             self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        wait_for_port(self.port, self._process)
+        wait_for_port(self.port, self._process, self.address)
 
 
 def make_key(file: Path, *, passphrase: str = "", kind: str = "ed25519") -> Path:
@@ -78,7 +80,7 @@ _CLEAN = "env -u GIT_SSL_CAINFO GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=
 _FORCED = f'command="{_CLEAN} git-shell -c \\"$SSH_ORIGINAL_COMMAND\\"",restrict'
 _CONFIG = """\
 Port {port}
-ListenAddress 127.0.0.1
+ListenAddress {address}
 HostKey "{folder}/host key"
 AuthorizedKeysFile "{folder}/authorized_keys"
 AcceptEnv GIT_PROTOCOL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.adapters.test_remote import RealWorld, commands_of
 from tests.gitserver import tarpit
 from tests.sshserver import SshServer, make_key, public
 from torchsync.adapters.child import session_members
+from torchsync.adapters.gitaccess import content_problems
 from torchsync.core.syncdoc import Verdict
 from torchsync.errors import Problem
 from torchsync.ports import Resolved, ResolveFailed, SyncAnswered
@@ -54,12 +56,21 @@ def test_a_repository_is_read_over_ssh_with_key_and_known_hosts(real: RealWorld)
     assert (real.state / "repo.git").is_dir()
 
 
-def test_the_short_form_leads_to_the_standard_port_and_nothing_is_asked_on_the_way(real: RealWorld, sshd: SshServer) -> None:
-    """Port 22 is not ours to listen on: a server that is no git server, or none at all, shows that the form was understood."""
-    real.push("one")
-    problem = refused(real, url=f"{sshd.user}@127.0.0.1:{real.repo.folder}")
-    assert problem.code in ("TS201", "TS203")
-    assert "127.0.0.1" in problem.message
+def test_the_short_form_is_read_at_the_standard_port(real: RealWorld, tmp_path: Path) -> None:
+    address = "127.0.0.77"
+    try:
+        socket.create_server((address, 22)).close()
+    except OSError:
+        pytest.skip("needs root, and nobody else on port 22")
+    server = SshServer(tmp_path / "sshd", address=address, port=22)
+    try:
+        revision = real.push("one")
+        url = f"{server.user}@{address}:{real.repo.folder}"
+        real.remote = replace(real.remote, url=url, ssh_key=str(server.client_key), known_hosts=str(server.known_hosts))
+        assert isinstance(resolved(real), Resolved)
+        assert synced(real, revision).verdict is Verdict.ACCEPTED
+    finally:
+        server.close()
 
 
 def test_nothing_of_the_users_own_ssh_counts(real: RealWorld, sshd: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +119,13 @@ def test_a_server_of_which_only_another_kind_of_key_is_known_is_told_with_that_k
     assert problem.code == "TS211"
     assert "ED25519" in problem.message
     assert "ssh-rsa in line 1" in problem.message
+
+
+def test_a_server_that_is_known_without_its_port_is_known(real: RealWorld, sshd: SshServer) -> None:
+    real.push("one")
+    Path(real.remote.known_hosts).write_text(f"127.0.0.1 {public(sshd.host_key)}\n")
+    assert isinstance(resolved(real), Resolved)
+    assert list(content_problems(real.remote)) == []
 
 
 def test_a_revoked_key_is_refused(real: RealWorld, sshd: SshServer) -> None:

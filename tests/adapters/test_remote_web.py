@@ -7,6 +7,8 @@ import socket
 import socketserver
 import ssl
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -190,6 +192,18 @@ def test_a_command_that_fails_is_said_without_its_words(real: RealWorld, server:
     assert says in problem.message
     assert SPOKEN not in str(problem)
     assert set(server.seen) == {""}
+
+
+@pytest.mark.parametrize("end", ["exit 3", f"echo password={TOKEN}"])
+def test_nobody_hears_what_a_command_says_beside_its_answer(tmp_path: Path, end: str) -> None:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "TORCHSYNC_USERNAME": "bot",
+        "TORCHSYNC_CREDENTIAL_COMMAND": command(tmp_path, f"echo {SPOKEN}; echo torchsync: {SPOKEN} >&2; {end}")[0],
+    }
+    helper = [sys.executable, "-I", "-S", gitcredential.__file__, "get"]
+    done = subprocess.run(helper, env=environment, capture_output=True, text=True, check=True)
+    assert SPOKEN not in done.stdout + done.stderr
 
 
 def test_a_command_that_hangs_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:

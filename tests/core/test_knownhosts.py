@@ -27,13 +27,17 @@ git.short.org ssh-ed25519
 
 
 def found(host: str, port: int = 22, text: str = TEXT) -> list[KnownKey]:
-    return list(keys_of(SshServer(host, port), text))
+    return keys_of(SshServer(host, port), text)
 
 
 def test_the_keys_of_a_server_are_those_of_its_name_and_port() -> None:
     assert found("git.example.org") == found("10.0.0.1") == [KnownKey("ssh-ed25519", 2)]
     assert found("git.example.org", 2222) == [KnownKey("ssh-rsa", 3)]
-    assert found("git.example.org", 2223) == found("other.example.org") == []
+    assert found("other.example.org") == found("other.example.org", 2222) == []
+
+
+def test_a_server_that_is_not_known_with_its_port_is_looked_up_without() -> None:
+    assert found("git.example.org", 2223) == [KnownKey("ssh-ed25519", 2)]
 
 
 def test_patterns_have_exceptions_and_marks_are_told() -> None:
@@ -71,4 +75,4 @@ def test_hashed_names_are_found_as_ssh_finds_them(tmp_path: Path, server: SshSer
     lines = subprocess.run(["ssh-keygen", "-F", str(server), "-f", file], check=True, capture_output=True, text=True).stdout
     (key_found,) = keys_of(server, text)
     assert f"line {key_found.line}" in lines
-    assert list(keys_of(SshServer("elsewhere"), text)) == []
+    assert keys_of(SshServer("elsewhere"), text) == []

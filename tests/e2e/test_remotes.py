@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.host import Document, Host, environment, git, never
 from tests.gitrepo import Repo, one_task
+from tests.sshserver import SshServer, make_key, public
 
 
 def agent(host: Host, *words: str) -> subprocess.CompletedProcess[str]:
@@ -114,6 +115,19 @@ def test_a_running_agent_follows_another_url_after_a_reload(host: Host) -> None:
     assert host.status()["tasks"]["active"] == 1
 
 
+def test_a_host_key_that_changed_stops_syncs_with_69_and_leaves_the_tasks_alone(host: Host) -> None:
+    sshd = SshServer(host.folder / "sshd")
+    access = {"url": sshd.url(host.remote), "ssh_key": str(sshd.client_key), "known_hosts": str(sshd.known_hosts)}
+    first = host.tasks(old=never("true"))
+    assert once(host, **access)[0] == 0
+    host.tasks(new=never("true"))
+    sshd.restart_with(make_key(host.folder / "fresh"))
+    status, text = once(host, **access)
+    sshd.close()
+    assert (status, "TS211" in text) == (69, True), text
+    assert in_force(host)["revision"] == first
+
+
 # agent --check.
 
 
@@ -130,8 +144,6 @@ def test_a_running_agent_follows_another_url_after_a_reload(host: Host) -> None:
     ],
 )
 def test_the_check_tells_what_ssh_would_not_take(host: Host, settings: dict[str, str], says: str) -> None:
-    from tests.sshserver import make_key, public
-
     good, locked = make_key(host.folder / "good"), make_key(host.folder / "locked", passphrase="open sesame")
     (host.folder / "good.pub").chmod(0o600)
     (host.folder / "open").write_bytes(good.read_bytes())

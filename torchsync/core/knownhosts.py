@@ -29,12 +29,20 @@ class KnownKey:
         return f"{self.mark} {self.kind} in line {self.line}".strip()
 
 
-def keys_of(server: SshServer, text: str) -> Iterator[KnownKey]:
-    """The keys that the file has for the server, in its order; lines that are none are passed over, as ssh does."""
+def keys_of(server: SshServer, text: str) -> list[KnownKey]:
+    """The keys that the file has for the server, in its order; lines that are none are passed over, as ssh does.
+
+    A server at another port than the usual one that is not in the file is looked up without its port, as ssh does, too.
+    """
+    found = list(_keys_of(str(server), text))
+    return found or list(_keys_of(server.host, text))
+
+
+def _keys_of(server: str, text: str) -> Iterator[KnownKey]:
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         mark = words.pop(0) if words and words[0].startswith("@") else ""
-        if len(words) >= 3 and not words[0].startswith("#") and _names(str(server), words[0]):
+        if len(words) >= 3 and not words[0].startswith("#") and _names(server, words[0]):
             yield KnownKey(words[1], number, mark)
 
 
