@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -189,7 +190,12 @@ def test_settings_that_cannot_work_start_no_process(real: RealWorld, changes: di
     assert "hunter2" not in str(event.problem)
 
 
-def test_a_git_that_is_not_installed_is_said(real: RealWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("others", [(), ("timeout",)], ids=["nothing is there", "only git is not there"])
+def test_a_git_that_is_not_installed_is_said(
+    real: RealWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: tuple[str, ...]
+) -> None:
+    for name in others:
+        (tmp_path / name).symlink_to(shutil.which(name) or "")
     monkeypatch.setenv("PATH", str(tmp_path))
     real.source = RemoteGit(real.state, real.wakeups, SystemClock())
     event = resolved(real)

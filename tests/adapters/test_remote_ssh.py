@@ -220,7 +220,7 @@ def test_a_machine_without_ssh_is_told_what_it_lacks(real: RealWorld, tmp_path: 
 
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("git", "sh", "env"):
+    for name in ("git", "sh", "timeout"):
         (programs / name).symlink_to(shutil.which(name) or "")
     monkeypatch.setenv("PATH", str(programs))
     real.source = RemoteGit(real.state, real.wakeups, SystemClock())

@@ -22,10 +22,10 @@ from tests.adapters.contract_gitsource import eventually, request, resolved, syn
 from tests.adapters.test_remote import RealWorld, commands_of
 from tests.gitserver import GitServer, dripping, git_daemon, make_certificate, tarpit
 from tests.proxyserver import ProxyServer
-from torchsync.adapters import gitcredential
+from torchsync.adapters import gitcommand, gitcredential
 from torchsync.adapters.child import session_members
 from torchsync.core.model import Revision
-from torchsync.core.syncdoc import Verdict
+from torchsync.core.syncdoc import RemoteSpec, Verdict
 from torchsync.errors import Problem
 from torchsync.ports import Resolved, ResolveFailed, SyncAnswered
 
@@ -421,6 +421,21 @@ def test_an_answer_that_drips_costs_the_timeout_and_leaves_no_process(real: Real
         assert isinstance(answered, SyncAnswered)
         assert ([problem.code for problem in answered.answer.problems], answered.answer.git_timeouts) == (["TS204"], 1)
         assert session_members(session) == []
+
+
+@pytest.mark.parametrize("form", ["https://127.0.0.1:{port}/x", "git://127.0.0.1:{port}/x", "ssh://git@127.0.0.1:{port}/x"])
+def test_git_ends_with_its_helpers_also_when_nobody_is_left_to_end_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    monkeypatch.setattr(gitcommand, "_LAST_RESORT", 0)
+    files = {"ssh_key": "/nonexistent", "known_hosts": "/dev/null"} if form.startswith("ssh") else {}
+    with tarpit() as port:
+        remote = RemoteSpec(url=form.format(port=port), insecure=True, timeout_ms=2000, **files)
+        call = gitcommand.ls_remote(remote, gitcommand.GitHome(folder=str(tmp_path), search_path=os.environ["PATH"]))
+        process = subprocess.Popen(
+            call.argv, env=call.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        assert eventually(lambda: len(session_members(process.pid)) >= 2)
+        assert process.wait(30) != 0
+        assert eventually(lambda: session_members(process.pid) == [])
 
 
 def test_files_that_only_root_may_read_are_said_to_others(real: RealWorld, server: GitServer, tmp_path: Path) -> None:

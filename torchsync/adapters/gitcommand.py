@@ -10,6 +10,9 @@ The token of an https remote is in no command line, URL, file of ours or environ
 bound to the scheme, host and port of the URL: a server that redirects elsewhere is not followed with the token. Without a configured
 `username` it answers `git`, which GitHub, GitLab and Gitea accept beside any token; Bitbucket wants `x-token-auth`.
 
+Whoever starts a git process ends it at its deadline. Should all of them be killed first, those that speak to a remote are still bounded: they run
+under timeout(1), which ends the whole group a little later.
+
 Sources: git-config(1), git(1) "Environment Variables", gitcredentials(7), git-check-ref-format(1).
 """
 
@@ -33,6 +36,9 @@ TIP = "refs/torchsync/tip"
 
 DEFAULT_SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEFAULT_USERNAME = "git"
+
+_LAST_RESORT = 10
+"""Seconds after a deadline at which a git process ends that nobody has ended."""
 
 OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -96,16 +102,15 @@ class FoundRef:
 def ls_remote(remote: RemoteSpec, home: GitHome) -> GitCall:
     """Prints what `found_ref` reads."""
     patterns = [pattern for name in _candidates(remote.ref) for pattern in (name, f"{name}^{{}}")]
-    return _remote_call(
-        remote, home, ["ls-remote", "--symref", "--quiet", *_upload_pack(remote), "--end-of-options", _address(remote.url), *patterns]
-    )
+    words = ["ls-remote", "--symref", "--quiet", *_upload_pack(remote), "--end-of-options", _address(remote.url), *patterns]
+    return _remote_call(remote, home, words, remote.timeout_ms)
 
 
 def fetch(remote: RemoteSpec, home: GitHome, repository: str, source: str) -> GitCall:
     """Brings `source`, a full ref name or a commit id, with its whole history into the bare `repository`, where `TIP` points to it."""
     words = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance", "--force"]
     words += ["--no-show-forced-updates", *_upload_pack(remote), "--end-of-options", _address(remote.url), f"+{source}:{TIP}"]
-    return _remote_call(remote, home, words, repository)
+    return _remote_call(remote, home, words, max(remote.timeout_ms, remote.clone_timeout_ms), repository)
 
 
 def initialise(home: GitHome, repository: str, object_format: str) -> GitCall:
@@ -127,7 +132,7 @@ def find_repository(home: GitHome, folder: str) -> GitCall:
     )
 
 
-def _remote_call(remote: RemoteSpec, home: GitHome, words: list[str], repository: str = "") -> GitCall:
+def _remote_call(remote: RemoteSpec, home: GitHome, words: list[str], deadline: int, repository: str = "") -> GitCall:
     scheme = scheme_of(remote.url)
     environment = _environment(home, scheme.value)
     settings: list[str] = []
@@ -141,7 +146,8 @@ def _remote_call(remote: RemoteSpec, home: GitHome, words: list[str], repository
             pass
     if repository:
         environment["GIT_DIR"] = repository
-    return GitCall(argv=_argv(tuple(settings), words), environment=environment)
+    bound = ("timeout", "-s", "KILL", str(deadline // 1000 + _LAST_RESORT))
+    return GitCall(argv=(*bound, *_argv(tuple(settings), words)), environment=environment)
 
 
 def _web_settings(remote: RemoteSpec) -> list[str]:

@@ -27,7 +27,14 @@ _REVOKED_KEY = re.compile(r"^The (\S+) host key for (\S+) is marked as revoked",
 # The first row that fits decides.
 _SIGNS = (
     (HOST_KEY_UNKNOWN, "has a host key that is not accepted", "Host key verification failed"),
-    ("TS320", "needs a program that is not here", r"\bssh: (1: )?(command )?not found", "cannot run ssh"),
+    (
+        "TS320",
+        "needs a program that is not here",
+        "failed to run command",
+        "can't execute",
+        r"\bssh: (1: )?(command )?not found",
+        "cannot run ssh",
+    ),
     ("TS333", "could not be stored", "No space left on device", "Disk quota exceeded", "Read-only file system"),
     (
         "TS210",
