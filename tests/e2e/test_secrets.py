@@ -158,8 +158,9 @@ def test_the_key_of_ssh_is_found_nowhere(host: Host) -> None:
 
 
 def test_the_watch_finds_what_is_there() -> None:
-    """The tests above can fail: a token in the environment of a process is found."""
-    with watching(RIGHT) as watch, subprocess.Popen(["sleep", "60"], env={"PATH": "/usr/bin:/bin", "TOKEN": RIGHT}) as process:
+    """The tests above can fail: a token in the environment of a process is found. It is not one of theirs: they may run at the same time."""
+    planted = "glpat-canary-planted-3e52"
+    with watching(planted) as watch, subprocess.Popen(["sleep", "60"], env={"PATH": "/usr/bin:/bin", "TOKEN": planted}) as process:
         wait_for("the find", lambda: bool(watch.found))
         process.kill()
     assert {place.partition(" of ")[0] for place in watch.found} == {"the environment"}

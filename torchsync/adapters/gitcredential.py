@@ -64,7 +64,7 @@ def _token(path: str) -> bytes:
     if not token.strip():
         raise _Unanswered(f"the token file {path} is empty")
     if len(content) > _MOST or re.search(rb"[\r\n\0]", token):
-        raise _Unanswered(f"the token file {path} holds more than one line of text")
+        raise _Unanswered(f"the token file {path} holds more than one line, or more than a token can be")
     return token
 
 
