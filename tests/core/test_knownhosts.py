@@ -52,6 +52,7 @@ def test_names_are_compared_in_lower_case() -> None:
 
 def test_a_line_that_is_none_is_passed_over() -> None:
     assert found("git.short.org") == []
+    assert found("x", text="x \x1b[31m AAAA\n") == []
     assert found("x", text="|1|no base64|x ssh-rsa AAAA\n|1|\n|1|a b c\n") == []
 
 

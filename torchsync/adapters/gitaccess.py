@@ -7,6 +7,7 @@ in many words or none. What a secret file holds is looked at by `content_problem
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,11 +22,13 @@ from torchsync.core.syncdoc import RemoteSpec
 from torchsync.errors import Problem
 
 _MOST = 1 << 20
+_MOST_KEYS = 5
+_SECRET = ("token_file", "ssh_key")
 
 
 def access_problems(remote: RemoteSpec) -> list[Problem]:
-    """Everything that can be told before the remote is asked: of files that are there, what is in them too."""
-    return list(file_problems(remote)) or list(content_problems(remote))
+    """Everything that can be told before the remote is asked; of files that are there, what is in them and who can get at them too."""
+    return list(file_problems(remote)) or [*content_problems(remote), *_exposures(remote), *_missing_program(remote)]
 
 
 def file_problems(remote: RemoteSpec) -> Iterator[Problem]:
@@ -86,6 +89,25 @@ def _too_open(path: str) -> list[Problem]:
     ]
 
 
+def _exposures(remote: RemoteSpec) -> Iterator[Problem]:
+    """Secrets that every user of the host can read, and what decides whom the agent trusts that every user can change."""
+    files = {name: getattr(remote, name) for name in ("token_file", "ssh_key", "known_hosts", "ca_file")}
+    files["credential_command"] = "".join(remote.credential_command[:1])
+    for setting, path in files.items():
+        mode = stat.S_IMODE(Path(path).stat().st_mode) if path else 0
+        what = "change" if mode & stat.S_IWOTH else "read" if mode & stat.S_IROTH and setting in _SECRET else ""
+        if what:
+            message = f"every user of this host can {what} {path} (mode {mode:04o})"
+            yield Problem(
+                code="TS303", message=message, path=f"repository.{setting}", hint=f"chmod {'o-w' if what == 'change' else '600'} {path}"
+            )
+
+
+def _missing_program(remote: RemoteSpec) -> Iterator[Problem]:
+    if scheme_of(remote.url) is Scheme.SSH and shutil.which("ssh") is None:
+        yield Problem(code="TS320", message="ssh is not installed, and repository.url is reached by it", hint="install openssh-client")
+
+
 def _content(path: str) -> bytes:
     try:
         with Path(path).open("rb") as file:
@@ -101,7 +123,7 @@ def _known(remote: RemoteSpec) -> list[str]:
 
 def _known_kinds(remote: RemoteSpec) -> str:
     known = _known(remote)
-    return f"{remote.known_hosts} has {', '.join(known) if known else 'no key'} for {ssh_server(remote.url)}"
+    return f"{remote.known_hosts} has {', '.join(known[:_MOST_KEYS]) if known else 'no key'} for {ssh_server(remote.url)}"
 
 
 def _how_to_learn(remote: RemoteSpec) -> str:

@@ -16,6 +16,8 @@ from fnmatch import fnmatchcase
 
 from torchsync.core.remoteurl import SshServer
 
+_KIND = re.compile(r"[A-Za-z0-9@.-]{1,64}")
+
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
@@ -42,7 +44,7 @@ def _keys_of(server: str, text: str) -> Iterator[KnownKey]:
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         mark = words.pop(0) if words and words[0].startswith("@") else ""
-        if len(words) >= 3 and not words[0].startswith("#") and _names(server, words[0]):
+        if len(words) >= 3 and not words[0].startswith("#") and _KIND.fullmatch(words[1]) and _names(server, words[0]):
             yield KnownKey(words[1], number, mark)
 
 
