@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -209,13 +209,13 @@ def test_nobody_hears_what_a_command_says_beside_its_answer(tmp_path: Path, end:
 def test_a_command_that_hangs_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gitcredential, "_PATIENCE", 0.3)
     with pytest.raises(gitcredential._Unanswered, match=r"did not end within 0\.3 s"):
-        gitcredential._output(["/bin/sh", "-c", "sleep 600"])
+        gitcredential._output(["/bin/sleep", "600"])
     with pytest.raises(gitcredential._Unanswered, match=r"did not end within 0\.3 s"):
-        gitcredential._output(["/bin/sh", "-c", "exec >&-; sleep 600"])
+        gitcredential._output(["/bin/sh", "-c", "exec >&-; exec sleep 600"])
 
 
 def test_a_command_that_hangs_ends_with_the_deadline_of_git(real: RealWorld, server: GitServer, tmp_path: Path) -> None:
-    real.remote = replace(real.remote, credential_command=command(tmp_path, "sleep 600"), timeout_ms=1500)
+    real.remote = replace(real.remote, credential_command=command(tmp_path, "exec sleep 600"), timeout_ms=1500)
     real.source.resolve(real.remote)
     session = real.source._child.pid
     assert eventually(lambda: any(b"sleep" in line for line in commands_of(session)))
@@ -295,9 +295,8 @@ def test_a_proxy_has_no_exceptions(real: RealWorld, server: GitServer, monkeypat
 
 
 def test_a_proxy_that_wants_a_password_is_said_and_the_server_never_asked(real: RealWorld, server: GitServer, tmp_path: Path) -> None:
-    guarded = ProxyServer(tmp_path / "guarded", password="open")
-    problem = refused(real, proxy=guarded.url, token_file=token_file(tmp_path, TOKEN.encode()))
-    guarded.close()
+    with closing(ProxyServer(tmp_path / "guarded", password="open")) as guarded:
+        problem = refused(real, proxy=guarded.url, token_file=token_file(tmp_path, TOKEN.encode()))
     assert problem.code == "TS202"
     assert "proxy" in problem.message
     assert server.seen == []

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -116,14 +117,13 @@ def test_a_running_agent_follows_another_url_after_a_reload(host: Host) -> None:
 
 
 def test_a_host_key_that_changed_stops_syncs_with_69_and_leaves_the_tasks_alone(host: Host) -> None:
-    sshd = SshServer(host.folder / "sshd")
-    access = {"url": sshd.url(host.remote), "ssh_key": str(sshd.client_key), "known_hosts": str(sshd.known_hosts)}
-    first = host.tasks(old=never("true"))
-    assert once(host, **access)[0] == 0
-    host.tasks(new=never("true"))
-    sshd.restart_with(make_key(host.folder / "fresh"))
-    status, text = once(host, **access)
-    sshd.close()
+    with closing(SshServer(host.folder / "sshd")) as sshd:
+        access = {"url": sshd.url(host.remote), "ssh_key": str(sshd.client_key), "known_hosts": str(sshd.known_hosts)}
+        first = host.tasks(old=never("true"))
+        assert once(host, **access)[0] == 0
+        host.tasks(new=never("true"))
+        sshd.restart_with(make_key(host.folder / "fresh"))
+        status, text = once(host, **access)
     assert (status, "TS211" in text) == (69, True), text
     assert in_force(host)["revision"] == first
 

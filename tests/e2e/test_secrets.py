@@ -8,7 +8,7 @@ import base64
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -53,9 +53,8 @@ class Watch:
 
 @contextmanager
 def watching(*secrets: str) -> Iterator[Watch]:
-    watch = Watch(secrets)
-    yield watch
-    watch.close()
+    with closing(Watch(secrets)) as watch:
+        yield watch
 
 
 def search_everywhere(watch: Watch, host: Host) -> None:
@@ -119,8 +118,13 @@ def test_a_token_is_found_nowhere(host: Host, server: GitServer) -> None:
     assert watch.found == set()
 
 
-def test_what_a_credential_command_prints_is_found_nowhere(host: Host, server: GitServer) -> None:
-    proxy = ProxyServer(host.folder / "proxy")
+@pytest.fixture
+def proxy(host: Host) -> Iterator[ProxyServer]:
+    with closing(ProxyServer(host.folder / "proxy")) as made:
+        yield made
+
+
+def test_what_a_credential_command_prints_is_found_nowhere(host: Host, server: GitServer, proxy: ProxyServer) -> None:
     command = host.folder / "credentials"
     command.write_text(
         f'#!/bin/sh\nread -r secret < {host.folder}/secret\necho "$secret" >&2\necho username=bot\necho "password=$secret"\n'
@@ -134,25 +138,23 @@ def test_what_a_credential_command_prints_is_found_nowhere(host: Host, server: G
         wait_for("the failure", lambda: "ended with status 3" in str(host.status()["sync"]["last"]))
         search_everywhere(watch, host)
         watch.search("the log of the proxy", proxy.log.read_bytes())
-    proxy.close()
     assert watch.found == set()
 
 
 def test_the_key_of_ssh_is_found_nowhere(host: Host) -> None:
-    sshd = SshServer(host.folder / "sshd")
-    lines = sshd.client_key.read_text().splitlines()[1:-1]
-    revision = host.tasks(one=never("true"))
-    host.configure(
-        repository={"url": sshd.url(host.remote), "ssh_key": str(sshd.client_key), "known_hosts": str(sshd.known_hosts)},
-    )
-    with watching(*(line[10:50] for line in lines[2:-1])) as watch:
-        host.start()
-        host.wait_for_revision(revision)
-        search_everywhere(watch, host)
-        (sshd.folder / "authorized_keys").write_text("")
-        wait_for("the refusal", has_told(host, "TS202"))
-        search_everywhere(watch, host)
-    sshd.close()
+    with closing(SshServer(host.folder / "sshd")) as sshd:
+        lines = sshd.client_key.read_text().splitlines()[1:-1]
+        revision = host.tasks(one=never("true"))
+        host.configure(
+            repository={"url": sshd.url(host.remote), "ssh_key": str(sshd.client_key), "known_hosts": str(sshd.known_hosts)},
+        )
+        with watching(*(line[10:50] for line in lines[2:-1])) as watch:
+            host.start()
+            host.wait_for_revision(revision)
+            search_everywhere(watch, host)
+            (sshd.folder / "authorized_keys").write_text("")
+            wait_for("the refusal", has_told(host, "TS202"))
+            search_everywhere(watch, host)
     assert "ssh" in watch.seen
     assert watch.found == set()
 
