@@ -48,9 +48,20 @@ class SshServer:
 
     def restart_with(self, host_key: Path) -> None:
         """The same server, with another key."""
-        self.close()
         for end in ("", ".pub"):
             shutil.copy(f"{host_key}{end}", f"{self.host_key}{end}")
+        self.restart()
+
+    def certify(self, authority: Path) -> None:
+        """The same server, whose key is certified by this one from now on."""
+        words = ["ssh-keygen", "-q", "-s", authority, "-I", "test", "-h", "-n", self.address, f"{self.host_key}.pub"]
+        subprocess.run(words, check=True)
+        with (self.folder / "sshd_config").open("a") as config:
+            config.write(f'HostCertificate "{self.host_key}-cert.pub"\n')
+        self.restart()
+
+    def restart(self) -> None:
+        self.close()
         self._start()
 
     def close(self) -> None:

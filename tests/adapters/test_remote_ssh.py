@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -134,6 +135,20 @@ def test_a_revoked_key_is_refused(real: RealWorld, sshd: SshServer) -> None:
     problem = refused(real)
     assert problem.code == "TS211"
     assert "revoked" in problem.message
+
+
+def test_a_server_with_a_certificate_of_a_known_authority_is_known(real: RealWorld, tmp_path: Path) -> None:
+    authority, other = make_key(tmp_path / "authority"), make_key(tmp_path / "other")
+    with closing(SshServer(tmp_path / "sshd")) as server:
+        server.certify(authority)
+        server.known_hosts.write_text(f"@cert-authority * {public(authority)}\n")
+        real.push("one")
+        access = {"url": server.url(real.repo.folder), "ssh_key": str(server.client_key), "known_hosts": str(server.known_hosts)}
+        assert isinstance(resolved(real, **access), Resolved)
+        server.known_hosts.write_text(f"@cert-authority * {public(other)}\n")
+        problem = refused(real, **access)
+    assert problem.code == "TS203"
+    assert "has @cert-authority ssh-ed25519 in line 1" in problem.message
 
 
 def test_a_host_key_that_changes_while_the_agent_runs_is_refused_until_the_file_has_it(real: RealWorld, tmp_path: Path) -> None:
