@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import torchsync
-from tests.builders import HOUR, MINUTE, NOON, busy_snapshot, daemon, run, run_id, snapshot, task, task_status
+from tests.builders import HOUR, MINUTE, NOON, SECOND, busy_snapshot, daemon, record, run, run_id, snapshot, task, task_status
 from tests.cli.agents import NEW, OLD, agent
 from torchsync.adapters.ledger import SqliteLedger
 from torchsync.cli import inspect
@@ -16,6 +16,7 @@ from torchsync.cli.client import ControlClient, Place
 from torchsync.core.api import status_document, tasks_document
 from torchsync.core.entries import Admit, Annul, PutHold
 from torchsync.core.holds import SYNCS, HoldAct, HoldChange
+from torchsync.core.model import Instant
 from torchsync.errors import NotFound, Unavailable, UsageError
 
 
@@ -43,6 +44,22 @@ def test_an_agent_that_has_nothing_yet_says_so():
 def test_failures_are_coloured_on_a_terminal_only():
     assert any("\x1b[31m" in line for line in lines_of(busy_snapshot(), coloured=True))
     assert not any("\x1b" in line for line in lines_of(busy_snapshot()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        pytest.param({}, "  -  ", id="never"),
+        pytest.param({"last_run": NOON, "last_success": Instant(NOON + SECOND)}, "  ok  ", id="succeeded"),
+        pytest.param({"last_run": NOON, "last_exit_status": 3, "consecutive_failures": 2}, "2 failed in a row, status 3", id="failed"),
+        pytest.param({"last_run": NOON, "last_exit_status": 143}, "stopped, status 143", id="stopped, and never anything else"),
+        pytest.param(
+            {"last_run": NOON, "last_success": Instant(NOON - HOUR), "last_exit_status": 143}, "stopped, status 143", id="stopped later"
+        ),
+    ],
+)
+def test_the_last_result_is_told_truly(changes, shown):
+    assert shown in lines_of(snapshot(task_status(task("a"), record=record("a", **changes))))[-1]
 
 
 def test_a_hostile_text_does_not_reach_the_terminal():

@@ -99,15 +99,21 @@ def _problem_line(problem: Document) -> str:
 
 
 def _task_row(task: Document, now: str) -> list[Cell]:
-    failures = task["consecutive_failures"]
-    result: Cell = "-"
-    if task["last_run"]:
-        result = (f"{failures} failed in a row, status {task['last_exit_status']}", Tone.BAD) if failures else ("ok", Tone.GOOD)
     took = f"{task['last_duration_seconds']:g}s" if task["last_run"] else "-"
     running = f"{len(task['running'])} since {clock(task['running_since'])}" if task["running"] else "-"
     schedule = f"{task['schedule']} {task['timezone']}" if task["schedule"] else task["type"]
     last = ago(task["last_run"], now)
-    return [task["name"], task["state"], schedule, clock(task["next_run"]), last, took, result, running]
+    return [task["name"], task["state"], schedule, clock(task["next_run"]), last, took, _result(task), running]
+
+
+def _result(task: Document) -> Cell:
+    """How the last run that is over went. One that was ended on purpose is neither a success nor a failure."""
+    failures, status = task["consecutive_failures"], task["last_exit_status"]
+    if not task["last_run"]:
+        return "-"
+    if failures:
+        return f"{failures} failed in a row, status {status}", Tone.BAD
+    return ("ok", Tone.GOOD) if task["last_success"] and task["last_success"] >= task["last_run"] else f"stopped, status {status}"
 
 
 # history
