@@ -142,7 +142,9 @@ adapters.hookapi
 adapters.http
 adapters.schemas
 adapters.gitobjects
+adapters.mirrorfiles
 adapters.tree
+adapters.treewatch
 adapters.mirror
 adapters.remote
 agent.config
@@ -200,7 +202,7 @@ MAY_IMPORT = {
 
 # One surface to the outside may be cut into several files; only these adapters may import each other, as the order allows.
 FAMILIES = [
-    ["adapters.git*", "adapters.mirror", "adapters.remote", "adapters.tree", "adapters.child"],
+    ["adapters.git*", "adapters.mirror*", "adapters.remote", "adapters.tree*", "adapters.child"],
     ["adapters.process", "adapters.procfs", "adapters.cgroup", "adapters.rundir", "adapters.spawn"],
     ["adapters.http", "adapters.controlapi"],
     ["adapters.ledger*"],

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from hashlib import sha1
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -586,18 +586,51 @@ def test_stale_locks_and_leftovers_are_cleared_away(repo: Repo, state: Path) -> 
     assert not [*mirror.rglob("*.lock"), *mirror.rglob("tmp_*"), *state.glob(".repo*"), *(state / "worktrees").glob(".new*")]
 
 
+def objects_of(state: Path) -> tuple[int, int]:
+    """How many packs there are, and how many loose objects."""
+    objects = state / "repo.git/objects"
+    return len(list(objects.glob("pack/*.pack"))), len(list(objects.glob("[0-9a-f][0-9a-f]/*")))
+
+
 def test_many_loose_objects_become_one_pack(repo: Repo, state: Path) -> None:
-    repo.commit(GOOD)
-    in_process(asked(repo, state))
-    names = (f"{number}" for number in range(100_000))
-    crowded = [name for name in names if sha1(f"blob {len(name)}\0{name}".encode()).hexdigest().startswith("17")][:30]
-    repo.commit({f"data/{name}": name for name in crowded})
+    repo.commit(GOOD | {f"data/{number}": str(number) for number in range(2_000)})
     in_process(asked(repo, state))
     unpack(state / "repo.git")
     assert in_process(asked(repo, state)).recoveries == {}
-    objects = state / "repo.git/objects"
-    assert len(list(objects.glob("pack/*.pack"))) == 1
-    assert list(objects.glob("[0-9a-f][0-9a-f]/*")) == []
+    assert objects_of(state) == (1, 0)
+
+
+def test_large_packs_become_one(repo: Repo, state: Path) -> None:
+    """Each fetch leaves a pack. They are packed as soon as all but the largest make up 16 MiB, or as much as that one."""
+    repo.commit(GOOD)
+    numbers = []
+    for number in range(4):
+        repo.commit({f"data/{number}": Random(number).randbytes(9 << 20)})
+        in_process(asked(repo, state))
+        numbers.append(objects_of(state)[0])
+    assert numbers == [1, 2, 3, 2]
+
+
+def test_what_rewinds_left_without_a_ref_does_not_pile_up(repo: Repo, state: Path) -> None:
+    kept = repo.commit(GOOD)
+    sizes = []
+    for number in range(8):
+        repo.commit({"data/large": Random(number).randbytes(6 << 20)})
+        in_process(asked(repo, state, rewind_allowed=True))
+        repo.git("reset", "--quiet", "--hard", kept)
+        in_process(asked(repo, state, rewind_allowed=True))
+        sizes.append(sum(path.stat().st_size for path in (state / "repo.git").rglob("*") if path.is_file()) >> 20)
+    assert max(sizes) < 30
+    assert min(sizes[4:]) < 10
+
+
+def test_a_pack_that_a_killed_fetch_marked_to_be_kept_is_packed_like_the_others(repo: Repo, state: Path) -> None:
+    repo.commit(GOOD)
+    in_process(asked(repo, state))
+    (pack,) = (state / "repo.git/objects/pack").glob("*.pack")
+    pack.with_suffix(".keep").write_text("fetch-pack 4711 on h1\n")
+    in_process(asked(repo, state))
+    assert not pack.with_suffix(".keep").exists()
 
 
 @pytest.mark.parametrize("content", ["", "garbage\n", "\0" * 41])

@@ -5,6 +5,9 @@ Theory of operation. Nothing of the surroundings reaches git: its environment is
 on the command line beats what the repository configures, and `GIT_ALLOW_PROTOCOL` beats both: only the scheme of the remote's own URL works,
 after a redirect too.
 
+The sizes bound what git keeps in memory: of packs that it maps, of deltas that it joins or looks for, and of a single large object, which above
+64 MiB, more than a commit may hold, goes through in pieces.
+
 The token of an https remote is in no command line, URL, file of ours or environment. Git asks a credential helper of ours
 (`adapters/gitcredential.py`), which reads the token file or runs the operator's command at that moment and answers on a pipe. The helper is
 bound to the scheme, host and port of the URL: a server that redirects elsewhere is not followed with the token. Without a configured
@@ -46,12 +49,16 @@ _CREDENTIAL_HELPER = '!f() { test "$1" = get && exec "$TORCHSYNC_PYTHON" -I -S "
 _HELPER_PROGRAM = str(Path(__file__).with_name("gitcredential.py"))
 
 _HARDENING = (
+    "core.bigFileThreshold=64m",
+    "core.deltaBaseCacheLimit=64m",
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.symlinks=false",
     "core.protectHFS=true",
     "core.protectNTFS=true",
     "core.attributesFile=/dev/null",
+    "core.packedGitLimit=256m",
+    "core.packedGitWindowSize=32m",
     "core.askPass=",
     "credential.helper=",
     "fetch.fsckObjects=true",
@@ -62,7 +69,9 @@ _HARDENING = (
     "http.lowSpeedTime=20",
     "http.sslVerify=true",
     "maintenance.auto=false",
+    "pack.deltaCacheSize=64m",
     "pack.threads=2",
+    "pack.windowMemory=128m",
     "protocol.version=2",
     "submodule.recurse=false",
     "transfer.fsckObjects=true",

@@ -87,6 +87,12 @@ class Repository:
             return self._run("rev-list", "--objects", "--quiet", TIP).status == 0
         return self._run("rev-parse", "--git-dir").status == 0
 
+    def is_sound(self, timeout: float) -> bool:
+        """Whether everything that is there holds what its id says; reads all of it. False when that takes longer than `timeout` seconds."""
+        words = ("fsck", "--full", "--no-dangling", "--no-reflogs", "--no-progress")
+        ended = self._runner.run(self._call(*words), timeout)
+        return ended.status == 0 and not ended.timed_out
+
     def read(self, revision: Revision, path: str, known: Callable[[Sequence[TreeEntry]], Collection[str]] = lambda _: ()) -> CommitContent:
         """What the verdict on `revision` needs, of the folder `path` of its tree. Task files that are `known` by path are not read.
 

@@ -82,6 +82,7 @@ _SIGNS = (
     ),
     ("TS205", "does not give that commit", "not our ref", "unadvertised object"),
     ("TS205", "does not have what is asked for", "couldn't find remote ref", "no such ref", "Remote branch .* not found"),
+    ("TS141", "sends more than may be stored in one file", "died of signal 25"),
     ("TS140", "sent objects that git does not accept", "fsck error in pack", "error: object [0-9a-f]+: [a-zA-Z]+:"),
     (
         "TS209",
@@ -117,8 +118,10 @@ def is_overloaded(stderr: str) -> bool:
 
 
 def git_problem(stderr: str, url: str) -> Problem:
-    """Why git failed on the remote `url`: a TS2xx, TS320 for a missing program, TS333 for a full disk, or TS140 when the objects themselves are
-    at fault.
+    """Why git failed on the remote `url`: a TS2xx, TS320 for a missing program, TS333 for a full disk, or TS140, TS141 when what it sent is at
+    fault.
+
+    Signal 25 is SIGXFSZ: a file would have become larger than the limit of the process (setrlimit(2)).
     """
     stderr = stderr.replace("\r\n", "\n")  # ssh ends its lines so
     if said := _OUR_HELPER.search(stderr):

@@ -2,9 +2,11 @@
 
 Theory of operation. Whoever works on the mirror holds a lock on `<state>/repo.lock`. The descriptor of that lock stays open in every git
 process, so the lock lasts until the last of them is gone, also when their parent was killed: what a lock file, a temporary file or a broken
-ref then means is certain, and they are cleared away. A mirror is fetched beside under a name with a dot, complete, and renamed into place;
-that is how the first one is made and how a damaged one is replaced, so a failed repair leaves what was there. Nothing of this touches a tree
-that was written out, or what runs.
+ref then means is certain, and they are cleared away. A mirror is fetched beside under a name with a dot, complete, and changes places with
+the one that is there; that is how the first one is made and how a damaged one is replaced, so a failed repair leaves what was there. Nothing
+of this touches a tree that was written out, or what runs.
+
+Everything in the mirror is ours to delete; beside it only names that start with `.repo.git-` are.
 
 Sources: flock(2) for the life of a lock, gitrepository-layout(5).
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -26,6 +29,8 @@ from torchsync.adapters.gitaccess import failure
 from torchsync.adapters.gitcommand import OBJECT_ID, TIP, GitHome, fetch, initialise, local
 from torchsync.adapters.gitobjects import Repository
 from torchsync.adapters.gitproblem import is_overloaded, shown, timeout_problem
+from torchsync.adapters.mirrorfiles import look_at
+from torchsync.adapters.syscalls import exchange
 from torchsync.core.model import Revision
 from torchsync.core.remoteurl import redact
 from torchsync.core.syncdoc import RecoveryAction, RemoteSpec
@@ -35,9 +40,6 @@ _NAME = "repo.git"
 _BESIDE = ".repo.git-"
 _LOCK = "repo.lock"
 _LOCK_POLL = 0.05
-_SAMPLE = "17"
-"""Loose objects are spread over 256 folders by their id: one of them tells how many there are."""
-_MOST_IN_SAMPLE, _MOST_PACKS = 27, 50
 
 
 @contextmanager
@@ -68,22 +70,24 @@ class Mirror:
         self._repository = self._repository_at(self._folder)
 
     def tidy(self) -> None:
-        """What killed processes left is gone: unfinished mirrors, locks, temporary files, a ref without a target."""
+        """What killed processes left is gone: unfinished mirrors, locks, temporary files, a ref without a target. What is spread over many objects is
+        in one pack.
+        """
         for left in self._state.glob(f"{_BESIDE}*"):
-            shutil.rmtree(left, ignore_errors=True)
+            _remove(left)
         if self._flaw():
             return
-        locks = [path for path in self._folder.rglob("*.lock") if _remove(path)]
-        if locks:
+        found = look_at(self._folder)
+        if found.locks:
             self.recoveries[RecoveryAction.LOCK] += 1
-        for pattern in ("tmp_*", "*/tmp_*", "incoming-*", "tmp_objdir-*", "pack/.tmp-*"):
-            for path in (self._folder / "objects").glob(pattern):
-                _remove(path)
+        for path in (*found.locks, *found.unfinished):
+            _remove(path)
         tip = self._folder / TIP
         if tip.exists() and not OBJECT_ID.fullmatch(tip.read_text(errors="replace").strip()):
             _remove(tip)
             self.recoveries[RecoveryAction.REF] += 1
-        self._pack()
+        if found.is_spread_out:
+            self._pack()
 
     def obtain(self, ref_name: str, revision: Revision) -> Repository:
         """A repository that has `revision` with its whole history; the remote is asked only when the mirror does not have it as its tip.
@@ -116,15 +120,12 @@ class Mirror:
         return self._repository
 
     def _pack(self) -> None:
-        """Small fetches leave loose objects and small packs; from time to time they become one pack, as git's own `gc --auto` has it.
+        """Loose objects and small packs, which small fetches leave, become one pack; what no ref leads to any more is gone.
 
-        That this fails means nothing: damage shows when the objects are read.
+        That this fails means nothing: damage shows when the objects are read, and what a killed one left goes with the next sync.
         """
-        objects = self._folder / "objects"
-        loose = sum(1 for _ in (objects / _SAMPLE).glob("*"))
-        packs = sum(1 for _ in (objects / "pack").glob("*.pack"))
-        if loose > _MOST_IN_SAMPLE or packs > _MOST_PACKS:
-            self._runner.run(local(self._home, str(self._folder), "repack", "-a", "-d", "-q"), self._remote.clone_timeout_ms / 1000)
+        for words in (("repack", "-a", "-d", "-q"), ("prune", "--expire=now")):
+            self._runner.run(local(self._home, str(self._folder), *words), self._remote.timeout_ms / 1000)
 
     def _flaw(self) -> RecoveryAction | None:
         """Why the mirror cannot be used as it stands, as the action that repairs it."""
@@ -134,8 +135,11 @@ class Mirror:
             return RecoveryAction.MIRROR
         if found.st_uid != os.geteuid():
             return RecoveryAction.OWNER
-        whole = all((self._folder / name).is_dir() for name in ("objects", "refs")) and not self._folder.is_symlink()
-        return None if whole else RecoveryAction.MIRROR
+        if not stat.S_ISDIR(found.st_mode):
+            return RecoveryAction.MIRROR
+        if look_at(self._folder).is_foreign:
+            return RecoveryAction.OWNER
+        return None if all((self._folder / name).is_dir() for name in ("objects", "refs")) else RecoveryAction.MIRROR
 
     def _is_of_other_format(self, revision: Revision) -> bool:
         config = self._folder / "config"
@@ -146,9 +150,27 @@ class Mirror:
         try:
             self._fetch(self._folder, source, timeout / 1000)
         except Unavailable as error:
-            if error.code not in ("TS201", "TS209") or self._repository.is_whole():
+            self._clear_unfinished()
+            if not self._is_damaged(error.code):
                 raise
             self._rebuild(source, revision, RecoveryAction.MIRROR)
+
+    def _is_damaged(self, code: str) -> bool:
+        """Whether a fetch that ended with `code` may have failed because of the mirror. A remote that cannot be reached costs a look at what is
+        there; only where git found damage, be it here or on the other side, all of the mirror is read.
+        """
+        match code:
+            case "TS201":
+                return not self._repository.is_whole()
+            case "TS209":
+                return not self._repository.is_sound(self._remote.clone_timeout_ms / 1000)
+            case _:
+                return False
+
+    def _clear_unfinished(self) -> None:
+        """What the failed fetch had written takes no room."""
+        for path in look_at(self._folder).unfinished:
+            _remove(path)
 
     def _rebuild(self, source: str, revision: Revision, action: RecoveryAction | None) -> None:
         """What there was stays until the new mirror is complete."""
@@ -163,18 +185,16 @@ class Mirror:
             self._fetch(fresh, source, self._remote.clone_timeout_ms / 1000)
             self._swap_in(fresh, action)
         finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+            _remove(fresh)
 
     def _swap_in(self, fresh: Path, action: RecoveryAction | None) -> None:
-        if os.path.lexists(self._folder):
-            old = self._state / f"{_BESIDE}{token_hex(4)}"
-            self._folder.rename(old)
+        if not os.path.lexists(self._folder):
             fresh.rename(self._folder)
-            _remove(old)
-            if action is not None:
-                self.recoveries[action] += 1
-        else:
-            fresh.rename(self._folder)
+            return
+        exchange(fresh, self._folder)
+        _remove(fresh)
+        if action is not None:
+            self.recoveries[action] += 1
 
     def _fetch(self, folder: Path, source: str, timeout: float) -> None:
         ended = self._runner.run(fetch(self._remote, self._home, str(folder), source), timeout)

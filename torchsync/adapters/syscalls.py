@@ -1,12 +1,15 @@
-"""System calls that Python 3.11 does not offer: holes in files, kinds of file systems, and a timer that is a descriptor."""
+"""System calls that Python 3.11 does not offer: holes in files, kinds of file systems, names that change places, a timer that is a descriptor."""
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
+from pathlib import Path
+from secrets import token_hex
 from weakref import finalize
 
 from torchsync.core.model import Millis
@@ -19,6 +22,7 @@ _TFD_NONBLOCK, _TFD_CLOEXEC = os.O_NONBLOCK, os.O_CLOEXEC
 _CLOCK_BOOTTIME = 7
 _SIZE_OF_STATFS = 256
 """More than it takes anywhere; its first member is `f_type`."""
+_RENAME_EXCHANGE, _AT_FDCWD = 2, -100
 
 
 def punch_hole(descriptor: int, start: int, stop: int) -> None:
@@ -36,6 +40,27 @@ def file_system_magic(path: str | os.PathLike[str]) -> int:
     if _LIBC.statfs(os.fsencode(path), buffer) != 0:
         return 0
     return ctypes.c_long.from_buffer(buffer).value & 0xFFFFFFFF
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Both names, of one folder, have changed places at once; where the file system cannot, `other` was not there for a moment.
+
+    renameat2(2). Nothing is followed: a name may be that of a link.
+    """
+    status = _LIBC.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
+    if status == 0:
+        return
+    if ctypes.get_errno() not in (errno.EINVAL, errno.ENOSYS):
+        _check(status)
+    between = one.with_name(f"{one.name}.{token_hex(4)}")
+    other.rename(between)
+    one.rename(other)
+    between.rename(one)
+
+
+def sync_file_system(descriptor: int) -> None:
+    """Everything of the file system that holds the open file is on the disk. Raises OSError. syncfs(2)."""
+    _check(_LIBC.syncfs(descriptor))
 
 
 class _Timespec(ctypes.Structure):

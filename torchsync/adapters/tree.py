@@ -2,20 +2,19 @@
 
 Theory of operation. A tree is written under a name that starts with a dot, made durable, and renamed: under its own name it is complete from
 the first moment. Names are created exclusively and relative to a descriptor of their folder, so no link is ever followed. Beside a tree lies
-`<tree id>.manifest`, which says for each of its files and folders what `lstat` saw when it was written. That is how a tree that somebody
-edited, or that a power cut emptied, is told from a whole one without reading it. Files that a run added to its tree are no damage.
+`<tree id>.manifest`, which says for each of its files and folders what `lstat` saw when it was written: type and permissions, size, and the time
+of the last change of anything about it, which only the kernel sets (inode(7), `ctime`). That is how a tree that somebody edited, or that a power
+cut emptied, is told from a whole one without reading it. Files that a run added to its tree are no damage.
 
 A tree that is not whole is written anew and changes places with the old one, which runs may still have for their working directory: it stays
 under a name with a dot until no run needs its tree id.
 
-Names: `.new-*` is being written, `.old-ID.*` was replaced, `.gone-*` is being deleted.
+Names: `.new-*` is being written, `.old-ID.*` was replaced, `.gone-*` is being deleted. Other names are not ours and stay.
 """
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import json
 import os
 import shutil
 import stat
@@ -24,7 +23,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from torchsync.adapters.gitcommand import OBJECT_ID
-from torchsync.core.jsontext import Json, parse_json
+from torchsync.adapters.syscalls import exchange, sync_file_system
 from torchsync.core.model import TreeId
 from torchsync.core.syncdoc import RecoveryAction
 from torchsync.core.taskset import TreeEntry
@@ -38,9 +37,7 @@ _FOLDER_MODE = 0o755
 _OLD_KEPT = 2
 """Replaced copies kept of one tree: a run that edits its own tree at every start must not fill the disk."""
 
-_FORMAT = 1
-_RENAME_EXCHANGE = 2
-_AT_FDCWD = -100
+_FIRST_LINE, _LAST_LINE = "torchsync manifest 2\n", "complete\n"
 
 
 class Trees:
@@ -54,15 +51,14 @@ class Trees:
 
     def is_present(self, tree: str) -> bool:
         """Whether the tree was written and is still there; costs the same for every tree."""
-        return self.path(tree).is_dir() and self._manifest(tree).is_file()
+        return self._is_ours() and self.path(tree).is_dir() and self._manifest(tree).is_file()
 
     def is_whole(self, tree: str) -> bool:
-        """Whether everything that was written is there with its type, mode, size and time of change; costs a look at every file."""
-        seen = _read_manifest(self._manifest(tree))
+        """Whether everything that was written is there as it was; costs a look at every file, or fewer when something is wrong."""
         root = self.path(tree)
-        if seen is None or root.is_symlink() or not root.is_dir() or root.stat().st_uid != os.geteuid():
+        if not self._is_ours() or root.is_symlink() or not root.is_dir() or root.stat().st_uid != os.geteuid():
             return False
-        return all(_seen(f"{root}/{path}") == expected for path, expected in seen.items())
+        return _is_as_written(root, self._manifest(tree))
 
     def store(self, tree: TreeId, contents: Callable[[], Contents]) -> RecoveryAction | None:
         """The tree is whole and durable; TREE when it had been there and was not whole. `contents` is asked only when it is to be written.
@@ -71,7 +67,7 @@ class Trees:
         """
         if self.is_whole(tree):
             return None
-        was_there = os.path.lexists(self.path(tree)) or self._manifest(tree).exists()
+        was_there = self._is_usurped() or os.path.lexists(self.path(tree)) or self._manifest(tree).exists()
         try:
             self._write(tree, contents())
         except OSError as error:
@@ -80,12 +76,13 @@ class Trees:
 
     def tidy(self) -> None:
         """What a killed writer left is gone."""
-        remove_all(list(self._folder.glob(".new-*")))
+        if self._is_ours():
+            remove_all(list(self._folder.glob(".new-*")))
 
     def retire(self, keep: Collection[str]) -> list[Path]:
         """Trees but those of `keep` are out of sight; the paths that `remove_all` is to delete."""
         gone: list[Path] = []
-        for path in list(self._folder.iterdir()) if self._folder.is_dir() else ():
+        for path in list(self._folder.iterdir()) if self._is_ours() else ():
             name = path.name
             if name.startswith(".gone-") or (name.startswith(".old-") and name[5:].partition(".")[0] not in keep):
                 gone.append(path)
@@ -96,14 +93,13 @@ class Trees:
         return gone
 
     def _write(self, tree: TreeId, contents: Contents) -> None:
-        self._folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-        self._folder.chmod(_FOLDER_MODE)
+        self._make_folder()
         fresh = self._folder / f".new-{token_hex(4)}"
         fresh.mkdir(mode=0o700)
         try:
             seen = _fill(fresh, contents)
             manifest = self._folder / f".new-{token_hex(4)}.manifest"
-            manifest.write_text(json.dumps({"format": _FORMAT, "seen": seen}))
+            manifest.write_text("".join((_FIRST_LINE, *seen, _LAST_LINE)))
             _make_durable(fresh)
             manifest.rename(self._manifest(tree))
             self._show(fresh, tree)
@@ -111,12 +107,25 @@ class Trees:
         finally:
             remove_all([fresh])
 
+    def _is_ours(self) -> bool:
+        return self._folder.is_dir() and not self._folder.is_symlink()
+
+    def _is_usurped(self) -> bool:
+        return os.path.lexists(self._folder) and not self._is_ours()
+
+    def _make_folder(self) -> None:
+        """The folder is there. What stood in its place, such as a link that leads elsewhere, is kept under another name."""
+        if self._is_usurped():
+            self._folder.rename(self._folder.with_name(f"{self._folder.name}.damaged-{token_hex(4)}"))
+        self._folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        self._folder.chmod(_FOLDER_MODE)
+
     def _show(self, fresh: Path, tree: TreeId) -> None:
         shown = self.path(tree)
         if not os.path.lexists(shown):
             fresh.rename(shown)
             return
-        _exchange(fresh, shown)
+        exchange(fresh, shown)
         fresh.rename(self._folder / f".old-{tree}.{token_hex(4)}")
         replaced = sorted(self._folder.glob(f".old-{tree}.*"), key=lambda path: path.lstat().st_ctime_ns)
         remove_all(replaced[:-_OLD_KEPT])
@@ -136,22 +145,20 @@ def remove_all(paths: Iterable[Path]) -> None:
 
 # Writing.
 
-Seen = dict[str, list[int]]
-"""By path: mode, size and time of change in nanoseconds; of a folder only the mode."""
 
-
-def _fill(root: Path, contents: Contents) -> Seen:
-    """The files are under `root`. They come in git's order, so all of a folder come together."""
+def _fill(root: Path, contents: Contents) -> list[str]:
+    """The files are under `root`; the lines of the manifest. They come in git's order, so all of a folder come together."""
     folders = _OpenFolders(root)
     try:
         for entry, content in contents:
             parent, name = folders.enter(entry.path)
             if entry.mode == _LINK:
                 os.symlink(content, name.encode("utf-8", "surrogateescape"), dir_fd=parent)
-                folders.seen[entry.path] = _facts(os.stat(name, dir_fd=parent, follow_symlinks=False))
+                seen = os.stat(name, dir_fd=parent, follow_symlinks=False)
             else:
-                folders.seen[entry.path] = _write_file(parent, name, content, _MODES[entry.mode])
-        return folders.seen
+                seen = _write_file(parent, name, content, _MODES[entry.mode])
+            folders.lines.append(_line(entry.path, seen))
+        return folders.lines
     finally:
         folders.close()
 
@@ -160,7 +167,7 @@ class _OpenFolders:
     """Descriptors of the folders from the root to the one that is being filled."""
 
     def __init__(self, root: Path) -> None:
-        self.seen: Seen = {}
+        self.lines: list[str] = []
         self._open: list[tuple[str, int]] = [("", os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC))]
         os.fchmod(self._open[0][1], _FOLDER_MODE)
 
@@ -187,17 +194,17 @@ class _OpenFolders:
         path = f"{above}/{name}" if above else name
         self._open.append((path, descriptor))
         os.fchmod(descriptor, _FOLDER_MODE)  # whatever our umask is
-        self.seen[path] = _facts(os.fstat(descriptor))
+        self.lines.append(_line(path, os.fstat(descriptor)))
 
 
-def _write_file(folder: int, name: str, content: bytes, mode: int) -> list[int]:
+def _write_file(folder: int, name: str, content: bytes, mode: int) -> os.stat_result:
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=folder)
     try:
         rest = memoryview(content)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
         os.fchmod(descriptor, mode)
-        return _facts(os.fstat(descriptor))
+        return os.fstat(descriptor)
     finally:
         os.close(descriptor)
 
@@ -205,36 +212,35 @@ def _write_file(folder: int, name: str, content: bytes, mode: int) -> list[int]:
 # What was written, and what is there.
 
 
-def _facts(found: os.stat_result) -> list[int]:
-    return [found.st_mode] if stat.S_ISDIR(found.st_mode) else [found.st_mode, found.st_size, found.st_mtime_ns]
+def _line(path: str, seen: os.stat_result) -> str:
+    """One of the manifest. Of a folder only the mode counts: a run may put files into it. No name of a valid tree holds the end of a line."""
+    if stat.S_ISDIR(seen.st_mode):
+        return f"{seen.st_mode:o} {path}\n"
+    return f"{seen.st_mode:o},{seen.st_size},{seen.st_ctime_ns} {path}\n"
 
 
-def _seen(path: str) -> list[int] | None:
+def _is_as_written(root: Path, manifest: Path) -> bool:
+    """Line by line, so that a manifest of any length takes no memory."""
     try:
-        return _facts(os.lstat(path))
-    except OSError:
-        return None
-
-
-def _read_manifest(path: Path) -> dict[str, Json] | None:
-    try:
-        document = parse_json(path.read_bytes())
+        with manifest.open(encoding="utf-8", newline="\n") as lines:
+            if lines.readline() != _FIRST_LINE:
+                return False
+            for line in lines:
+                path = line.partition(" ")[2].rstrip("\n")
+                if not path:
+                    return line == _LAST_LINE
+                if _line(path, os.lstat(f"{root}/{path}")) != line:
+                    return False
     except (OSError, ValueError):
-        return None
-    seen = document.get("seen") if isinstance(document, dict) and document.get("format") == _FORMAT else None
-    return seen if isinstance(seen, dict) else None
-
-
-# What the standard library does not have.
-
-_libc = ctypes.CDLL(None, use_errno=True)
+        return False
+    return False
 
 
 def _make_durable(folder: Path) -> None:
-    """Everything of the file system that holds `folder` is on the disk (syncfs(2)): one wait instead of one for each file."""
+    """Everything of the file system that holds `folder` is on the disk: one wait instead of one for each file."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        _check(_libc.syncfs(descriptor))
+        sync_file_system(descriptor)
     finally:
         os.close(descriptor)
 
@@ -245,22 +251,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _exchange(one: Path, other: Path) -> None:
-    """Both names change places at once (renameat2(2)); where the file system cannot, `other` is not there for a moment."""
-    status = _libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
-    if status == 0:
-        return
-    if ctypes.get_errno() not in (errno.EINVAL, errno.ENOSYS):
-        _check(status)
-    between = one.with_name(f".new-{token_hex(4)}")
-    other.rename(between)
-    one.rename(other)
-    between.rename(one)
-
-
-def _check(status: int) -> None:
-    if status != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))

@@ -29,6 +29,7 @@ from torchsync.adapters.sdnotify import Notifier
 from torchsync.adapters.spool import SpoolFile
 from torchsync.adapters.statefile import StateDirectory
 from torchsync.adapters.tree import Trees
+from torchsync.adapters.treewatch import TreeWatch
 from torchsync.adapters.wakeups import SelectorWakeups
 from torchsync.adapters.watch import Watcher, config_file, local_repository
 from torchsync.adapters.zonefiles import HostZoneFiles
@@ -55,7 +56,7 @@ from torchsync.core.snapshot import Snapshot
 from torchsync.core.startscript import run_environment
 from torchsync.core.syncdoc import SyncOutcome
 from torchsync.errors import ConfigInvalid, Problem
-from torchsync.ports import ConfigTouched, HangUp, RepositoryTouched, StopAgent
+from torchsync.ports import Clock, ConfigTouched, HangUp, RepositoryTouched, StopAgent
 
 EXECUTOR = "process"
 
@@ -119,9 +120,9 @@ def _hook_settings(config: AgentConfig) -> HookSettings:
     return HookSettings(secret_file=config.http.webhook_secret_file, ref=config.repository.ref)
 
 
-def _syncs(source: RemoteGit, settings: Settings, store: StateDirectory) -> Syncs:
+def _syncs(source: RemoteGit, settings: Settings, store: StateDirectory, clock: Clock) -> Syncs:
     syncs = Syncs(source, settings.sync, state=str(store.path), version=version("torchsync"))
-    syncs.tree_is_whole = Trees(store.worktrees).is_present
+    syncs.tree_is_whole = TreeWatch(Trees(store.worktrees), clock).is_whole
     return syncs
 
 
@@ -132,7 +133,7 @@ def _once(config: AgentConfig) -> int:
     before = saved.load_generation()
     settings = _settings(config)
     settings = settings.with_facts(FactsWatch(settings.facts, before.observed if before else None).facts)
-    syncs = _syncs(RemoteGit(store.path, wakeups, clock), settings, store)
+    syncs = _syncs(RemoteGit(store.path, wakeups, clock), settings, store, clock)
     judge = host_judge(syncs, settings.facts, HostRules(settings.policy, hostfacts.Accounts().uid), clock)
     result = sync_once(syncs, saved, wakeups, clock, judge)
     for problem in result.problems:
@@ -163,7 +164,7 @@ class _Agent:
         self._recorder = Recorder(self._ledger, SpoolFile(self._store.run), self._log)
         settings = _settings(config)
         self._git = RemoteGit(self._store.path, self._wakeups, self._clock)
-        self._syncs = _syncs(self._git, settings, self._store)
+        self._syncs = _syncs(self._git, settings, self._store, self._clock)
         self._engine = Engine(boot_id=boot_id(), policy=settings.policy, new_run_id=_run_id)
         self._hooks = HookSurface(
             _hook_settings(config),

@@ -43,8 +43,17 @@ from torchsync.core.taskset import FoundTask, Rejection, TaskSet, judge
 from torchsync.core.verdictcache import MAX_FILE_BYTES, VerdictCache, stored_verdicts
 from torchsync.errors import CommitInvalid, Problem, Refused, StateUnwritable, TorchsyncError, Unavailable
 
-_ADDRESS_SPACE = 8 << 30
-_CPU_SECONDS = 900
+_LIMITS = {
+    resource.RLIMIT_AS: 4 << 30,
+    resource.RLIMIT_CPU: 900,
+    resource.RLIMIT_FSIZE: 4 << 30,
+    resource.RLIMIT_NOFILE: 1024,
+    resource.RLIMIT_CORE: 0,
+}
+"""For this process and for each git: bytes of memory, seconds of work, bytes of one file (so a pack of a fetch too), open files, no core dump."""
+_NICE = 5
+_FIRST_TO_KILL = "1000"
+
 _VERDICT_FILE = "verdicts.json"
 
 _VERDICTS: tuple[tuple[type[TorchsyncError], Verdict], ...] = (
@@ -232,8 +241,7 @@ def main() -> int:
     os.dup2(2, 1)  # a stray print must not spoil the answer
     os.umask(0o077)
     gc.disable()  # this process ends soon and makes few cycles; walking over all it has read takes longer than what that frees is worth
-    _limit(resource.RLIMIT_AS, _ADDRESS_SPACE)
-    _limit(resource.RLIMIT_CPU, _CPU_SECONDS)
+    _stand_back()
     request = request_from_document(parse_json(_read_line()))
     is_answered = threading.Event()
     answer = _answer_alone(request, is_answered)
@@ -276,11 +284,17 @@ def _end_with_the_agent(runner: GitRunner, is_answered: threading.Event) -> None
     os._exit(1)  # the main thread may be anywhere; what it leaves is cleared away by the next sync
 
 
-def _limit(kind: int, wanted: int) -> None:
-    """At most `wanted`; a lower limit of the surroundings stays."""
-    _, hard = resource.getrlimit(kind)
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(kind, (most, most))
+def _stand_back() -> None:
+    """What repository content makes of this process and its git is bounded, and costs them before it costs the agent and its runs: they get the
+    processor after those, and when memory runs out the kernel takes them first (proc(5), `oom_score_adj`).
+    """
+    for kind, wanted in _LIMITS.items():
+        _, hard = resource.getrlimit(kind)
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)  # a lower limit of the surroundings stays
+        resource.setrlimit(kind, (most, most))
+    os.nice(_NICE)
+    with suppress(OSError):  # /proc may be closed to us
+        Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_KILL)
 
 
 if __name__ == "__main__":
