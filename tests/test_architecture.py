@@ -91,6 +91,7 @@ core.crowd
 core.schedulehints
 core.taskfile
 core.timetable
+core.answercheck
 core.web
 core.webhook
 core.advice

@@ -249,6 +249,7 @@ def test_a_credential_command_is_told_apart_by_no_shell() -> None:
         ("Connection timed out during banner exchange", "TS204"),
         ("Timeout, server h not responding.", "TS204"),
         ("sh: 1: ssh: not found\nfatal: Could not read from remote repository.", "TS320"),
+        ("error: index-pack died of signal 25\nfatal: fetch-pack: invalid index-pack output", "TS141"),
     ],
 )
 def test_what_git_said_has_a_code(stderr: str, code: str) -> None:

@@ -68,9 +68,9 @@ def codes(answer: SyncAnswer) -> list[str]:
     return [problem.code for problem in answer.problems]
 
 
-def start(request: SyncRequest) -> subprocess.Popen[bytes]:
+def start(request: SyncRequest, *command: str) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "torchsync.cli.syncprocess"],
+        command or [sys.executable, "-m", "torchsync.cli.syncprocess"],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -842,3 +842,56 @@ def test_a_pin_needs_no_remote_when_the_mirror_has_it(repo: Repo, state: Path) -
     answer = in_process(asked(repo, state, revision=third, ref_name="", pin=first, floor=third))
     assert (answer.verdict, answer.revision) == (Verdict.ACCEPTED, first)
     assert in_process(asked(repo, state, revision="e" * 40, ref_name="", pin=first, floor=third)).verdict is Verdict.UNAVAILABLE
+
+
+# Bounds.
+
+
+def limits_of(pid: int) -> dict[str, str]:
+    """The soft limit of each kind (proc(5), `limits`)."""
+    lines = Path(f"/proc/{pid}/limits").read_text().splitlines()[1:]
+    return {line[:26].strip(): line[26:].split()[0] for line in lines}
+
+
+def test_it_and_its_git_are_bounded_and_stand_back(repo: Repo, state: Path) -> None:
+    repo.commit(GOOD)
+    with tarpit() as port:
+        process = start(asked(repo, state, url=f"https://127.0.0.1:{port}/tasks.git"))
+        assert eventually(lambda: len(session_members(process.pid)) >= 3)
+        for pid in session_members(process.pid):
+            limits = limits_of(pid)
+            assert int(limits["Max address space"]) <= 4 << 30
+            assert int(limits["Max file size"]) <= 4 << 30
+            assert int(limits["Max cpu time"]) <= 900
+            assert int(limits["Max open files"]) <= 1024
+            assert limits["Max core file size"] == "0"
+            assert os.getpriority(os.PRIO_PROCESS, pid) >= min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)
+            assert Path(f"/proc/{pid}/oom_score_adj").read_text() == "1000\n"
+        process.kill()
+        for pid in session_members(process.pid):
+            os.kill(pid, 9)
+    end(process)
+
+
+def test_a_file_that_inflates_is_rejected_and_costs_little(repo: Repo, state: Path) -> None:
+    """Kilobytes in the pack, 128 MiB as a file."""
+    repo.commit(GOOD)
+    with (repo.folder / "zeros").open("wb") as file:
+        file.truncate(128 << 20)
+    repo.commit({})
+    answer = answer_of(start(asked(repo, state)))
+    assert (answer.verdict, codes(answer)) == (Verdict.REJECTED, ["TS141"])
+    assert sum(path.stat().st_size for path in state.rglob("*") if path.is_file()) < 2 << 20
+
+
+def test_a_fetch_that_is_larger_than_a_file_may_be_is_rejected_and_takes_no_room(repo: Repo, state: Path) -> None:
+    limited = ("sh", "-c", f"ulimit -f 2048; exec {sys.executable} -m torchsync.cli.syncprocess")
+    repo.commit(GOOD)
+    assert answer_of(start(asked(repo, state))).verdict is Verdict.ACCEPTED
+    repo.commit({"data/large": Random(1).randbytes(3 << 20)})
+    for _ in ("into a mirror", "into a new one"):
+        answer = answer_of(start(asked(repo, state), *limited))
+        assert (answer.verdict, codes(answer)) == (Verdict.REJECTED, ["TS141"])
+        assert sum(path.stat().st_size for path in state.rglob("*") if path.is_file()) < 1 << 19
+        subprocess.run(["rm", "-rf", str(state / "repo.git")], check=True)
+    assert answer_of(start(asked(repo, state))).verdict is Verdict.ACCEPTED

@@ -2,9 +2,9 @@
 
 Theory of operation. The child leads a session of its own, in which everything it starts stays, in whatever process groups. Its output pipes,
 its pidfd and the deadline are watched by the inbox, so the loop is called only when there is something to take. The end counts when the
-process itself has ended: what it left behind with our pipes in hand cannot hold us up. Unless it ended well, the session is searched for
-survivors and they are killed before the leader is collected: until then the number of the session cannot mean anything else (setsid(2),
-pidfd_open(2), waitid(2)).
+process itself has ended: what it left behind with our pipes in hand cannot hold us up. Unless it ended well and nobody has our pipes any more,
+the session is searched for survivors and they are killed before the leader is collected: until then the number of the session cannot mean
+anything else (setsid(2), pidfd_open(2), waitid(2)).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from torchsync.ports import Wakeups
 
 _STDERR_KEPT = 64 * 1024
 _PIECE = 256 * 1024
+_MOST_IN_PIPE = 4 * 1024 * 1024
 _ROUNDS = 20
 """Searches for survivors that go on starting processes while they are being killed."""
 
@@ -133,10 +134,19 @@ class Child:
         ended = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
         if ended is None or ended.si_status != 0 or ended.si_code != os.CLD_EXITED:
             self._kill()
-        for descriptor, take in self._pipes.items():
-            while not self._wrote_too_much and (piece := _read_some(descriptor)):
-                take(piece)
+        is_closed = [self._empty(descriptor, take) for descriptor, take in self._pipes.items()]
+        if not all(is_closed):
+            self._kill()
         self._tell(self._process.wait())
+
+    def _empty(self, descriptor: int, take: Callable[[bytes], None]) -> bool:
+        """What the process left in the pipe has been taken, up to the limit; whether nobody can write to it any more."""
+        for _ in range(_MOST_IN_PIPE // _PIECE):  # somebody who still can may write as fast as we read
+            piece = None if self._wrote_too_much else _read_some(descriptor)
+            if not piece:
+                return piece == b""
+            take(piece)
+        return False
 
     def _tell(self, status: int) -> None:
         end = ChildEnd(

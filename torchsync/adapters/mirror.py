@@ -149,7 +149,7 @@ class Mirror:
         timeout = self._remote.clone_timeout_ms if is_first else self._remote.timeout_ms
         try:
             self._fetch(self._folder, source, timeout / 1000)
-        except Unavailable as error:
+        except TorchsyncError as error:
             self._clear_unfinished()
             if not self._is_damaged(error.code):
                 raise

@@ -19,6 +19,7 @@ from torchsync.adapters.gitcommand import DEFAULT_SEARCH_PATH, GitHome, commit_i
 from torchsync.adapters.gitproblem import is_overloaded, ref_problem, shown, timeout_problem
 from torchsync.adapters.syscalls import Timer
 from torchsync.adapters.tree import Trees, remove_all
+from torchsync.core.answercheck import check_answer, check_size, check_texts
 from torchsync.core.jsontext import canonical, parse_json
 from torchsync.core.model import Millis
 from torchsync.core.syncdoc import RemoteSpec, SyncAnswer, SyncRequest, Verdict
@@ -27,7 +28,7 @@ from torchsync.errors import Problem
 from torchsync.ports import Clock, Resolved, ResolveFailed, SyncAnswered, Wakeups
 
 _MOST_REFS = 1 << 20
-_MOST_ANSWER = 256 << 20
+_MOST_ANSWER = 128 << 20
 _BOOT = "import sys; sys.path.append(sys.argv[1]); from torchsync.cli.syncprocess import main; sys.exit(main())"
 _PACKAGE_HOME = str(Path(__file__).parents[2])
 
@@ -121,16 +122,13 @@ class RemoteGit:
 
     def _believed(self, request: SyncRequest, text: bytes) -> SyncAnswer:
         """The answer, as far as it can be checked here. Raises ValueError with a sentence for one that cannot be."""
+        check_size(text)
         document = parse_json(text)
+        check_texts(text, document)
         answer = answer_from_document(document)
         if answer_document(answer) != document:
             raise ValueError("the answer has fields that nobody asked for")
-        if not _is_about(request, answer):
-            raise ValueError(f"the answer is about {answer.revision[:12]}")
-        if not set(answer.kept) <= set(request.known):
-            raise ValueError("the answer keeps a task that is not in force")
-        if (answer.verdict is Verdict.ACCEPTED) == bool(answer.problems):
-            raise ValueError(f"the verdict is {answer.verdict.value} with {len(answer.problems)} problems")
+        check_answer(request, answer)
         if answer.verdict is Verdict.ACCEPTED and not (answer.tree and self._trees.is_present(answer.tree)):
             raise ValueError(f"the tree {answer.tree or '(none)'} is not there")
         return answer
@@ -144,12 +142,6 @@ def _resolution(remote: RemoteSpec, end: ChildEnd, seconds: float) -> Resolved |
         return ResolveFailed(problem, seconds, overloaded=is_overloaded(end.stderr))
     found = found_ref(end.stdout.decode("utf-8", "replace"), remote.ref)
     return Resolved(found.revision, found.name, seconds) if found else ResolveFailed(ref_problem(remote.url, remote.ref), seconds)
-
-
-def _is_about(request: SyncRequest, answer: SyncAnswer) -> bool:
-    """A pinned revision may be known by its first digits, and turn out not to be there."""
-    is_wanted = answer.revision.startswith(request.pin or request.revision)
-    return is_wanted or (answer.verdict is not Verdict.ACCEPTED and answer.revision == request.revision)
 
 
 def _no_answer(request: SyncRequest, why: str) -> SyncAnswer:

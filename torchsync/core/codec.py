@@ -215,9 +215,16 @@ def _plain_reader(kind: type) -> _Read:
             raise _not_a(words, document)
         if isinstance(document, float) and not math.isfinite(document):
             raise _Misfit("must be a finite number")
-        return float(document) if kind is float and isinstance(document, int) else document
+        return _as_float(document) if kind is float and isinstance(document, int) else document
 
     return read
+
+
+def _as_float(number: int) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        raise _Misfit("is too large a number") from None
 
 
 def _enum_reader(kind: type[Enum]) -> _Read:
