@@ -45,7 +45,10 @@ _LOCK_POLL = 0.05
 @contextmanager
 def mirror_lock(state: Path, patience: float) -> Iterator[int]:
     """The descriptor of the lock, which is held; raises Unavailable when another process keeps it for more than `patience` seconds."""
-    descriptor = os.open(state / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    path = state / _LOCK
+    if path.is_symlink() or path.is_dir():  # what stands in its place is kept under another name
+        path.rename(state / f"{_LOCK}.damaged-{token_hex(4)}")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         _lock(descriptor, time.monotonic() + patience)
         yield descriptor
