@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,6 +141,21 @@ def test_a_deadline_after_the_end_means_nothing(nursery: Nursery) -> None:
     nursery.start("true", patience=200)
     assert not nursery.end().timed_out
     assert list(nursery.wakeups.wait(Millis(400))) == []
+
+
+def test_a_child_that_is_over_is_let_go_of_long_before_its_deadline(nursery: Nursery) -> None:
+    """What it was given to read can be megabytes, and deadlines are many minutes away."""
+    children = [weakref.ref(nursery.start("head -c 1000 >/dev/null", patience=3_600_000, stdin=b"x" * 1_000)) for _ in range(3)]
+    ends = 0
+    while ends < 3:
+        ends += len(nursery.wakeups.wait(Millis(20_000)))
+    nursery.start("true", patience=3_600_000).cancel()
+
+    def are_gone() -> bool:
+        gc.collect()
+        return [child() for child in children] == [None] * 3
+
+    assert eventually(are_gone)
 
 
 def test_a_program_that_is_not_there_is_said(nursery: Nursery) -> None:

@@ -44,4 +44,3 @@ def test_commits_that_each_change_a_script_of_a_megabyte_stay_bounded(repo: Repo
     assert largest < 2 * packed + 18 * MIB
     assert largest < 2 * size(clone) + 18 * MIB
     assert len(list((state / "worktrees").iterdir())) == 2
-    print(f"clone {size(clone) / MIB:.1f}, mirror at most {largest / MIB:.1f}, at the end {size(state / 'repo.git') / MIB:.1f} MiB")

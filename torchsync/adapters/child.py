@@ -80,7 +80,7 @@ class Child:
             os.set_blocking(descriptor, False)
             wakeups.watch(descriptor, self._taker(descriptor, take))
         wakeups.watch(self._pidfd, self._finish)
-        timer.after(order.patience, self._expire)
+        self._forget_deadline = timer.after(order.patience, self._expire)
 
     @property
     def pid(self) -> int:
@@ -173,6 +173,7 @@ class Child:
 
     def _close(self) -> None:
         self._is_over = True
+        self._forget_deadline()
         self._stdout = bytearray()
         for descriptor in [*self._pipes, self._pidfd]:
             self._wakeups.unwatch(descriptor)

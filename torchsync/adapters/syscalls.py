@@ -76,26 +76,36 @@ class Timer:
 
     def __init__(self, wakeups: Wakeups, clock: Clock) -> None:
         self._clock = clock
-        self._waiting: list[tuple[Millis, int, Callable[[], None]]] = []
+        self._waiting: list[tuple[Millis, int]] = []
+        self._calls: dict[int, Callable[[], None]] = {}
         self._order = count()
         self._descriptor = _check(_LIBC.timerfd_create(_CLOCK_BOOTTIME, _TFD_NONBLOCK | _TFD_CLOEXEC))
         finalize(self, os.close, self._descriptor).atexit = False
         wakeups.watch(self._descriptor, self._ring)
 
-    def after(self, delay: Millis, call: Callable[[], None]) -> None:
-        """`call` is called once, `delay` from now or a little later."""
-        heappush(self._waiting, (Millis(self._clock.monotonic() + delay), next(self._order), call))
+    def after(self, delay: Millis, call: Callable[[], None]) -> Callable[[], None]:
+        """`call` is called once, `delay` from now or a little later; not when what is returned was called before, which also lets go of it."""
+        number = next(self._order)
+        self._calls[number] = call
+        heappush(self._waiting, (Millis(self._clock.monotonic() + delay), number))
         self._set()
+        return lambda: self._forget(number)
+
+    def _forget(self, number: int) -> None:
+        self._calls.pop(number, None)
+        while self._waiting and self._waiting[0][1] not in self._calls:
+            heappop(self._waiting)
 
     def _ring(self) -> None:
         os.read(self._descriptor, 8)
         now = self._clock.monotonic()
         due = []
         while self._waiting and self._waiting[0][0] <= now:
-            due.append(heappop(self._waiting)[2])
+            due.append(self._calls.pop(heappop(self._waiting)[1], None))
         self._set()
         for call in due:
-            call()
+            if call is not None:
+                call()
 
     def _set(self) -> None:
         if not self._waiting:
