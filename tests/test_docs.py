@@ -13,6 +13,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from tests.e2e.test_repair import MIRROR_FAULTS, TREE_FAULTS
 from torchsync.cli.main import build_parser
 from torchsync.core.configfile import Account, ConfigFileReader
 from torchsync.core.taskfile import TaskFileReader
@@ -108,6 +109,16 @@ def test_every_promise_names_tests_that_exist() -> None:
         named = re.findall(r"^- `(test_\w+)`$", section, re.MULTILINE)
         assert named, section.splitlines()[0]
         assert [name for name in named if f"def {name}(" not in source] == []
+
+
+def test_every_fault_that_is_repaired_stands_in_the_table_and_every_test_it_names_exists() -> None:
+    page = (ROOT / "docs/explanation/self-repair.md").read_text()
+    source = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", page)
+    assert [name for name in named if f"def {name}(" not in source] == []
+    mirror, trees = (re.findall(r"^\| ([^|]+) \| .* \| (\w*) ?\|$", part, re.MULTILINE) for part in page.split("\n## ")[1:3])
+    assert dict(mirror[1:]) == {fault: action for fault, (_, action) in MIRROR_FAULTS.items()}
+    assert dict(trees[1:]) == dict.fromkeys(TREE_FAULTS, "tree")
 
 
 def test_the_exit_codes_of_the_readme_are_those_of_the_errors() -> None:
