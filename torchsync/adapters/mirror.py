@@ -89,7 +89,7 @@ class Mirror:
         if tip.exists() and not OBJECT_ID.fullmatch(tip.read_text(errors="replace").strip()):
             _remove(tip)
             self.recoveries[RecoveryAction.REF] += 1
-        if found.is_spread_out:
+        if found.is_spread_out and tip.exists():  # without a ref everything would be dropped
             self._pack()
 
     def obtain(self, ref_name: str, revision: Revision) -> Repository:
@@ -140,7 +140,11 @@ class Mirror:
             return RecoveryAction.OWNER
         if not stat.S_ISDIR(found.st_mode):
             return RecoveryAction.MIRROR
-        if look_at(self._folder).is_foreign:
+        try:
+            is_foreign = look_at(self._folder).is_foreign
+        except OSError:
+            return RecoveryAction.MIRROR
+        if is_foreign:
             return RecoveryAction.OWNER
         return None if all((self._folder / name).is_dir() for name in ("objects", "refs")) else RecoveryAction.MIRROR
 

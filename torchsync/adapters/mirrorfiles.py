@@ -50,7 +50,7 @@ class MirrorFiles:
 
 
 def look_at(mirror: Path) -> MirrorFiles:
-    """Everything in the folder, which is one. Raises OSError when a part of it cannot be listed."""
+    """Everything in the folder, but not what is inside a folder of another user. Raises OSError when one of ours cannot be listed."""
     found = MirrorFiles()
     parts: dict[str, set[str]] = {}
     for entry in _entries(mirror):
@@ -81,5 +81,5 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
         with os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 yield entry
-                if entry.is_dir(follow_symlinks=False):
+                if entry.is_dir(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_uid == os.geteuid():
                     waiting.append(entry.path)
