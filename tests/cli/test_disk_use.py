@@ -13,8 +13,8 @@ from torchsync.adapters.mirrorfiles import look_at
 from torchsync.adapters.tree import Trees, remove_all
 from torchsync.core.syncdoc import Verdict
 
-COMMITS = int(os.environ.get("TORCHSYNC_TEST_COMMITS", "100"))
-"""The tree of each has 1 MiB of scripts. 500 take five times as long, and stay below the same bounds."""
+COMMITS = int(os.environ.get("TORCHSYNC_TEST_COMMITS", "80"))
+"""The tree of each has 1 MiB of scripts. 500 take two minutes, and stay below the same bounds."""
 MIB = 1 << 20
 
 

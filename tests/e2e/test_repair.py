@@ -46,8 +46,9 @@ class Patient:
         host.start()
         host.wait_for_revision(self.revision)
         self.first_script = self.script
+        self.since = time.time()
         self.client.post("/api/v1/run", {"task": "hold"})
-        wait_for("the run in flight", lambda: self.in_flight() == ["running"])
+        wait_for("the run in flight", lambda: self.in_flight() == ["running"] and self.instants() != [])
 
     # What is, and what is in force.
 
@@ -82,11 +83,11 @@ class Patient:
     def in_flight(self) -> list[str]:
         return [run["state"] for run in self.client.get("/api/v1/runs")["runs"] if run["task"] == "hold"]
 
-    def instants(self, since: float) -> list[int]:
-        """The seconds that the history accounts for, each of which ran."""
+    def instants(self) -> list[int]:
+        """The seconds since the run in flight began that the history accounts for, each of which ran."""
         found: list[int] = []
         for entry in self.client.get("/api/v1/history", {"task": "beat", "limit": "10000"})["entries"]:
-            if moment(entry["first"]) >= since:
+            if moment(entry["first"]) >= self.since:
                 assert entry["reason"] is None, entry
                 found += range(round(moment(entry["first"])), round(moment(entry["last"])) + 1)
         return sorted(found)
@@ -99,10 +100,11 @@ class Patient:
         wait_for("the commit to be in force", lambda: self.in_force() == self.revision, 40)
         assert (self.tree / "scripts/work.sh").read_text() == self.script
 
-    def assert_untroubled(self, since: float) -> None:
-        wait_for("two more instants", lambda: len([one for one in self.instants(since) if one > time.time() - 2]) >= 1)
-        instants = self.instants(since)
+    def assert_untroubled(self) -> None:
+        """No second is missing up to now."""
+        instants = self.instants()
         assert instants == list(range(instants[0], instants[-1] + 1))
+        assert instants[-1] > time.time() - 5
         assert self.in_flight() == ["running"]
 
     def assert_tidy(self) -> None:
@@ -282,12 +284,12 @@ MIRROR_FAULTS: dict[str, tuple[Callable[[Patient], None], str]] = {
 @pytest.mark.parametrize("fault", MIRROR_FAULTS)
 def test_a_fault_of_the_mirror_is_repaired_by_the_sync_that_meets_it(patient: Patient, fault: str) -> None:
     plant, action = MIRROR_FAULTS[fault]
-    since, before = time.time(), patient.recoveries()
+    before = patient.recoveries()
     plant(patient)
     patient.push_and_recover()
     assert patient.recoveries() == before | ({action: before[action] + 1} if action else {})
     patient.assert_tidy()
-    patient.assert_untroubled(since)
+    patient.assert_untroubled()
 
 
 def test_what_a_link_in_place_of_the_mirror_leads_to_is_left_alone(patient: Patient) -> None:
@@ -375,26 +377,25 @@ TREE_FAULTS: dict[str, Callable[[Patient], None]] = {
 
 @pytest.mark.parametrize("fault", TREE_FAULTS)
 def test_a_fault_of_the_tree_is_repaired_without_a_commit(patient: Patient, fault: str) -> None:
-    since, before = time.time(), patient.recoveries()
+    before = patient.recoveries()
     TREE_FAULTS[fault](patient)
     wait_for("the repair", lambda: patient.recoveries() != before)
     assert patient.recoveries() == before | {"tree": before["tree"] + 1}
     assert (patient.tree / "scripts/work.sh").read_text() == patient.script
     assert not patient.tree.is_symlink()
     assert not (patient.tree / "scripts/work.sh").is_symlink()
-    patient.assert_untroubled(since)
+    patient.assert_untroubled()
 
 
 def test_the_next_commit_does_not_mind_a_fault_of_the_old_tree(patient: Patient) -> None:
-    since = time.time()
     edit(patient)
     patient.push_and_recover()
-    patient.assert_untroubled(since)
+    patient.assert_untroubled()
 
 
 def test_a_link_in_place_of_the_folder_of_trees_is_not_followed(patient: Patient) -> None:
     """The run in flight has its working directory where the folder is now: that is kept, under the name it was given."""
-    since, before = time.time(), patient.recoveries()
+    before = patient.recoveries()
     elsewhere = patient.host.folder / "all-trees"
     patient.worktrees.rename(elsewhere)
     patient.worktrees.symlink_to(elsewhere)
@@ -404,11 +405,11 @@ def test_a_link_in_place_of_the_folder_of_trees_is_not_followed(patient: Patient
     assert patient.tree.is_dir()
     assert not patient.worktrees.is_symlink()
     assert sorted(elsewhere.iterdir()) == seen
-    patient.assert_untroubled(since)
+    patient.assert_untroubled()
 
 
 def test_files_that_are_not_ours_stay(patient: Patient) -> None:
-    since, before = time.time(), patient.recoveries()
+    before = patient.recoveries()
     foreign = [patient.host.state / "notes.txt", patient.worktrees / "notes.txt", patient.tree / "added", patient.mirror / "notes.txt"]
     for path in foreign:
         path.write_text("mine")
@@ -417,7 +418,7 @@ def test_files_that_are_not_ours_stay(patient: Patient) -> None:
     assert [path.exists() for path in foreign] == [True, True, False, True]  # what was added to a tree goes with that tree
     assert (patient.worktrees / "lost+found").is_dir()
     assert patient.recoveries() == before
-    patient.assert_untroubled(since)
+    patient.assert_untroubled()
 
 
 @pytest.mark.parametrize("instead", ["folder", "link"])
@@ -434,7 +435,7 @@ def test_what_stands_in_place_of_the_lock_is_put_aside(patient: Patient, instead
 
 
 def test_a_sync_process_that_is_killed_is_followed_by_one_that_works(patient: Patient) -> None:
-    since, before = time.time(), patient.recoveries()
+    before = patient.recoveries()
     assert patient.host.agent is not None
     revision = patient.push()
     victims = Path(f"/proc/{patient.host.agent.pid}/task/{patient.host.agent.pid}/children")
@@ -451,18 +452,18 @@ def test_a_sync_process_that_is_killed_is_followed_by_one_that_works(patient: Pa
     patient.revision = revision
     assert patient.recoveries()["mirror"] == before["mirror"]
     patient.assert_tidy()
-    patient.assert_untroubled(since)
+    patient.assert_untroubled()
 
 
 def test_a_damaged_mirror_and_a_dead_remote_leave_the_schedule_and_the_tree(patient: Patient) -> None:
-    since, before = time.time(), patient.recoveries()
+    before = patient.recoveries()
     no_pack(patient)
     edit_is_kept = (patient.tree / "scripts/work.sh").read_text()
     away = patient.host.remote.rename(patient.host.remote.with_name("away.git"))
     wait_for("the remote to be missed", lambda: patient.status()["sync"]["last"]["outcome"] == "unavailable")
     assert (patient.tree / "scripts/work.sh").read_text() == edit_is_kept
     assert patient.in_force() == patient.revision
-    patient.assert_untroubled(since)
+    patient.assert_untroubled()
     away.rename(patient.host.remote)
     patient.push_and_recover()
     assert patient.recoveries() == before | {"mirror": before["mirror"] + 1}
@@ -489,7 +490,6 @@ def last_outcome(one: Patient, outcome: str) -> bool:
 
 
 def test_a_sync_that_finds_the_disk_full_is_made_up_for(on_a_disk: Patient) -> None:
-    since = time.time()
     ballast = fill(on_a_disk.host.state)
     revision = on_a_disk.push()
     wait_for("the sync to fail", lambda: last_outcome(on_a_disk, "failed") or last_outcome(on_a_disk, "unavailable"))
@@ -499,14 +499,12 @@ def test_a_sync_that_finds_the_disk_full_is_made_up_for(on_a_disk: Patient) -> N
     wait_for("the commit to be in force", lambda: on_a_disk.in_force() == revision, 40)
     on_a_disk.revision = revision
     on_a_disk.assert_tidy()
-    instants = on_a_disk.instants(since)
-    assert instants == list(range(instants[0], instants[-1] + 1))
-    assert on_a_disk.in_flight() == ["running"]
+    on_a_disk.assert_untroubled()
 
 
 @pytest.mark.parametrize("part", ["repo.git", "worktrees"])
 def test_a_part_of_the_state_that_is_read_only_for_a_while_fails_syncs_only(on_a_disk: Patient, part: str) -> None:
-    since, folder = time.time(), on_a_disk.host.state / part
+    folder = on_a_disk.host.state / part
     with read_only(folder):
         revision = on_a_disk.push()
         wait_for("the sync to fail", lambda: last_outcome(on_a_disk, "failed") or last_outcome(on_a_disk, "unavailable"))
@@ -514,9 +512,7 @@ def test_a_part_of_the_state_that_is_read_only_for_a_while_fails_syncs_only(on_a
         assert on_a_disk.in_force() != revision
     on_a_disk.client.post("/api/v1/sync")
     wait_for("the commit to be in force", lambda: on_a_disk.in_force() == revision, 40)
-    instants = on_a_disk.instants(since)
-    assert instants == list(range(instants[0], instants[-1] + 1))
-    assert on_a_disk.in_flight() == ["running"]
+    on_a_disk.assert_untroubled()
 
 
 @contextmanager
