@@ -72,6 +72,12 @@ def test_a_link_and_a_pipe_are_foreign_and_not_followed(mirror: Path, tmp_path: 
     assert look_at(mirror).is_foreign
 
 
+@pytest.mark.parametrize("name", ["shallow", "info/grafts", "objects/info/alternates"])
+def test_a_file_that_shows_git_other_objects_or_another_history_is_foreign(mirror: Path, name: str) -> None:
+    put(mirror, name)
+    assert look_at(mirror).is_foreign
+
+
 def test_what_another_user_owns_is_foreign_and_not_entered(mirror: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only as root: giving files away")

@@ -251,6 +251,19 @@ def left_by_a_killed_fetch(one: Patient) -> None:
     (one.worktrees / ".new-dead").mkdir()
 
 
+def cut_short(one: Patient) -> None:
+    """As if the mirror had been fetched without what lies below its tip."""
+    (one.mirror / "shallow").write_text(f"{one.revision}\n")
+
+
+def a_folder(name: str) -> Callable[[Patient], None]:
+    def plant(one: Patient) -> None:
+        (one.mirror / name).unlink(missing_ok=True)
+        (one.mirror / name / "x").mkdir(parents=True)
+
+    return plant
+
+
 MIRROR_FAULTS: dict[str, tuple[Callable[[Patient], None], str]] = {
     "shallow.lock": (file("shallow.lock"), "lock"),
     "lock of the ref": (file("refs/torchsync/tip.lock"), "lock"),
@@ -262,6 +275,7 @@ MIRROR_FAULTS: dict[str, tuple[Callable[[Patient], None], str]] = {
     "gc.pid": (file("gc.pid", b"1 elsewhere\n"), "lock"),
     "empty ref": (file("refs/torchsync/tip"), "ref"),
     "garbage in the ref": (file("refs/torchsync/tip", b"\0" * 41), "ref"),
+    "folder in place of the ref": (a_folder("refs/torchsync/tip"), "ref"),
     "ref to nothing": (ref_to_nothing, "mirror"),
     "empty loose object": (empty_object, "mirror"),
     "truncated pack": (cut_pack, "mirror"),
@@ -271,6 +285,11 @@ MIRROR_FAULTS: dict[str, tuple[Callable[[Patient], None], str]] = {
     "missing pack": (no_pack, "mirror"),
     "garbage in HEAD": (file("HEAD", b"\xff\xfe\n"), "mirror"),
     "garbage in config": (file("config", b"[core\nbare"), "mirror"),
+    "folder in place of config": (a_folder("config"), "mirror"),
+    "garbage in packed-refs": (file("packed-refs", b"\xff\n"), "mirror"),
+    "a history cut short": (cut_short, "owner"),
+    "objects that lie elsewhere": (file("objects/info/alternates", b"/nonexistent\n"), "owner"),
+    "a commit graph of garbage": (file("objects/info/commit-graph", b"garbage"), ""),
     "deleted": (deleted, ""),
     "a file instead": (a_file_instead, "mirror"),
     "a link instead": (a_link_instead, "mirror"),

@@ -86,7 +86,7 @@ class Mirror:
         for path in (*found.locks, *found.unfinished):
             _remove(path)
         tip = self._folder / TIP
-        if tip.exists() and not OBJECT_ID.fullmatch(tip.read_text(errors="replace").strip()):
+        if tip.exists() and not (tip.is_file() and OBJECT_ID.fullmatch(tip.read_text(errors="replace").strip())):
             _remove(tip)
             self.recoveries[RecoveryAction.REF] += 1
         if found.is_spread_out and tip.exists():  # without a ref everything would be dropped
@@ -150,7 +150,7 @@ class Mirror:
 
     def _is_of_other_format(self, revision: Revision) -> bool:
         config = self._folder / "config"
-        return ("sha256" in config.read_text(errors="replace") if config.exists() else False) != (len(revision) == 64)
+        return ("sha256" in config.read_text(errors="replace") if config.is_file() else False) != (len(revision) == 64)
 
     def _update(self, source: str, revision: Revision, *, is_first: bool) -> None:
         timeout = self._remote.clone_timeout_ms if is_first else self._remote.timeout_ms

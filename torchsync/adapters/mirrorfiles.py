@@ -20,6 +20,9 @@ _UNFINISHED = re.compile(r"tmp_.*|incoming-.*|\.tmp-.*|pack-[0-9a-f]+\.keep")
 _LOOSE = re.compile(r"[0-9a-f]{38}|[0-9a-f]{62}")
 _PACK_PART = re.compile(r"pack-[0-9a-f]+\.(pack|idx|rev|bitmap)")
 
+_NEVER_MADE = frozenset({"alternates", "http-alternates", "grafts", "shallow"})
+"""Files by which git would find objects elsewhere, or see another history; the mirror is whole by itself and has none."""
+
 _SPREAD_BYTES = 16 << 20
 _SPREAD_NUMBER = 2_000
 _MOST_PACKS = 50
@@ -33,7 +36,7 @@ class MirrorFiles:
     unfinished: list[Path] = field(default_factory=list)
     """Nothing reads them: pieces of writers that were killed, packs without an index, marks that keep a pack from being packed again."""
     is_foreign: bool = False
-    """Something in it belongs to another user, or is a link, device or socket, which git makes none of here."""
+    """Something in it belongs to another user, or is nothing that our git makes: a link, a pipe, a list of other places for objects."""
     loose: int = 0
     loose_bytes: int = 0
     packs: list[int] = field(default_factory=list)
@@ -56,7 +59,7 @@ def look_at(mirror: Path) -> MirrorFiles:
     for entry in _entries(mirror):
         seen = entry.stat(follow_symlinks=False)
         is_folder = stat.S_ISDIR(seen.st_mode)
-        if seen.st_uid != os.geteuid() or not (is_folder or stat.S_ISREG(seen.st_mode)):
+        if seen.st_uid != os.geteuid() or entry.name in _NEVER_MADE or not (is_folder or stat.S_ISREG(seen.st_mode)):
             found.is_foreign = True
         elif _LOCK.fullmatch(entry.name):
             found.locks.append(Path(entry.path))

@@ -117,7 +117,7 @@ class RemoteGit:
             return _no_answer(request, f"the sync process ended with status {end.status}: {shown(last)}")
         try:
             return self._believed(request, end.stdout)
-        except ValueError as error:
+        except (ValueError, ArithmeticError, RecursionError) as error:  # what escaped from here would end the loop
             return _no_answer(request, f"the sync process answered something that cannot be: {shown(str(error))}")
 
     def _believed(self, request: SyncRequest, text: bytes) -> SyncAnswer:

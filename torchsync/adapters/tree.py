@@ -56,9 +56,12 @@ class Trees:
     def is_whole(self, tree: str) -> bool:
         """Whether everything that was written is there as it was; costs a look at every file, or fewer when something is wrong."""
         root = self.path(tree)
-        if not self._is_ours() or root.is_symlink() or not root.is_dir() or root.stat().st_uid != os.geteuid():
+        try:
+            found = root.lstat()
+        except OSError:
             return False
-        return _is_as_written(root, self._manifest(tree))
+        is_tree = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+        return is_tree and self._is_ours() and self._manifest(tree).is_file() and _is_as_written(root, self._manifest(tree))
 
     def store(self, tree: TreeId, contents: Callable[[], Contents]) -> RecoveryAction | None:
         """The tree is whole and durable; TREE when it had been there and was not whole. `contents` is asked only when it is to be written.
