@@ -232,11 +232,13 @@ def tarpit() -> Iterator[int]:
         listener.bind(("127.0.0.1", 0))
         listener.listen(8)
         kept: list[socket.socket] = []
-        threading.Thread(target=_accept_for_ever, args=(listener, kept), daemon=True).start()
+        acceptor = threading.Thread(target=_accept_for_ever, args=(listener, kept), daemon=True)
+        acceptor.start()
         try:
             yield listener.getsockname()[1]
         finally:
             listener.shutdown(socket.SHUT_RDWR)
+            acceptor.join()  # it may be about to keep one more
             for connection in kept:
                 connection.close()
 
