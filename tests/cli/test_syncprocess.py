@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -842,6 +843,22 @@ def test_a_pin_needs_no_remote_when_the_mirror_has_it(repo: Repo, state: Path) -
     answer = in_process(asked(repo, state, revision=third, ref_name="", pin=first, floor=third))
     assert (answer.verdict, answer.revision) == (Verdict.ACCEPTED, first)
     assert in_process(asked(repo, state, revision="e" * 40, ref_name="", pin=first, floor=third)).verdict is Verdict.UNAVAILABLE
+
+
+def test_what_is_in_force_or_pinned_is_kept_when_the_mirror_is_packed(repo: Repo, state: Path) -> None:
+    first, second, third = history(repo)
+    in_process(asked(repo, state))
+    repo.git("reset", "--quiet", "--hard", first)
+    request = asked(repo, state, pin=second[:10], floor=third, rewind_allowed=True)
+    in_process(replace(request, pin=""))  # the tip is the first again
+    (pack,) = (state / "repo.git/objects/pack").glob("*.pack")
+    for number in range(51):
+        for suffix in (".pack", ".idx"):
+            shutil.copy(pack.with_suffix(suffix), pack.with_name(f"pack-{number:040x}{suffix}"))
+    answer = in_process(request)
+    assert (answer.verdict, answer.revision) == (Verdict.ACCEPTED, second)
+    assert objects_of(state) == (1, 0)
+    assert [path.name for path in (state / "repo.git/refs/torchsync").iterdir()] == ["tip"]
 
 
 # Bounds.

@@ -19,7 +19,7 @@ import shutil
 import stat
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
@@ -40,6 +40,8 @@ _NAME = "repo.git"
 _BESIDE = ".repo.git-"
 _LOCK = "repo.lock"
 _LOCK_POLL = 0.05
+_NEEDED = "refs/torchsync/needed-"
+"""Refs while the mirror is packed."""
 
 
 @contextmanager
@@ -72,9 +74,9 @@ class Mirror:
         self._home = home
         self._repository = self._repository_at(self._folder)
 
-    def tidy(self) -> None:
+    def tidy(self, needed: Iterable[str] = ()) -> None:
         """What killed processes left is gone: unfinished mirrors, locks, temporary files, a ref without a target. What is spread over many objects is
-        in one pack.
+        in one pack, together with the `needed` revisions, which the remote may not have any more.
         """
         for left in self._state.glob(f"{_BESIDE}*"):
             _remove(left)
@@ -90,7 +92,7 @@ class Mirror:
             _remove(tip)
             self.recoveries[RecoveryAction.REF] += 1
         if found.is_spread_out and tip.exists():  # without a ref everything would be dropped
-            self._pack()
+            self._pack(needed)
 
     def obtain(self, ref_name: str, revision: Revision) -> Repository:
         """A repository that has `revision` with its whole history; the remote is asked only when the mirror does not have it as its tip.
@@ -122,13 +124,16 @@ class Mirror:
         self._rebuild(ref_name or revision, revision, RecoveryAction.MIRROR)
         return self._repository
 
-    def _pack(self) -> None:
-        """Loose objects and small packs, which small fetches leave, become one pack; what no ref leads to any more is gone.
+    def _pack(self, needed: Iterable[str]) -> None:
+        """Loose objects and small packs, which small fetches leave, become one pack; what neither a ref nor `needed` leads to is gone.
 
         That this fails means nothing: damage shows when the objects are read, and what a killed one left goes with the next sync.
         """
-        for words in (("repack", "-a", "-d", "-q"), ("prune", "--expire=now")):
+        kept = [("update-ref", f"{_NEEDED}{number}", revision) for number, revision in enumerate(filter(None, needed))]
+        for words in (*kept, ("repack", "-a", "-d", "-q"), ("prune", "--expire=now")):
             self._runner.run(local(self._home, str(self._folder), *words), self._remote.timeout_ms / 1000)
+        for ref in self._folder.glob(f"{_NEEDED}*"):
+            _remove(ref)
 
     def _flaw(self) -> RecoveryAction | None:
         """Why the mirror cannot be used as it stands, as the action that repairs it."""

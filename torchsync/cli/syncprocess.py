@@ -96,7 +96,7 @@ class Sync:
     def _accepted(self) -> SyncAnswer:
         request = self._request
         with self._phase(Phase.FETCH):
-            self._mirror.tidy()
+            self._mirror.tidy((request.in_force, request.floor, request.pin))
             self._trees.tidy()
             known = self._mirror.at_hand(request.revision, request.pin) if request.pin else None
             repository = known or self._mirror.obtain(request.ref_name, request.revision)
