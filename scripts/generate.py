@@ -16,6 +16,7 @@ from torchsync.adapters.schemas import read_schema
 from torchsync.cli.main import COMMANDS
 from torchsync.cli.reference import render_schema_page
 from torchsync.codes import CODES
+from torchsync.core.fsck import IGNORED
 from torchsync.core.logevents import LogEvent
 from torchsync.core.metrictable import PREFIX, Metric, Scope, rows
 
@@ -56,6 +57,23 @@ def events_page() -> str:
     """`docs/reference/log-events.md`: everything the agent logs."""
     table = _table(("event", "level", "meaning"), ((f"`{event.name.lower()}`", event.value[0].label, event.value[1]) for event in LogEvent))
     return f"# Log events\n\n{MADE}\nOne line each, always with one of these names.\n\n{table}"
+
+
+def defects_page() -> str:
+    """`docs/reference/old-objects.md`: what is let through when git checks what it fetches."""
+    table = _table(("git's name", "what is wrong", "why it does no harm"), ((f"`{one.name}`", one.what, one.why) for one in IGNORED))
+    return f"# Defects of old objects\n\n{MADE}\n{_BEFORE_DEFECTS}\n{table}\n{_AFTER_DEFECTS}"
+
+
+_BEFORE_DEFECTS = """\
+Git checks every object that it fetches, all of the history included (`transfer.fsckObjects`). A history that began long ago may hold objects that
+git would not make today. These defects are let through; there is no setting for it:
+"""
+_AFTER_DEFECTS = """\
+Every other message of `git fsck` refuses the commit with [TS140](errors.md), which names it. What is wrong is then in the history: a commit on top
+does not heal it. `git fsck` in a clone shows the object. Rewriting the history (`git filter-repo`) gets rid of it, and so does beginning a new one
+with the files of the old; hosts that follow the old one already need [`repository.rewind: allow`](agent.md) for that.
+"""
 
 
 def commands_page() -> str:
@@ -116,6 +134,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/metrics.md": metrics_page,
     "docs/reference/log-events.md": events_page,
     "docs/reference/cli.md": commands_page,
+    "docs/reference/old-objects.md": defects_page,
     **{f"sample-repo/schemas/{name}.schema.json": schema_copy(name) for name in ("task", "torchsync", "hosts")},
 }
 

@@ -82,6 +82,25 @@ class Repo:
         self.git("update-ref", f"refs/heads/{branch}", revision)
         return revision
 
+    def object(self, kind: str, content: bytes) -> str:
+        """An object of that kind with this content, well formed or not."""
+        return self.git("hash-object", "-t", kind, "-w", "--stdin", "--literally", stdin=content)
+
+    def raw_tree(self, *entries: tuple[str, str | bytes, str]) -> str:
+        """A tree of exactly these (mode, name, id), in this order: neither sorted nor checked."""
+        parts = (
+            mode.encode() + b" " + (name.encode() if isinstance(name, str) else name) + b"\0" + bytes.fromhex(object_id)
+            for mode, name, object_id in entries
+        )
+        return self.object("tree", b"".join(parts))
+
+    def commit_of(self, tree: str, branch: str = "main") -> str:
+        """A commit without parents of that tree is the tip of the branch."""
+        text = f"tree {tree}\nauthor A <a@example.org> 1700000000 +0000\ncommitter A <a@example.org> 1700000000 +0000\n\nby hand\n"
+        revision = self.object("commit", text.encode())
+        self.git("update-ref", f"refs/heads/{branch}", revision)
+        return revision
+
 
 def entry(kind: str, object_id: str, name: str | bytes) -> bytes:
     """A line for `commit_tree`; `kind` is file, script, link, folder or submodule."""

@@ -24,6 +24,7 @@ PACKAGE = ROOT / "torchsync"
 ORDER = """
 codes
 errors
+core.fsck
 core.jsontext
 core.logevents
 core.model

@@ -209,7 +209,7 @@ def test_an_unsafe_name_of_a_task_file_is_refused_too() -> None:
     assert (problem.code, problem.path) == ("TS140", "tasks/a\\x0a.yaml")
 
 
-@pytest.mark.parametrize("path", ["-rf", "with space", "ünïcode", "a'b\"c", "back\\slash", ".gitignore", "x.git"])
+@pytest.mark.parametrize("path", ["a-rf", "with space", "ünïcode", "a'b\"c", "back\\slash", ".gitignore", "x.git"])
 def test_an_odd_name_is_kept(path: str) -> None:
     assert tasks_of(GOOD, entry(path))
 

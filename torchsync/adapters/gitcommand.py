@@ -29,6 +29,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from torchsync.adapters.gitssh import ssh_command
+from torchsync.core.fsck import ignored_defects
 from torchsync.core.remotesettings import setting_faults
 from torchsync.core.remoteurl import Scheme, check_url, scheme_of
 from torchsync.core.syncdoc import RemoteSpec
@@ -117,7 +118,16 @@ def ls_remote(remote: RemoteSpec, home: GitHome) -> GitCall:
 
 def fetch(remote: RemoteSpec, home: GitHome, repository: str, source: str) -> GitCall:
     """Brings `source`, a full ref name or a commit id, with its whole history into the bare `repository`, where `TIP` points to it."""
-    words = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance", "--force"]
+    words = [
+        *ignored_defects(),
+        "fetch",
+        "--quiet",
+        "--no-tags",
+        "--no-write-fetch-head",
+        "--no-recurse-submodules",
+        "--no-auto-maintenance",
+        "--force",
+    ]
     words += ["--no-show-forced-updates", *_upload_pack(remote), "--end-of-options", _address(remote.url), f"+{source}:{TIP}"]
     return _remote_call(remote, home, words, max(remote.timeout_ms, remote.clone_timeout_ms), repository)
 

@@ -21,9 +21,12 @@ from torchsync.core.taskset import TreeEntry, common_files, link_files, task_fil
 from torchsync.errors import CommitInvalid, NotFound, Problem, Unavailable
 
 MAX_ENTRIES = 200_000
-"""Files of a tree; no limit of bytes holds for empty ones."""
+"""Files and folders of a tree; no limit of bytes holds for empty ones."""
 
-_SYMLINK, _SUBMODULE = "120000", "160000"
+_LONGEST_RECORD = 8_192
+"""Bytes of one line of a listing; no system takes a path of that length, and what lies below it is not worth a look."""
+
+_SYMLINK, _SUBMODULE, _FOLDER = "120000", "160000", "040000"
 
 
 class Damaged(Unavailable):
@@ -118,15 +121,15 @@ class Repository:
         return TreeId(rest.partition("\t")[0])
 
     def entries(self, tree: TreeId) -> Iterator[TreeEntry]:
-        """Every file, link and submodule of the tree, in git's order. Raises CommitInvalid when there are too many to look at."""
-        with self._runner.started(self._call("ls-tree", "-r", "-z", "-l", "--full-tree", tree), self._timeout) as process:
+        """Every file, link and submodule of the tree, in git's order. Raises CommitInvalid when there are too many to look at: a small pack can
+        hold more folders in folders, empty ones too, than anybody can count.
+        """
+        with self._runner.started(self._call("ls-tree", "-r", "-t", "-z", "-l", "--full-tree", tree), self._timeout) as process:
             for number, record in enumerate(_records(process.stdout)):
                 if number >= MAX_ENTRIES:
-                    message = f"the tree holds more than {MAX_ENTRIES:,} files"
-                    raise CommitInvalid(
-                        "TS141", message, (Problem(code="TS141", message=message, hint="set repository.path to a subfolder"),)
-                    )
-                yield _entry(record)
+                    raise _too_large(f"the tree holds more than {MAX_ENTRIES:,} files and folders", "set repository.path to a subfolder")
+                if not record.startswith(_FOLDER.encode()):
+                    yield _entry(record)
         self._check(_ended(process.status, process.stderr, timed_out=process.timed_out))
 
     def blobs(self, entries: Sequence[TreeEntry]) -> Iterator[tuple[TreeEntry, bytes]]:
@@ -184,7 +187,13 @@ def _records(stream: BinaryIO) -> Iterator[bytes]:
     rest = b""
     while chunk := stream.read1(65_536):  # type: ignore[attr-defined]  # a BufferedReader
         *records, rest = (rest + chunk).split(b"\0")
+        if max(map(len, (*records, rest))) > _LONGEST_RECORD:
+            raise _too_large(f"a path is too long: more than {_LONGEST_RECORD:,} bytes", "take out what is nested so deeply")
         yield from records
+
+
+def _too_large(message: str, hint: str) -> CommitInvalid:
+    return CommitInvalid("TS141", message, (Problem(code="TS141", message=message, hint=hint),))
 
 
 def _entry(record: bytes) -> TreeEntry:

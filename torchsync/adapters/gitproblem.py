@@ -24,6 +24,9 @@ _SENT_KEY = re.compile(r"fingerprint for the (\S+) key sent by the remote host i
 _UNKNOWN_KEY = re.compile(r"^No (\S+) host key is known for (\S+)", re.MULTILINE)
 _REVOKED_KEY = re.compile(r"^The (\S+) host key for (\S+) is marked as revoked", re.MULTILINE)
 
+# Of trees that no git ever made; where fsck does not look, as with a server of files only, reading them ends in one of these.
+_WRONG_OBJECT = "object [0-9a-f]+ (is a [a-z]+, )?not a [a-z]+|empty filename in tree entry|malformed mode in tree entry|too-short tree"
+
 # The first row that fits decides.
 _SIGNS = (
     (HOST_KEY_UNKNOWN, "has a host key that is not accepted", "Host key verification failed"),
@@ -83,7 +86,7 @@ _SIGNS = (
     ("TS205", "does not give that commit", "not our ref", "unadvertised object"),
     ("TS205", "does not have what is asked for", "couldn't find remote ref", "no such ref", "Remote branch .* not found"),
     ("TS141", "sends more than may be stored in one file", "died of signal 25"),
-    ("TS140", "sent objects that git does not accept", "fsck error in pack", "error: object [0-9a-f]+: [a-zA-Z]+:"),
+    ("TS140", "sent objects that git does not accept", "fsck error in pack", "error: object [0-9a-f]+: [a-zA-Z]+:", _WRONG_OBJECT),
     (
         "TS209",
         "could not be stored",
