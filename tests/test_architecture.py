@@ -63,6 +63,7 @@ core.hostsheet
 core.startscript
 core.syncdoc
 core.treepaths
+core.trust
 core.yamltext
 core.control
 core.effects
@@ -143,8 +144,10 @@ adapters.controlapi
 adapters.hookapi
 adapters.http
 adapters.schemas
+adapters.trustfiles
 adapters.gitobjects
 adapters.mirrorfiles
+adapters.signatures
 adapters.tree
 adapters.treewatch
 adapters.mirror
@@ -204,7 +207,7 @@ MAY_IMPORT = {
 
 # One surface to the outside may be cut into several files; only these adapters may import each other, as the order allows.
 FAMILIES = [
-    ["adapters.git*", "adapters.mirror*", "adapters.remote", "adapters.tree*", "adapters.child"],
+    ["adapters.git*", "adapters.mirror*", "adapters.remote", "adapters.tree*", "adapters.child", "adapters.signatures", "adapters.trustfiles"],
     ["adapters.process", "adapters.procfs", "adapters.cgroup", "adapters.rundir", "adapters.spawn"],
     ["adapters.http", "adapters.controlapi"],
     ["adapters.ledger*"],

@@ -227,7 +227,13 @@ _TABLE = (
         "TS204", "remote too slow", "A git process did not end within repository.timeout.", "Check the network, or raise the timeout."
     ),
     CodeInfo("TS205", "ref not found", "The remote has no such branch, tag or commit.", "Check repository.ref."),
-    CodeInfo("TS206", "signature not accepted", "The commit is not signed by a trusted key.", "Sign it, or add the key.", Reason.SIGNATURE),
+    CodeInfo(
+        "TS206",
+        "signature not accepted",
+        "By `repository.verify` of this host a commit is not signed, not by a key that counts at its date, or is dated before a commit it follows.",
+        "Sign it anew, or add the key to the file of trusted keys; see docs/how-to/signing.md.",
+        Reason.SIGNATURE,
+    ),
     CodeInfo(
         "TS207",
         "history rewritten",
@@ -254,6 +260,16 @@ _TABLE = (
         "The ssh server showed another key than repository.known_hosts has for it, or one that is marked there as revoked. The server has got a new "
         "key, or somebody stands between.",
         "Ask the server's operator for the new fingerprint. Only when it is the one in the message, replace the key in that file.",
+    ),
+    CodeInfo(
+        "TS215", "commit from the future", "A commit is dated later than this host says it is.", "Correct the clock.", Reason.SIGNATURE
+    ),
+    CodeInfo(
+        "TS216",
+        "signatures cannot be checked",
+        "A file of `repository.verify` is missing, empty, too large or unreadable, or the program that checks signatures is not installed.",
+        "Do what the message says. Until then nothing new is accepted here.",
+        Reason.SIGNATURE,
     ),
     CodeInfo(
         "TS219",

@@ -7,7 +7,18 @@ from torchsync.agent.sync import Candidate, Syncs, SyncSettings
 from torchsync.codes import Reason
 from torchsync.core.model import Instant, Millis, Revision
 from torchsync.core.rhythm import first_delay, next_delay
-from torchsync.core.syncdoc import Phase, RemoteSpec, SyncAnswer, SyncOutcome, SyncRequest, SyncResult, Verdict, stamp
+from torchsync.core.syncdoc import (
+    Phase,
+    RemoteSpec,
+    SyncAnswer,
+    SyncOutcome,
+    SyncRequest,
+    SyncResult,
+    TrustSpec,
+    Verdict,
+    VerifyMode,
+    stamp,
+)
 from torchsync.errors import Problem
 from torchsync.ports import Resolved, ResolveFailed
 
@@ -110,6 +121,7 @@ def test_a_sync_that_finds_the_revision_in_force_ends_without_a_sync_process() -
         pytest.param({"revision": Revision("c" * 40)}, id="revision"),
         pytest.param({"observed": facts(labels={"role": "web"})}, id="facts"),
         pytest.param({"origin": "elsewhere main ."}, id="origin"),
+        pytest.param({"trust": "keys of May"}, id="trust"),
     ],
 )
 def test_whatever_the_generation_depends_on_starts_the_sync_process_when_it_changes(different) -> None:
@@ -125,6 +137,81 @@ def test_a_missing_tree_starts_the_sync_process() -> None:
     one.tree_is_whole = lambda tree: False
     begun(one).resolved(resolved(REVISION), in_force(one), NOON)
     assert len(source.requests) == 1
+
+
+TRUST = TrustSpec(mode=VerifyMode.ALL, allowed_signers="/etc/torchsync/allowed_signers")
+UNSIGNED = Problem(code="TS206", message="bbbbbbbbbbbb by alice@example.org is not signed")
+
+
+def verifying(source: Recorder, keys: list[str]) -> Syncs:
+    """The last of `keys` stands for the files of the host as they are now."""
+    one = Syncs(source, replace(SETTINGS, trust=TRUST), state="/var/lib/torchsync", version="1")
+    one.trust_stamp = lambda trust: f"{trust.mode.value} {keys[-1]}"
+    return one
+
+
+def again(one: Syncs, revision: str, generation) -> SyncResult | None:
+    one.request()
+    return begun(one).resolved(resolved(revision), generation, NOON)
+
+
+def test_a_revision_that_is_in_force_is_verified_again_when_the_trusted_keys_change() -> None:
+    source, keys = Recorder(), ["May"]
+    one = verifying(source, keys)
+    now = replace(in_force(one), trust="all May")
+    assert again(one, REVISION, now) is not None
+    keys.append("June")
+    assert again(one, REVISION, now) is None
+    assert source.requests[-1].trust == TRUST
+    refused = one.answered(answer(Verdict.REFUSED, UNSIGNED, revision=Revision(REVISION)), NOON)
+    assert isinstance(refused, SyncResult)
+    assert (refused.outcome, one.status.rejected) == (SyncOutcome.REFUSED, REVISION)
+    told = again(one, REVISION, now)
+    assert told is not None
+    assert told.outcome is SyncOutcome.REFUSED
+    assert len(source.requests) == 1
+    assert one.status.rejections == {Reason.SIGNATURE: 1}
+
+
+def test_the_sync_process_is_told_what_was_verified_and_by_which_keys() -> None:
+    source = Recorder()
+    one = verifying(source, ["May"])
+    again(one, NEW, replace(in_force(one), trust="all April"))
+    assert (source.requests[-1].verified, source.requests[-1].verified_by) == (REVISION, "all April")
+    one.close(SyncOutcome.FAILED, "x", NOON)
+    again(one, NEW, replace(in_force(one), trust="all May", origin="elsewhere main ."))
+    assert (source.requests[-1].verified, source.requests[-1].verified_by) == ("", "")
+
+
+def test_a_verdict_on_signatures_is_taken_anew_when_the_trusted_keys_change() -> None:
+    source, keys = Recorder(), ["May"]
+    one = verifying(source, keys)
+    again(one, NEW, None)
+    one.answered(answer(Verdict.REFUSED, UNSIGNED), NOON)
+    assert again(one, NEW, None) is not None
+    keys.append("June")
+    assert again(one, NEW, None) is None
+    assert len(source.requests) == 2
+
+
+def test_a_verdict_that_depends_on_the_time_is_taken_anew_at_each_sync_and_counted_once() -> None:
+    source = Recorder()
+    one = verifying(source, ["May"])
+    early = Problem(code="TS215", message="bbbbbbbbbbbb by alice@example.org is dated 2099-01-01T00:00:00Z")
+    for _ in range(3):
+        assert again(one, NEW, None) is None
+        one.answered(answer(Verdict.REFUSED, early), NOON)
+    assert len(source.requests) == 3
+    assert one.status.rejections == {Reason.SIGNATURE: 1}
+
+
+def test_a_verdict_under_another_configuration_is_taken_anew_also_over_a_restart() -> None:
+    before = syncs()
+    reject(before)
+    for config, is_known in (("", True), ("rewind: allow", False)):
+        later = Syncs(Recorder(), replace(SETTINGS, config=config), state="/var/lib/torchsync", version="1")
+        later.remember(before.memory)
+        assert (begun(later).resolved(resolved(), None, NOON) is not None) is is_known
 
 
 def test_the_sync_process_is_told_what_is_in_force() -> None:

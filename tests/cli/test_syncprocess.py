@@ -21,13 +21,14 @@ import pytest
 from tests.builders import facts
 from tests.gitrepo import GOOD, GOOD_TASK, Repo, one_task
 from tests.gitserver import tarpit
+from tests.signing import SshKey, needs_ssh_keygen, signed
 from torchsync.adapters.child import session_members
 from torchsync.adapters.git import GitRunner
 from torchsync.adapters.mirror import mirror_lock
 from torchsync.cli.syncprocess import Sync
 from torchsync.core.jsontext import canonical, parse_json
 from torchsync.core.model import Guards, Revision
-from torchsync.core.syncdoc import Phase, RecoveryAction, RemoteSpec, SyncAnswer, SyncRequest, Verdict, stamp
+from torchsync.core.syncdoc import Phase, RecoveryAction, RemoteSpec, SyncAnswer, SyncRequest, TrustSpec, Verdict, VerifyMode, stamp
 from torchsync.core.taskdoc import answer_from_document, request_document
 
 ROOT = Path(__file__).parents[2]
@@ -670,6 +671,44 @@ def test_a_state_that_cannot_be_written_fails_the_sync_and_is_said(repo: Repo, t
     repo.commit(GOOD)
     answer = answer_of(start(asked(repo, tmp_path / "missing")))
     assert (answer.verdict, codes(answer)) == (Verdict.FAILED, ["TS333"])
+
+
+# Signatures.
+
+
+@needs_ssh_keygen
+def test_what_was_verified_is_spared_only_when_the_keys_are_the_very_same(repo: Repo, state: Path, tmp_path: Path) -> None:
+    alice, bob = SshKey.make(tmp_path / "alice"), SshKey.make(tmp_path / "bob")
+    signers = tmp_path / "signers"
+    signers.write_text(alice.signer("alice@example.org") + bob.signer("bob@example.org"))
+    repo.commit({"README": "unsigned"})
+    for name, content in GOOD.items():
+        (repo.folder / name).parent.mkdir(exist_ok=True)
+        (repo.folder / name).write_text(content)
+    (repo.folder / "scripts/backup.sh").chmod(0o755)
+    first = signed(repo, alice.settings)
+    trust = TrustSpec(mode=VerifyMode.ALL, allowed_signers=str(signers), root=repo.git("rev-parse", "HEAD~1"))
+    answer = in_process(asked(repo, state, trust=trust))
+    assert (answer.verdict, bool(answer.trust)) == (Verdict.ACCEPTED, True), answer.problems
+    signed(repo, bob.settings)
+    request = asked(repo, state, trust=trust, verified=first, verified_by=answer.trust)
+    assert in_process(request).trust == answer.trust
+    signers.write_text(bob.signer("bob@example.org"))
+    refused = in_process(request)
+    assert (refused.verdict, codes(refused)) == (Verdict.REFUSED, ["TS206"])
+    assert first[:12] in refused.problems[0].message
+
+
+@needs_ssh_keygen
+def test_a_pinned_revision_must_be_signed_as_well(repo: Repo, state: Path, tmp_path: Path) -> None:
+    alice = SshKey.make(tmp_path / "alice")
+    (tmp_path / "signers").write_text(alice.signer("alice@example.org"))
+    unsigned = repo.commit(GOOD)
+    tip = signed(repo, alice.settings)
+    signed(repo, alice.settings)
+    trust = TrustSpec(mode=VerifyMode.HEAD, allowed_signers=str(tmp_path / "signers"))
+    assert in_process(asked(repo, state, trust=trust, pin=tip)).verdict is Verdict.ACCEPTED
+    assert codes(in_process(asked(repo, state, trust=trust, pin=unsigned))) == ["TS206"]
 
 
 # Pins.

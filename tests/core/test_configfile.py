@@ -57,6 +57,7 @@ def test_the_smallest_file_takes_the_documented_defaults() -> None:
             "insecure": False,
             "rewind": "refuse",
             "watch": "auto",
+            "verify": {"mode": "none", "allowed_signers": "", "gpg_keyring": "", "revoked_keys": "", "root": ""},
         },
         "host": {"name": "", "labels": {}, "addresses": []},
         "paths": {"state": "/var/lib/torchsync", "run": "/run/torchsync"},
@@ -102,6 +103,18 @@ log: {format: json, level: debug}
     assert document["paths"] == {"state": "/srv/state", "run": "/srv/run"}
     assert document["http"]["hooks_listen"] == "0.0.0.0:81"
     assert document["http"]["webhook_secret_file"] == "/etc/hook"
+
+
+def test_commits_can_be_verified_by_keys_of_both_kinds() -> None:
+    text = f"url: /x, verify: {{mode: all, allowed_signers: /s, gpg_keyring: /g, revoked_keys: /r, root: {'AB' * 20}}}"
+    found = document_of(with_repository(text))["repository"]["verify"]
+    assert found == {"mode": "all", "allowed_signers": "/s", "gpg_keyring": "/g", "revoked_keys": "/r", "root": "ab" * 20}
+    assert document_of(with_repository("url: /x, verify: {mode: head, gpg_keyring: /g}"))
+
+
+def test_keys_that_nothing_is_verified_by_are_each_told() -> None:
+    found = problems_of(with_repository(f"url: /x, verify: {{allowed_signers: /s, root: {'a' * 40}}}"))
+    assert [problem.message.split()[0] for problem in found] == ["`repository.verify.allowed_signers`", "`repository.verify.root`"]
 
 
 def test_a_key_without_a_value_is_as_if_it_were_not_there() -> None:
@@ -203,7 +216,6 @@ def test_a_setting_that_does_nothing_is_told_where_it_stands() -> None:
         pytest.param(SMALLEST + "http: {tls_cert: /x}\n", "TS113", "`http.tls_cert`", id="later field below"),
         pytest.param(SMALLEST + "policy: {secrets: {}}\n", "TS113", "`policy.secrets`", id="later policy"),
         pytest.param(SMALLEST + "htp: {}\n", "TS302", "unknown field `htp`", id="unknown"),
-        pytest.param(with_repository("url: /x, verify: {}"), "TS113", "`repository.verify`", id="later in repository"),
         pytest.param(with_repository("url: /x, ssh_key: /y"), "TS303", "no effect on an address with file", id="key for a file address"),
         pytest.param(with_repository(f"{SSH}, proxy: 'http://p:1'"), "TS303", "no effect on an address with ssh", id="proxy for ssh"),
         pytest.param(with_repository(SSH.replace("/etc/known", "known")), "TS302", "an absolute path", id="relative known hosts"),
@@ -224,6 +236,18 @@ def test_a_setting_that_does_nothing_is_told_where_it_stands() -> None:
         pytest.param(with_repository("url: /x, ref: a..b"), "TS303", "name of a ref", id="ref that is a range"),
         pytest.param(with_repository("url: /x, ref: a.lock"), "TS303", "name of a ref", id="ref that git refuses"),
         pytest.param(with_repository("url: /x, token_file: token"), "TS302", "an absolute path", id="relative file"),
+        pytest.param(with_repository("url: /x, verify: {mode: head}"), "TS303", "no keys are named", id="nobody to trust"),
+        pytest.param(with_repository("url: /x, verify: {allowed_signers: /s}"), "TS303", "nothing is verified", id="no mode"),
+        pytest.param(
+            with_repository("url: /x, verify: {mode: all, gpg_keyring: /g, revoked_keys: /r}"), "TS303", "not set", id="revoked of none"
+        ),
+        pytest.param(with_repository("url: /x, verify: {mode: yes}"), "TS302", "one of `none`, `head`, `all`", id="verify mode"),
+        pytest.param(
+            with_repository("url: /x, verify: {mode: head, gpg_keyring: ring}"), "TS302", "an absolute path", id="relative keyring"
+        ),
+        pytest.param(
+            with_repository("url: /x, verify: {mode: head, gpg_keyring: /g, root: main}"), "TS302", "a full commit id", id="root by name"
+        ),
         pytest.param(SMALLEST + "http: {listen: '0.0.0.0:9747'}\n", "TS303", "other hosts can reach", id="open to all"),
         pytest.param(SMALLEST + "http: {listen: 'db-01:9747'}\n", "TS303", "other hosts can reach", id="open by name"),
         pytest.param(SMALLEST + "http: {listen: '[::]:9747'}\n", "TS303", "other hosts can reach", id="open to all of IPv6"),

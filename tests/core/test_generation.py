@@ -26,6 +26,12 @@ def test_the_first_generation_counts_everything_from_its_swap() -> None:
     assert found.added == ("a",)
 
 
+def test_a_generation_knows_what_its_revision_was_verified_by() -> None:
+    new, _ = follow(None, answer(trust="keys of May"))
+    assert new.trust == "keys of May"
+    assert follow(new, answer())[0].trust == ""
+
+
 def test_kept_tasks_are_the_ones_in_force_and_keep_their_baseline() -> None:
     old = generation(task("a"), task("b"))
     new, found = follow(old, answer(task("c"), kept=("a",)))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from torchsync.core.codec import Codec
+from torchsync.core.jsontext import canonical
 from torchsync.core.model import Millis
 from torchsync.core.policy import HostPolicy
-from torchsync.core.syncdoc import RemoteSpec
+from torchsync.core.syncdoc import RemoteSpec, TrustSpec
 
 _CODEC = Codec()
 
@@ -72,6 +74,7 @@ class RepositoryConfig:
     insecure: bool
     rewind: Rewind
     watch: Watch
+    verify: TrustSpec = TrustSpec()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +163,11 @@ class AgentConfig:
             timeout_ms=repository.timeout,
             clone_timeout_ms=repository.clone_timeout,
         )
+
+    @property
+    def stamp(self) -> str:
+        """A text that is another one when any setting is."""
+        return hashlib.sha256(canonical(_CODEC.document(self)).encode()).hexdigest()
 
     @property
     def host_policy(self) -> HostPolicy:

@@ -19,8 +19,9 @@ from torchsync.core.guard import GUARD_OF_REMOVAL
 from torchsync.core.model import Generation, HostFacts, Instant, Millis, Revision
 from torchsync.core.rhythm import first_delay, next_delay, overloaded_delay, retry_delay
 from torchsync.core.snapshot import Histogram, SyncStatus
-from torchsync.core.syncdoc import Phase, RemoteSpec, SyncAnswer, SyncOutcome, SyncRequest, SyncResult, Verdict, stamp
+from torchsync.core.syncdoc import Phase, RemoteSpec, SyncAnswer, SyncOutcome, SyncRequest, SyncResult, TrustSpec, Verdict, stamp
 from torchsync.core.syncstatus import after, sentence_of
+from torchsync.core.trust import FROM_THE_FUTURE
 from torchsync.errors import Problem
 from torchsync.ports import GitSource, Resolved, ResolveFailed
 
@@ -43,6 +44,9 @@ class SyncSettings:
     interval: Millis
     jitter: float
     facts: HostFacts
+    trust: TrustSpec = TrustSpec()
+    config: str = ""
+    """The configuration that verdicts depend on, as one text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,8 @@ class Judged:
     origin: str
     facts: HostFacts
     version: str
+    trust: str = ""
+    config: str = ""
     tip: str = ""
     """Of a pinned revision: what the remote's ref pointed to. Whether a pin can be followed depends on it."""
 
@@ -88,6 +94,7 @@ class _UnderWay:
     started_at: Instant
     removal_allowed: bool
     revision: str = ""
+    trust: str = ""
     tip: str = ""
     pin: str = ""
     """The pin that the sync follows, as it is written; empty when it follows the remote."""
@@ -103,6 +110,7 @@ class Syncs:
         self.judged: Judged | None = None
         self.course = Course()
         self.tree_is_whole: Callable[[str], bool] = lambda _: True
+        self.trust_stamp: Callable[[TrustSpec], str] = lambda _: ""
         self._source = source
         self._settings = settings
         self._state = state
@@ -216,7 +224,7 @@ class Syncs:
         else:
             self._source.cancel()
         is_removal_allowed = self._removal_allowed or (self._under_way is not None and self._under_way.removal_allowed)
-        self._under_way = _UnderWay(self._ticket, now, is_removal_allowed)
+        self._under_way = _UnderWay(self._ticket, now, is_removal_allowed, trust=self.trust_stamp(self._settings.trust))
         self._removal_allowed = self._is_stale = self._was_overloaded = False
         if self.course.paused:
             return self.close(SyncOutcome.PAUSED, self.course.paused, now)
@@ -342,14 +350,16 @@ class Syncs:
             and (may_stay or generation.floor in ("", revision))
             and generation.observed == self._settings.facts
             and generation.origin == self.origin
+            and self._under_way is not None
+            and generation.trust == self._under_way.trust
             and self.tree_is_whole(generation.tree)
         )
 
     def _verdict_on(self, under_way: _UnderWay) -> Judged | None:
         judged = self.judged
         tip = under_way.tip if under_way.pin else ""
-        wanted = (under_way.revision, self.origin, self._settings.facts, self._version, tip)
-        found = judged and (judged.revision, judged.origin, judged.facts, judged.version, judged.tip)
+        wanted = (under_way.revision, self.origin, self._settings.facts, self._version, tip, under_way.trust, self._settings.config)
+        found = judged and (judged.revision, judged.origin, judged.facts, judged.version, judged.tip, judged.trust, judged.config)
         return judged if found == wanted else None
 
     def _request_for(self, event: Resolved, generation: Generation | None, pin: str) -> SyncRequest:
@@ -364,10 +374,16 @@ class Syncs:
             in_force=generation.revision if generation else "",
             pin=pin,
             known={name: stamp(task) for name, task in generation.tasks.items()} if generation else {},
+            trust=self._settings.trust,
+            verified=generation.revision if generation and is_same_origin else "",
+            verified_by=generation.trust if generation and is_same_origin else "",
         )
 
     def _judge(self, result: SyncResult, under_way: _UnderWay) -> None:
-        if result.outcome in (SyncOutcome.REJECTED, SyncOutcome.REFUSED):
+        """A verdict is remembered, but for one that depends on what time it is."""
+        if any(problem.code == FROM_THE_FUTURE for problem in result.problems):
+            self.judged = None
+        elif result.outcome in (SyncOutcome.REJECTED, SyncOutcome.REFUSED):
             self.judged = Judged(
                 revision=under_way.pin or result.revision,
                 outcome=result.outcome,
@@ -375,6 +391,8 @@ class Syncs:
                 origin=self.origin,
                 facts=self._settings.facts,
                 version=self._version,
+                trust=under_way.trust,
+                config=self._settings.config,
                 tip=under_way.tip if under_way.pin else "",
             )
         elif result.outcome in (SyncOutcome.APPLIED, SyncOutcome.UNCHANGED):

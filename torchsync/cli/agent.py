@@ -18,6 +18,7 @@ from torchsync.adapters import hostfacts
 from torchsync.adapters.clock import SystemClock
 from torchsync.adapters.configchild import ConfigChild, read_in_child
 from torchsync.adapters.gitaccess import access_problems
+from torchsync.adapters.gitcommand import DEFAULT_SEARCH_PATH
 from torchsync.adapters.hookapi import AT_ONCE, HookSettings, HookSurface
 from torchsync.adapters.http import THREADS
 from torchsync.adapters.journal import Format, Journal, choose_format
@@ -30,6 +31,7 @@ from torchsync.adapters.spool import SpoolFile
 from torchsync.adapters.statefile import StateDirectory
 from torchsync.adapters.tree import Trees
 from torchsync.adapters.treewatch import TreeWatch
+from torchsync.adapters.trustfiles import exposed_files, trust_files, trust_problems, trust_stamp
 from torchsync.adapters.wakeups import SelectorWakeups
 from torchsync.adapters.watch import Watcher, config_file, local_repository
 from torchsync.adapters.zonefiles import HostZoneFiles
@@ -101,7 +103,9 @@ def _check(config: AgentConfig, path: Path) -> int:
         Problem(code="TS303", message=f"the user {name!r} of the policy does not exist on this host", path=str(path), hint="create it")
         for name in dict.fromkeys(unknown)
     ]
-    problems += [replace(problem, path=str(path)) for problem in access_problems(config.remote)]
+    trust = config.repository.verify
+    found = (*access_problems(config.remote), *trust_problems(trust, trust_files(trust), _search_path()), *exposed_files(trust))
+    problems += [replace(problem, path=str(path)) for problem in found]
     if problems:
         raise ConfigInvalid("TS303", f"{path} names what is not there or cannot be used on this host", problems)
     facts = configured_facts(config)
@@ -111,7 +115,12 @@ def _check(config: AgentConfig, path: Path) -> int:
 
 def _settings(config: AgentConfig) -> Settings:
     sync = SyncSettings(
-        remote=config.remote, interval=config.repository.interval, jitter=config.repository.jitter, facts=configured_facts(config)
+        remote=config.remote,
+        interval=config.repository.interval,
+        jitter=config.repository.jitter,
+        facts=configured_facts(config),
+        trust=config.repository.verify,
+        config=config.stamp,
     )
     return Settings(config=config, sync=sync, policy=config.host_policy)
 
@@ -123,7 +132,12 @@ def _hook_settings(config: AgentConfig) -> HookSettings:
 def _syncs(source: RemoteGit, settings: Settings, store: StateDirectory, clock: Clock) -> Syncs:
     syncs = Syncs(source, settings.sync, state=str(store.path), version=version("torchsync"))
     syncs.tree_is_whole = TreeWatch(Trees(store.worktrees), clock).is_whole
+    syncs.trust_stamp = lambda trust: trust_stamp(trust, trust_files(trust), _search_path())
     return syncs
+
+
+def _search_path() -> str:
+    return os.environ.get("PATH", DEFAULT_SEARCH_PATH)
 
 
 def _once(config: AgentConfig) -> int:

@@ -5,9 +5,10 @@ Theory of operation. The agent starts this program, writes one `SyncRequest` as 
 before the answer is out, the agent is gone or has lost interest: every git process is killed and the program ends. Whatever repository
 content does to this process, by size, form or number, is over with it.
 
-The phases: fetch (the mirror has the revision and its history), verify (it descends from the floor), read (from git's objects), validate (the
-verdict on the commit), select (the tasks for this host), swap (here: the tree is written). Content that turns out to be damaged while it is
-read has the mirror rebuilt, once. A verdict is an answer like any other: rejected and refused blame the commit, unavailable blames nobody.
+The phases: fetch (the mirror has the revision and its history), verify (it descends from the floor, and is signed), read (from git's objects),
+validate (the verdict on the commit), select (the tasks for this host), swap (here: the tree is written). Content that turns out to be damaged
+while it is read has the mirror rebuilt, once. A verdict is an answer like any other: rejected and refused blame the commit, unavailable
+blames nobody.
 
 Task files that were found right before are neither read nor checked again: `verdicts.json` in the state directory holds what was found
 (`core/verdictcache.py`). Without it the answer is the same and takes longer, so nothing about that file can fail a sync.
@@ -31,8 +32,10 @@ from torchsync.adapters.gitcommand import DEFAULT_SEARCH_PATH, GitHome
 from torchsync.adapters.gitobjects import CommitContent, Damaged, Repository
 from torchsync.adapters.mirror import Mirror, mirror_lock
 from torchsync.adapters.schemas import repository_formats, verdict_rules
+from torchsync.adapters.signatures import Signatures
 from torchsync.adapters.statefile import read_at_most, replace_file
 from torchsync.adapters.tree import Trees
+from torchsync.adapters.trustfiles import trust_files, trust_stamp
 from torchsync.core.guard import TRAILER, allows_removal
 from torchsync.core.jsontext import canonical, parse_json
 from torchsync.core.model import Revision, Task
@@ -69,10 +72,10 @@ class Sync:
 
     def __init__(self, request: SyncRequest, runner: GitRunner) -> None:
         state = Path(request.state)
-        home = GitHome(folder=request.state, search_path=os.environ.get("PATH", DEFAULT_SEARCH_PATH))
+        self._home = GitHome(folder=request.state, search_path=os.environ.get("PATH", DEFAULT_SEARCH_PATH))
         self._request = request
         self._runner = runner
-        self._mirror = Mirror(state, request.remote, runner, home)
+        self._mirror = Mirror(state, request.remote, runner, self._home)
         self._trees = Trees(state / "worktrees")
         self._verdict_file = state / _VERDICT_FILE
         self._rules = verdict_rules()
@@ -120,6 +123,7 @@ class Sync:
         request = self._request
         with self._phase(Phase.VERIFY):
             revision, raises_floor = self._wanted(repository)
+            trust = self._verified_by(repository, revision)
         with self._phase(Phase.READ):
             content = repository.read(revision, request.remote.path, self._verdicts.known)
         with self._phase(Phase.VALIDATE):
@@ -144,6 +148,7 @@ class Sync:
                 tasks=tasks,
                 kept=tuple(sorted(kept)),
                 not_selected=len(found.found) - len(selected),
+                trust=trust,
             )
         )
 
@@ -162,6 +167,19 @@ class Sync:
         message = f"{request.revision[:12]} does not descend from {request.floor[:12]}, the newest commit accepted here"
         hint = "push a descendant of that commit, or set repository.rewind to allow"
         raise Refused("TS207", message, (Problem(code="TS207", message=message, hint=hint),))
+
+    def _verified_by(self, repository: Repository, revision: Revision) -> str:
+        """The keys and settings by which somebody whom this host trusts vouches for the revision. Raises Refused when nobody does."""
+        request = self._request
+        files = trust_files(request.trust)
+        trust = trust_stamp(request.trust, files, self._home.search_path)
+        verified = request.verified if trust == request.verified_by else ""
+        signatures = Signatures(self._runner, self._home, repository, Path(request.state), request.remote.clone_timeout_ms / 1000)
+        signatures.tidy()
+        problems = signatures.problems(request.trust, files, revision, verified, int(time.time()))
+        if problems:
+            raise Refused(problems[0].code, problems[0].message, problems)
+        return trust
 
     def _pinned(self, repository: Repository) -> tuple[Revision, bool]:
         """The revision an operator pinned, and whether it descends from the floor. Raises Refused for one that neither the history of the remote's

@@ -45,6 +45,9 @@ _ACCESS = {
 """Of `repository`: what says how its address is reached, each with what stands for a value that is wrong by the schema: what is told once
 about a setting is not told again by the others as if it were missing."""
 
+_TRUST = ("allowed_signers", "gpg_keyring", "revoked_keys", "root")
+"""Of `repository.verify`: what says whom this host trusts."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
@@ -147,6 +150,7 @@ def _repository(settings: _Settings) -> Json:
         "insecure": insecure,
         "rewind": settings.get("repository", "rewind", default="refuse"),
         "watch": settings.get("repository", "watch", default="auto"),
+        "verify": _verify(settings),
     }
 
 
@@ -155,6 +159,33 @@ def _complain_of_misfits(settings: _Settings, remote: RemoteSpec) -> None:
     for misfit in setting_faults(replace(remote, **told)):  # type: ignore[arg-type]  # the names and types of its fields
         if misfit.setting not in told:
             settings.complain(("repository", misfit.setting), misfit.message, misfit.hint)
+
+
+def _verify(settings: _Settings) -> Json:
+    given = settings.get("repository", "verify", default={})  # as a whole: next to a wrong part the others cannot be judged
+    verify = {"mode": given.get("mode") or "none", **{name: given.get(name) or "" for name in _TRUST}}
+    verify["root"] = verify["root"].lower()
+    for name, message, hint in _verify_faults(verify):
+        settings.complain(("repository", "verify", name), message, hint)
+    return {**verify}
+
+
+def _verify_faults(verify: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    if verify["mode"] == "none":
+        for name in _TRUST:
+            if verify[name]:
+                yield (
+                    name,
+                    f"`repository.verify.{name}` does nothing while nothing is verified",
+                    "write `mode: head` or `mode: all` beside it",
+                )
+        return
+    if not (verify["allowed_signers"] or verify["gpg_keyring"]):
+        message = f"`repository.verify.mode` is {verify['mode']}, and no keys are named to verify by"
+        yield "mode", message, "set `allowed_signers` for SSH signatures, `gpg_keyring` for GPG, or both"
+    elif verify["revoked_keys"] and not verify["allowed_signers"]:
+        message = "`repository.verify.revoked_keys` is about the keys of `allowed_signers`, which is not set"
+        yield "revoked_keys", message, "import the revocation into the keyring, or take the key out of it"
 
 
 def _duration(settings: _Settings, name: str, default: str, least: Millis) -> Millis:

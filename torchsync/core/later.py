@@ -20,7 +20,6 @@ _TASK_FIELDS = _words("""
 """)
 
 _AGENT_FIELDS = _words("""
-    repository.verify
     http.tls_cert http.tls_key http.client_ca http.basic_auth_file
     policy.secrets policy.notify_hosts pools retention metrics
 """)

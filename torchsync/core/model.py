@@ -171,6 +171,8 @@ class Generation:
     notices: tuple[str, ...] = ()
     """What the inventory and the host do not agree about, in sentences."""
     guards: Guards = Guards()
+    trust: str = ""
+    """The keys and settings by which `revision` was verified, as one text; empty when it was not."""
 
 
 class Trigger(Enum):

@@ -72,13 +72,32 @@ class RemoteSpec:
     clone_timeout_ms: int = 900_000
 
 
+class VerifyMode(Enum):
+    """Which commits must be signed by somebody this host trusts: none, the one that the ref points to, or every one."""
+
+    NONE = "none"
+    HEAD = "head"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustSpec:
+    """Whose commits this host accepts. Paths are absolute or empty; `root` is empty or the id of a commit that is trusted with all before it."""
+
+    mode: VerifyMode = VerifyMode.NONE
+    allowed_signers: str = ""
+    gpg_keyring: str = ""
+    revoked_keys: str = ""
+    root: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncRequest:
     """What the sync process is to do: fetch, judge `revision` and write its tree.
 
     `state` is the state directory. `facts` are what the host says of itself. `floor` is the newest revision ever accepted here, or empty. `known`
     maps the tasks of the generation in force to their `stamp`: a task that is the same, in the same place, is named in the answer, not sent
-    again.
+    again. `verified` is a revision that passed with all before it by the keys and settings that `verified_by` stands for: by others it must again.
     """
 
     remote: RemoteSpec
@@ -93,6 +112,9 @@ class SyncRequest:
     known: Mapping[TaskName, str] = field(default_factory=dict)
     pin: str = ""
     """The revision to judge in place of `revision`, by its first digits, when an operator pins one: in its history, or in that of the floor."""
+    trust: TrustSpec = TrustSpec()
+    verified: str = ""
+    verified_by: str = ""
 
 
 class Placed(Protocol):
@@ -150,6 +172,8 @@ class SyncAnswer:
     git_timeouts: int = 0
     overloaded: bool = False
     """The remote answered that it is asked too much."""
+    trust: str = ""
+    """The keys and settings that an accepted revision was verified by, as one text; empty when it was not to be verified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
