@@ -207,7 +207,15 @@ MAY_IMPORT = {
 
 # One surface to the outside may be cut into several files; only these adapters may import each other, as the order allows.
 FAMILIES = [
-    ["adapters.git*", "adapters.mirror*", "adapters.remote", "adapters.tree*", "adapters.child", "adapters.signatures", "adapters.trustfiles"],
+    [
+        "adapters.git*",
+        "adapters.mirror*",
+        "adapters.remote",
+        "adapters.tree*",
+        "adapters.child",
+        "adapters.signatures",
+        "adapters.trustfiles",
+    ],
     ["adapters.process", "adapters.procfs", "adapters.cgroup", "adapters.rundir", "adapters.spawn"],
     ["adapters.http", "adapters.controlapi"],
     ["adapters.ledger*"],
