@@ -783,7 +783,8 @@ def test_a_pin_needs_no_remote_when_the_mirror_has_it(repo: Repo, state: Path) -
     assert in_process(asked(repo, state, revision="e" * 40, ref_name="", pin=first, floor=third)).verdict is Verdict.UNAVAILABLE
 
 
-def test_what_is_in_force_or_pinned_is_kept_when_the_mirror_is_packed(repo: Repo, state: Path) -> None:
+def rewound_and_spread_out(repo: Repo, state: Path) -> SyncRequest:
+    """A mirror that is to be packed, of a remote that does not have the pinned commit any more."""
     first, second, third = history(repo)
     in_process(asked(repo, state))
     repo.git("reset", "--quiet", "--hard", first)
@@ -793,10 +794,27 @@ def test_what_is_in_force_or_pinned_is_kept_when_the_mirror_is_packed(repo: Repo
     for number in range(51):
         for suffix in (".pack", ".idx"):
             shutil.copy(pack.with_suffix(suffix), pack.with_name(f"pack-{number:040x}{suffix}"))
+    return request
+
+
+def test_what_is_in_force_or_pinned_is_kept_when_the_mirror_is_packed(repo: Repo, state: Path) -> None:
+    request = rewound_and_spread_out(repo, state)
+    second = repo.git("rev-parse", "HEAD@{1}~1").strip()
     answer = in_process(request)
     assert (answer.verdict, answer.revision) == (Verdict.ACCEPTED, second)
     assert objects_of(state) == (1, 0)
     assert [path.name for path in (state / "repo.git/refs/torchsync").iterdir()] == ["tip"]
+
+
+def test_nothing_is_packed_while_what_is_needed_cannot_be_held(repo: Repo, state: Path) -> None:
+    request = rewound_and_spread_out(repo, state)
+    (state / "repo.git/refs/torchsync/needed-0/in-the-way").mkdir(parents=True)
+    (state / "repo.git/refs/torchsync/needed-0/in-the-way/ref").write_text(f"{request.revision}\n")
+    assert in_process(request).verdict is Verdict.ACCEPTED
+    packs, _ = objects_of(state)
+    assert packs > 50
+    assert in_process(request).verdict is Verdict.ACCEPTED
+    assert objects_of(state) == (1, 0)
 
 
 # Bounds.

@@ -127,13 +127,19 @@ class Mirror:
     def _pack(self, needed: Iterable[str]) -> None:
         """Loose objects and small packs, which small fetches leave, become one pack; what neither a ref nor `needed` leads to is gone.
 
-        That this fails means nothing: damage shows when the objects are read, and what a killed one left goes with the next sync.
+        That this fails means nothing: damage shows when the objects are read, and what a killed one left goes with the next sync. Nothing is
+        packed unless everything that is needed has a ref meanwhile.
         """
-        kept = [("update-ref", f"{_NEEDED}{number}", revision) for number, revision in enumerate(filter(None, needed))]
-        for words in (*kept, ("repack", "-a", "-d", "-q"), ("prune", "--expire=now")):
-            self._runner.run(local(self._home, str(self._folder), *words), self._remote.timeout_ms / 1000)
+        here = [revision for revision in needed if revision and self._repository.commit(revision)]
+        kept = [("update-ref", f"{_NEEDED}{number}", revision) for number, revision in enumerate(here)]
+        if all(self._does(*words) for words in kept) and self._does("repack", "-a", "-d", "-q"):
+            self._does("prune", "--expire=now")
         for ref in self._folder.glob(f"{_NEEDED}*"):
             _remove(ref)
+
+    def _does(self, *words: str) -> bool:
+        """Whether git did that to the mirror in time."""
+        return self._runner.run(local(self._home, str(self._folder), *words), self._remote.timeout_ms / 1000).status == 0
 
     def _flaw(self) -> RecoveryAction | None:
         """Why the mirror cannot be used as it stands, as the action that repairs it."""
