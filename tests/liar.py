@@ -28,7 +28,9 @@ def liar(folder: Path, lie: str = "") -> Path:
 
 
 def tell(folder: Path, lie: str) -> None:
-    (folder / "lie").write_text(lie)
+    """From now on this is told; one that reads meanwhile finds the old lie or the new one, never an empty file, which is the truth."""
+    (folder / "next-lie").write_text(lie)
+    (folder / "next-lie").rename(folder / "lie")
 
 
 # The lies: what each makes of the true answer, and words of the reason for which it is not believed.
