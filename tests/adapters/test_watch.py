@@ -346,15 +346,16 @@ _BEYOND_THE_LIMIT = """
 import sys, threading
 from pathlib import Path
 from torchsync.adapters.watch import Watcher, config_file
-rung = threading.Event()
+rung, said = threading.Event(), []
 config = Path(sys.argv[1])
-watcher = Watcher([config_file(config, rung.set)], print)
+watcher = Watcher([config_file(config, rung.set)], said.append)
 for text in "one", "two":
     config.with_suffix(".new").write_text(text)
     config.with_suffix(".new").rename(config)
     print(text, rung.wait(20))
     rung.clear()
 watcher.close()
+print(*said, sep="\\n")
 """
 
 
