@@ -5,6 +5,8 @@ import pytest
 from tests.builders import NOON, REVISION, SECOND, TREE, facts, generation, task
 from torchsync.agent.sync import Candidate, Syncs, SyncSettings
 from torchsync.codes import Reason
+from torchsync.core.course import Course
+from torchsync.core.holds import Hold, Pin
 from torchsync.core.model import Instant, Millis, Revision
 from torchsync.core.rhythm import first_delay, next_delay
 from torchsync.core.syncdoc import (
@@ -334,6 +336,16 @@ def test_a_remote_that_is_asked_too_much_is_left_alone_for_a_minute_whoever_asks
     one.schedule_next(NOON, Millis(60_200), 0.5)
     one.request()
     assert (one.held_back(Millis(60_200)), one.next_wake(Millis(60_200))) == (0, 0)
+
+
+def test_a_pin_that_is_followed_without_the_remote_does_not_cut_its_minute_short() -> None:
+    one = syncs()
+    one.follow(Course(pin=Pin(revision=NEW, hold=Hold(actor="alice", since=NOON))))
+    begun(one).failed(ResolveFailed(AWAY, 1.0, overloaded=True), in_force(one), NOON)
+    assert isinstance(one.answered(answer(), NOON), Candidate)
+    one.close(SyncOutcome.APPLIED, "applied", NOON)
+    one.schedule_next(NOON, Millis(0), 0.0)
+    assert one.held_back(Millis(0)) == one.next_wake(Millis(0)) == 60 * SECOND
 
 
 def test_a_request_during_a_sync_is_served_right_after_it() -> None:

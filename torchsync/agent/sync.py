@@ -271,7 +271,7 @@ class Syncs:
         """A candidate when the commit is good; else the result."""
         if self._under_way is None or self._is_stale:
             return None
-        self._was_overloaded = answer.overloaded
+        self._was_overloaded = self._was_overloaded or answer.overloaded
         self._under_way.durations.update(answer.durations)
         recoveries = dict(self.status.recoveries)
         for action, count in answer.recoveries.items():
@@ -326,11 +326,11 @@ class Syncs:
 
     def _delay(self, now: Instant, randomness: float) -> Millis:
         interval, failures = self.status.interval, self.status.consecutive_failures
-        if not self._is_unavailable():
-            return next_delay(self._settings.facts.name, interval, self._settings.jitter, now, randomness)
         if self._was_overloaded:
             return overloaded_delay(interval, failures, randomness)
-        return retry_delay(interval, failures, randomness)
+        if self._is_unavailable():
+            return retry_delay(interval, failures, randomness)
+        return next_delay(self._settings.facts.name, interval, self._settings.jitter, now, randomness)
 
     def observe_swap(self, seconds: float) -> None:
         """The swap of the sync under way took this long, on top of the writing of its tree."""

@@ -53,5 +53,7 @@ def retry_delay(interval: Millis, unavailable: int, randomness: float) -> Millis
 
 
 def overloaded_delay(interval: Millis, unavailable: int, randomness: float) -> Millis:
-    """As `retry_delay`, for a remote that asked for less: `OVERLOADED_WAIT` at least, and up to twice that, so that nobody comes back in step."""
-    return Millis(max(retry_delay(interval, unavailable, randomness), int(OVERLOADED_WAIT * (1 + randomness))))
+    """As `retry_delay`, for a remote that asked for less: `OVERLOADED_WAIT` at least, and up to twice that, so that nobody comes back in step.
+    `unavailable` may be 0: an operator's pin can be followed without the remote.
+    """
+    return Millis(max(retry_delay(interval, max(1, unavailable), randomness), int(OVERLOADED_WAIT * (1 + randomness))))
