@@ -41,6 +41,14 @@ def test_an_agent_that_has_nothing_yet_says_so():
     assert "TASK" not in text
 
 
+def test_a_commit_in_force_that_would_not_be_accepted_any_more_is_called_that():
+    one = busy_snapshot()
+    assert one.generation is not None
+    turned_down = replace(one, sync=replace(one.sync, rejected=one.generation.revision))
+    (line,) = [line for line in lines_of(turned_down) if line.startswith("newest")]
+    assert line == f"newest  {one.generation.revision[:12]} is in force, and would not be accepted any more:"
+
+
 def test_failures_are_coloured_on_a_terminal_only():
     assert any("\x1b[31m" in line for line in lines_of(busy_snapshot(), coloured=True))
     assert not any("\x1b" in line for line in lines_of(busy_snapshot()))

@@ -65,7 +65,7 @@ def status_lines(status: Document, tasks: list[Document], *, coloured: bool) -> 
     ]
     lines += [paint(f"held    {printable(hold['sentence'])}", Tone.HELD, coloured=coloured) for hold in status["holds"]]
     if sync["rejected"]:
-        head = f"newest  {sync['rejected'][:12]} is not in force:"
+        head = f"newest  {sync['rejected'][:12]} {_standing(status)}:"
         lines += [paint(head, Tone.BAD, coloured=coloured), *(f"        {_problem_line(problem)}" for problem in sync["problems"])]
     lines += [paint(f"notice  {_problem_line(notice)}", Tone.BAD, coloured=coloured) for notice in status["notices"]]
     if status["state_degraded"]:
@@ -90,6 +90,13 @@ def _sync_line(sync: Document, now: str) -> str:
         return "none yet"
     sentence = printable(last.get("sentence", ""))
     return f"{last['outcome']} {ago(last['finished_at'], now)}, every {sync['interval_seconds']:g} s: {sentence}"
+
+
+def _standing(status: Document) -> str:
+    """What the verdict on the newest commit means: of one in force, that keys or rules of the host have changed since it was accepted."""
+    generation = status["generation"]
+    is_running = generation is not None and generation["revision"] == status["sync"]["rejected"]
+    return "is in force, and would not be accepted any more" if is_running else "is not in force"
 
 
 def _problem_line(problem: Document) -> str:
