@@ -348,6 +348,36 @@ def test_a_pin_that_is_followed_without_the_remote_does_not_cut_its_minute_short
     assert one.held_back(Millis(0)) == one.next_wake(Millis(0)) == 60 * SECOND
 
 
+OTHER = replace(SETTINGS, remote=replace(REMOTE, url="file:///srv/other.git"))
+
+
+@pytest.mark.parametrize(
+    "change", [lambda one: one.reconfigure(OTHER), lambda one: one.refit(facts(labels={"role": "web"}))], ids=["another url", "other facts"]
+)
+@pytest.mark.parametrize("is_answered", [False, True], ids=["while the remote is asked", "while the commit is read"])
+def test_a_sync_under_way_begins_again_when_what_it_goes_by_changes(change, is_answered: bool) -> None:
+    source = Recorder()
+    one = begun(syncs(source))
+    if is_answered:
+        one.resolved(resolved(), None, NOON)
+    change(one)
+    ticket = one.request()
+    assert one.resolved(resolved(), None, NOON) is None
+    assert one.answered(answer(), NOON) is None
+    assert len(source.requests) == is_answered
+    one.tick(NOON, Millis(1))
+    assert (source.resolves, one.newest_ticket) == (2, ticket)
+    one.resolved(resolved(), None, NOON)
+    assert len(source.requests) == is_answered + 1
+
+
+def test_facts_that_are_the_same_give_no_sync_up() -> None:
+    one = begun(syncs())
+    one.refit(facts())
+    one.resolved(resolved(), None, NOON)
+    assert isinstance(one.answered(answer(), NOON), Candidate)
+
+
 def test_a_request_during_a_sync_is_served_right_after_it() -> None:
     one = begun(syncs())
     ticket = one.request()

@@ -119,10 +119,7 @@ class Syncs:
         self._ticket = 0
         self._next_at: Millis | None = Millis(0)
         self._not_before = Millis(0)
-        self._again = False
-        self._removal_allowed = False
-        self._was_overloaded = False
-        self._is_stale = False
+        self._again = self._removal_allowed = self._was_overloaded = self._is_stale = False
 
     @property
     def origin(self) -> str:
@@ -139,15 +136,17 @@ class Syncs:
         return self._ticket
 
     def reconfigure(self, settings: SyncSettings) -> None:
-        """The next sync follows the new settings; a verdict that could depend on the old ones is forgotten."""
+        """The next sync follows the new settings, one under way begins again, and a verdict that could depend on the old ones is forgotten."""
         before, self._settings = self.origin, settings
+        self._is_stale = self.is_under_way  # What the old remote names must not pass for what the new one has.
         if self.origin != before:
             self.course = replace(self.course, applied=())
         self.status = replace(self.status, interval=settings.interval)
         self.judged = None
 
     def refit(self, facts: HostFacts) -> None:
-        """The next sync is for a host with these facts. A verdict under others stays known, and is theirs."""
+        """The next sync is for a host with these facts, and one under way begins again. A verdict under others stays known, and is theirs."""
+        self._is_stale = self._is_stale or (self.is_under_way and facts != self._settings.facts)
         self._settings = replace(self._settings, facts=facts)
 
     def take_over(self, generation: Generation | None, mono: Millis) -> None:
