@@ -126,7 +126,7 @@ def test_a_survivor_with_our_pipes_is_ended_though_all_was_well(nursery: Nursery
 def test_a_survivor_that_writes_as_fast_as_we_read_does_not_hold_us_up(nursery: Nursery) -> None:
     child = nursery.start("yes >&2 & yes >&2 & sleep 0.5")
     assert nursery.end().status == 0
-    assert session_members(child.pid) == []
+    assert eventually(lambda: session_members(child.pid) == [])
 
 
 def test_a_cancelled_child_is_not_told(nursery: Nursery) -> None:
