@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from torchsync.codes import Reason
+from torchsync.codetable.row import Reason
 from torchsync.core.holds import Hold, Holds, Pin, held_task, pinned, placed
 from torchsync.core.model import (
     CronTiming,

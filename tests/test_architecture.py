@@ -22,6 +22,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "torchsync"
 
 ORDER = """
+codetable.row
+codetable.commit
+codetable.host
+codetable.sync
 codes
 errors
 core.fsck
@@ -105,6 +109,7 @@ core.timekeeper
 core.skips
 core.verdictcache
 core.engine
+core.references
 core.taskset
 ports
 adapters.cgroup
@@ -131,6 +136,7 @@ adapters.ledgerclock
 adapters.ledgerhistory
 adapters.ledgerholds
 adapters.ledgerrows
+adapters.ledgerwrites
 adapters.spool
 adapters.syscalls
 adapters.watch
@@ -195,13 +201,14 @@ __main__
 
 # A layer is the first part of a module's name. Among themselves: core, agent and cli as the order allows, adapters only within a family.
 MAY_IMPORT = {
-    "codes": set(),
-    "errors": {"codes"},
-    "core": {"codes", "errors", "core"},
-    "ports": {"codes", "errors", "core"},
-    "adapters": {"codes", "errors", "core", "ports"},
-    "agent": {"codes", "errors", "core", "ports", "agent"},
-    "cli": {"codes", "errors", "core", "ports", "adapters", "agent", "cli"},
+    "codetable": {"codetable"},
+    "codes": {"codetable"},
+    "errors": {"codetable", "codes"},
+    "core": {"codetable", "codes", "errors", "core"},
+    "ports": {"codetable", "codes", "errors", "core"},
+    "adapters": {"codetable", "codes", "errors", "core", "ports"},
+    "agent": {"codetable", "codes", "errors", "core", "ports", "agent"},
+    "cli": {"codetable", "codes", "errors", "core", "ports", "adapters", "agent", "cli"},
     "__main__": {"cli"},
 }
 

@@ -19,7 +19,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torchsync.codes import CODES, Reason
+from torchsync.codes import CODES
+from torchsync.codetable.row import Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

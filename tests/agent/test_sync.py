@@ -4,7 +4,7 @@ import pytest
 
 from tests.builders import NOON, REVISION, SECOND, TREE, facts, generation, task
 from torchsync.agent.sync import Candidate, Syncs, SyncSettings
-from torchsync.codes import Reason
+from torchsync.codetable.row import Reason
 from torchsync.core.course import Course
 from torchsync.core.holds import Hold, Pin
 from torchsync.core.model import Instant, Millis, Revision

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.builders import NOON, sync_status
-from torchsync.codes import Reason
+from torchsync.codetable.row import Reason
 from torchsync.core.model import Instant
 from torchsync.core.syncdoc import SyncOutcome, SyncResult
 from torchsync.core.syncstatus import after, sentence_of

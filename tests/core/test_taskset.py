@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from torchsync.adapters.schemas import repository_formats
-from torchsync.codes import Reason
+from torchsync.codetable.row import Reason
 from torchsync.core.model import CronTiming, Position, Task
 from torchsync.core.taskset import MAX_PROBLEMS, Rejection, TaskSet, TreeEntry, common_files, fingerprint, judge, link_files, task_files
 from torchsync.errors import Problem

@@ -16,9 +16,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import assert_never
 
-from torchsync.adapters import ledgerclock as clock
 from torchsync.adapters import ledgerholds as holds
 from torchsync.adapters import ledgerrows as rows
 from torchsync.adapters.ledgerhistory import history_query
@@ -32,26 +30,14 @@ from torchsync.adapters.ledgerschema import (
     open_or_replace,
     unwritable,
 )
+from torchsync.adapters.ledgerwrites import apply, prune_rows
 from torchsync.core.clockwatch import ClockState
 from torchsync.core.entries import (
-    Admit,
-    Annul,
     Batch,
-    DropRecord,
-    Finish,
     HistoryQuery,
     HistoryRow,
-    Intend,
     LedgerOp,
-    PutClock,
-    PutHold,
-    PutRecord,
-    Rewind,
-    Settle,
-    Skip,
     Tagged,
-    TurnBack,
-    Withdraw,
 )
 from torchsync.core.holds import HoldChange
 from torchsync.core.jsontext import parse_json
@@ -59,12 +45,7 @@ from torchsync.core.model import Instant, Run, RunId, TaskName, TaskRecord
 from torchsync.core.taskdoc import clock_from_document
 from torchsync.errors import NotFound, Problem, StateUnwritable
 
-PRUNED_AT_ONCE = 1_000
-"""Rows deleted in one transaction: the loop waits for it."""
-
 _RUNS = f"SELECT {rows.RUN_FIELDS} FROM run JOIN definition ON digest = definition"  # noqa: S608 - our own column names
-_NEW_RUN = f"INSERT INTO run ({rows.RUN_COLUMNS}) VALUES ({', '.join('?' * 20)})"  # noqa: S608 - as above
-_NEW_FIRE = "INSERT INTO fire (task, first, last, count, decided_at, reason, run, jump) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class LedgerReader:
@@ -170,7 +151,7 @@ class SqliteLedger:
         try:
             with _transaction(connection):
                 for operation in (operation for batch in pending for operation in batch.operations):
-                    _apply(connection, self._definitions, operation)
+                    apply(connection, self._definitions, operation)
                 connection.execute("UPDATE meta SET value = ? WHERE key = 'turn'", (pending[-1].number,))
         except sqlite3.IntegrityError as error:
             raise ValueError(f"the ledger refuses what contradicts it: {error}") from error
@@ -219,7 +200,7 @@ class SqliteLedger:
         connection = self._settled(())
         try:
             with _transaction(connection):
-                return _prune(connection, before)
+                return prune_rows(connection, before)
         except sqlite3.Error as error:
             raise self._distrusted(error) from error
 
@@ -304,92 +285,3 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 def _turn_of(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT value FROM meta WHERE key = 'turn'").fetchone()[0])
-
-
-def _apply(connection: sqlite3.Connection, definitions: rows.Definitions, operation: LedgerOp) -> None:
-    match operation:
-        case Admit(run=run, jump=jump):
-            _admit(connection, definitions, run, jump)
-        case Skip():
-            _skip(connection, operation)
-        case Intend(run=run_id, cause=cause):
-            _change_open(connection, run_id, "UPDATE run SET stop_cause = ? WHERE id = ? AND outcome IS NULL", cause.value)
-        case Finish():
-            _finish(connection, operation)
-        case Withdraw(run=run_id):
-            _change_open(connection, run_id, "DELETE FROM run WHERE id = ? AND outcome IS NULL")
-            connection.execute("DELETE FROM fire WHERE run = ?", (run_id,))
-            connection.execute("DELETE FROM annulled WHERE run = ?", (run_id,))
-        case PutRecord(record=record):
-            connection.execute(rows.PUT_RECORD, rows.record_row(record))
-        case DropRecord(task=task):
-            connection.execute("DELETE FROM record WHERE task = ?", (task,))
-        case PutHold(change=change):
-            holds.put(connection, change)
-        case Annul() | Settle() | Rewind() | TurnBack() | PutClock():
-            clock.apply(connection, operation)
-        case _:
-            assert_never(operation)
-
-
-def _admit(connection: sqlite3.Connection, definitions: rows.Definitions, run: Run, jump: int) -> None:
-    connection.execute(_NEW_RUN, rows.run_row(run, definitions.put(connection, run.task)))
-    if run.instant is not None:
-        connection.execute(_NEW_FIRE, rows.fire_row(run, jump))
-
-
-def _skip(connection: sqlite3.Connection, skip: Skip) -> None:
-    """A span that cannot grow, since its entry is pruned or not the newest any more, gets an entry of its own."""
-    if skip.extends and _grow(connection, skip):
-        return
-    connection.execute(_NEW_FIRE, rows.skip_row(skip))
-
-
-def _grow(connection: sqlite3.Connection, skip: Skip) -> bool:
-    statement = "SELECT first, last, reason, jump FROM fire WHERE task = ? ORDER BY first DESC LIMIT 1"
-    newest = connection.execute(statement, (skip.task,)).fetchone()
-    if newest is None or newest[1] >= skip.first or (newest[2], newest[3]) != (skip.reason.value, skip.jump):
-        return False
-    connection.execute(
-        "UPDATE fire SET last = ?, count = count + ?, decided_at = ? WHERE task = ? AND first = ?",
-        (skip.last, skip.count, skip.decided_at, skip.task, newest[0]),
-    )
-    return True
-
-
-def _finish(connection: sqlite3.Connection, finish: Finish) -> None:
-    _change_open(
-        connection,
-        finish.run,
-        """UPDATE run SET outcome = ?, finished_at = ?, started_at = coalesce(?, started_at), exit_status = ?, detail = ?
-            WHERE id = ? AND outcome IS NULL""",
-        finish.outcome.value,
-        finish.finished_at,
-        finish.started_at,
-        finish.exit_status,
-        finish.detail,
-    )
-
-
-def _change_open(connection: sqlite3.Connection, run: RunId, statement: str, *values: object) -> None:
-    """Exactly one run, which is not over, has changed. The id is the last parameter of the statement."""
-    if connection.execute(statement, (*values, run)).rowcount != 1:
-        raise ValueError(f"run {run} is unknown or over")
-
-
-def _prune(connection: sqlite3.Connection, before: Instant) -> int:
-    parameters = {"before": before, "limit": PRUNED_AT_ONCE}
-    old = "SELECT id FROM run WHERE admitted_at < :before AND outcome IS NOT NULL ORDER BY admitted_at, id LIMIT :limit"
-    for table in ("fire", "annulled"):
-        connection.execute(f"DELETE FROM {table} WHERE run IN ({old})", parameters)  # noqa: S608 - fixed text
-    runs = connection.execute(f"DELETE FROM run WHERE id IN ({old})", parameters).rowcount  # noqa: S608 - fixed text
-    skips = connection.execute(
-        """DELETE FROM fire WHERE (task, first) IN
-            (SELECT task, first FROM fire WHERE reason IS NOT NULL AND decided_at < :before ORDER BY decided_at LIMIT :limit)""",
-        parameters,
-    ).rowcount
-    skips += clock.prune_skips(connection, before, PRUNED_AT_ONCE)
-    skips += holds.prune(connection, before)
-    if 0 < runs < PRUNED_AT_ONCE:
-        connection.execute("DELETE FROM definition WHERE digest NOT IN (SELECT definition FROM run)")
-    return runs + skips

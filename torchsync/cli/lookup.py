@@ -8,7 +8,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from torchsync.codes import CODES, CodeInfo
+from torchsync.codes import CODES
+from torchsync.codetable.row import CodeInfo
 from torchsync.core.jsontext import Json
 from torchsync.errors import NotFound, Problem
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
-from torchsync.codes import Reason
+from torchsync.codetable.row import Reason
 from torchsync.core.holds import PAUSES
 from torchsync.core.model import CronTiming, Instant, Outcome, SkipReason
 from torchsync.core.snapshot import ClockDirection, Histogram, Snapshot, TaskChange, TaskStatus

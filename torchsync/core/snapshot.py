@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from torchsync.codes import Reason
+from torchsync.codetable.row import Reason
 from torchsync.core.holds import Holds
 from torchsync.core.model import Generation, HostFacts, Instant, Millis, Run, RunId, Task, TaskName, TaskRecord
 from torchsync.core.syncdoc import Phase, RecoveryAction, SyncOutcome, SyncResult

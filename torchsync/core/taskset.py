@@ -6,23 +6,19 @@ taken from git's objects, before anything of the commit is written out.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from posixpath import join, normpath
 from typing import Protocol
 
 from torchsync.core import hostsfile, repositoryfile
-from torchsync.core.definition import Outline, defined_task, definition, fingerprint_of
-from torchsync.core.hostsfile import known_groups
+from torchsync.core.definition import defined_task, definition, fingerprint_of
 from torchsync.core.inventory import Inventory
-from torchsync.core.model import Fingerprint, Position, ProgramCommand, Task, TaskName
+from torchsync.core.model import Fingerprint, Position, Task, TaskName
+from torchsync.core.references import group_references, inputs, problem_at, references
 from torchsync.core.repositoryfile import RepositorySettings, TooOld
-from torchsync.core.selector import group_of
 from torchsync.core.taskfile import CommonRules, TaskDraft
-from torchsync.core.treepaths import LINK, SUBMODULE, Folder, Nowhere, Tree, TreeEntry, path_problems, printable
+from torchsync.core.treepaths import LINK, SUBMODULE, Tree, TreeEntry, path_problems, printable
 from torchsync.core.verdictcache import Draft, KeptDraft, VerdictCache
-from torchsync.core.yamlfault import on_one_line
 from torchsync.core.yamltext import MAX_BYTES
 from torchsync.errors import Problem
 
@@ -36,7 +32,6 @@ MAX_PROBLEMS = 1_000
 _COMMON = {repositoryfile.PATH: MAX_BYTES, hostsfile.PATH: hostsfile.LIMITS.size}
 """The files that hold for all tasks, and how large they may be."""
 _EXTENSIONS = (".yaml", ".yml", ".json")
-_PLAIN_WORD = re.compile(r"\s*(?P<word>[^\s;&|<>()$`\"'\\*?\[\]{}~#=!]+)(?=[\s;&|<>()]|$)")
 
 
 OnFile = Callable[[int, int], None]
@@ -166,10 +161,10 @@ def judge(
     drafts = _drafts(entries, contents, _Reading(readers.tasks, settings.rules, cache, on_file), findings)
     tree = Tree(entries, contents)
     findings.add(_duplicates(drafts))
-    findings.add(problem for draft in drafts for problem in (*_references(draft, tree), *_group_references(draft, inventory)))
+    findings.add(problem for draft in drafts for problem in (*references(draft, tree), *group_references(draft, inventory)))
     if findings.found:
         return Rejection(problems=findings.first(), found=findings.found)
-    found = (FoundTask(draft, fingerprint_of(draft.definition, _inputs(draft.task, tree))) for draft in drafts)
+    found = (FoundTask(draft, fingerprint_of(draft.definition, inputs(draft.task, tree))) for draft in drafts)
     ordered = tuple(sorted(found, key=lambda task: task.name))
     return TaskSet(found=ordered, files=len(task_files(entries)), settings=settings, inventory=inventory or Inventory())
 
@@ -303,97 +298,6 @@ def _duplicates(drafts: Sequence[Draft]) -> Iterator[Problem]:
         if name in first:
             earlier = first[name]
             message = f"the task `{name}` is already defined at {earlier.path}:{earlier.line}:{earlier.column}"
-            yield _problem("TS130", draft, place, message, "rename one of the two")
+            yield problem_at("TS130", draft, place, message, "rename one of the two")
         else:
             first[name] = place
-
-
-def _references(draft: Draft, tree: Tree) -> Iterator[Problem]:
-    folder = _start_folder(draft.task, tree)
-    if isinstance(folder, Nowhere):
-        what = "is no folder of the commit" if folder is Nowhere.MISSING else folder.value
-        message = f"the working directory `{draft.task.working_dir}` {what}"
-        yield _problem("TS132", draft, _place(draft, "working_dir"), message, "add it to the commit, or write an absolute path")
-    yield from _missing_inputs(draft, tree)
-    program = _named_program(draft.task)
-    if program is None or not isinstance(folder, Folder) or not _must_be_there(draft.task, program):
-        return
-    found = tree.resolve(program, folder.path)
-    if not isinstance(found, TreeEntry):
-        what = "is a folder" if isinstance(found, Folder) else "is not in the commit" if found is Nowhere.MISSING else found.value
-        yield _problem(
-            "TS132", draft, _place(draft, "command"), f"the program `{program}` {what}", "add it to the commit, or correct the path"
-        )
-
-
-def _missing_inputs(draft: Draft, tree: Tree) -> Iterator[Problem]:
-    for index, pattern in enumerate(draft.task.inputs):
-        if not any(_matching(tree, pattern)):
-            is_folder = isinstance(tree.resolve(pattern), Folder)
-            hint = (
-                f"write `{pattern.rstrip('/')}/**` for all that is in the folder" if is_folder else "add the file, or correct the pattern"
-            )
-            message = f"the input `{pattern}` is no file of the commit"
-            yield _problem("TS132", draft, _place(draft, f"inputs.{index}"), message, hint)
-
-
-def _group_references(draft: Draft, inventory: Inventory | None) -> Iterator[Problem]:
-    for index, selector in enumerate(draft.task.hosts):
-        name = group_of(selector)
-        if inventory is not None and name is not None and name not in inventory.groups:
-            place = _place(draft, f"hosts.{index}")
-            yield _problem("TS133", draft, place, f"there is no group `{name}`", known_groups(inventory.groups))
-
-
-def _place(draft: Draft, key: str) -> Position:
-    return draft.places.get(key, draft.task.source)
-
-
-def _matching(tree: Tree, pattern: str) -> Iterator[tuple[str, str, str]]:
-    """Path, mode and blob id of the files that fit the pattern; of a link those of the file it leads to, where it leads to one."""
-    for entry in tree.matching(pattern.removeprefix("./")):
-        found = tree.resolve(entry.path) if entry.mode == LINK else entry
-        meant = found if isinstance(found, TreeEntry) else entry
-        yield entry.path, meant.mode, meant.object_id
-
-
-def _start_folder(task: Task | Outline, tree: Tree) -> Folder | Nowhere | None:
-    """The folder of the tree the command starts in; None when it starts elsewhere on the host."""
-    if task.working_dir.startswith(("/", "~")):
-        return None
-    found = tree.resolve(task.working_dir)
-    return Nowhere.MISSING if isinstance(found, TreeEntry) else found
-
-
-def _named_program(task: Task | Outline) -> str | None:
-    """The relative path that the command names first; None when it names none, or one that only the shell can tell."""
-    if isinstance(task.command, ProgramCommand):
-        word = task.command.argv[0]
-    else:
-        found = _PLAIN_WORD.match(task.command.text)
-        word = found["word"] if found else ""
-    return word if "/" in word and not word.startswith("/") else None
-
-
-def _must_be_there(task: Task | Outline, program: str) -> bool:
-    """A list is not looked at by any shell, so its first entry is the path it says; in a text only `./` and `../` are that plain."""
-    return isinstance(task.command, ProgramCommand) or program.startswith(("./", "../"))
-
-
-def _inputs(task: Task | Outline, tree: Tree) -> Iterator[tuple[str, str, str]]:
-    """Path, mode and blob id of the files that the task depends on: its inputs, else the program the command names first, when it is there."""
-    if task.inputs:
-        for pattern in task.inputs:
-            yield from _matching(tree, pattern)
-        return
-    folder, program = _start_folder(task, tree), _named_program(task)
-    if program and isinstance(folder, Folder):
-        found = tree.resolve(program, folder.path)
-        if isinstance(found, TreeEntry):
-            yield normpath(join(folder.path, program)), found.mode, found.object_id
-
-
-def _problem(code: str, draft: Draft, place: Position, message: str, hint: str) -> Problem:
-    task = draft.task.name if place.path == draft.task.source.path else ""
-    message, hint = on_one_line(message), on_one_line(hint)
-    return Problem(code=code, message=message, path=place.path, line=place.line, column=place.column, task=task, hint=hint)

@@ -1,0 +1,122 @@
+"""TS3xx: the host. TS9xx: ourselves."""
+
+from __future__ import annotations
+
+from torchsync.codetable.row import CodeInfo, Reason
+
+HOST_CODES = (
+    CodeInfo(
+        "TS301", "agent.yaml is not valid YAML", "The agent's configuration cannot be read.", "Correct the line the message points at."
+    ),
+    CodeInfo(
+        "TS302", "agent.yaml breaks its schema", "The agent's configuration has a wrong, unknown or missing field.", "Correct the field."
+    ),
+    CodeInfo(
+        "TS303", "setting that cannot work", "A setting is of the right form but cannot work on this host.", "Do what the message says."
+    ),
+    CodeInfo(
+        "TS304",
+        "no agent configuration",
+        "The configuration file is not there or cannot be read.",
+        "Write it, or name another with --config.",
+    ),
+    CodeInfo(
+        "TS310",
+        "user not granted",
+        "A task names a user that this host's policy does not grant to its file.",
+        "Grant it in policy.users of agent.yaml, or drop `user`.",
+        Reason.POLICY,
+    ),
+    CodeInfo(
+        "TS311", "unknown user", "A task names a user this host does not have.", "Create the user, or select other hosts.", Reason.USER
+    ),
+    CodeInfo(
+        "TS312",
+        "limit that cannot be enforced",
+        "A task asks for what this host cannot do.",
+        "Drop it, or select other hosts.",
+        Reason.LIMIT,
+    ),
+    CodeInfo(
+        "TS313",
+        "too many tasks",
+        "More tasks are selected for this host than policy.max_tasks.",
+        "Raise policy.max_tasks, or select fewer.",
+        Reason.COUNT,
+    ),
+    CodeInfo(
+        "TS314",
+        "host and inventory disagree",
+        "agent.yaml overrides a label of hosts.yaml, or hosts.yaml does not have this host. Tasks run all the same.",
+        "Correct the one that is wrong.",
+    ),
+    CodeInfo(
+        "TS320", "program missing", "A program torchsync needs is not installed or too old.", "Install it; the message names the package."
+    ),
+    CodeInfo(
+        "TS330", "state held by another agent", "Another agent runs on the same state directory.", "Stop that one, or set paths.state."
+    ),
+    CodeInfo(
+        "TS331",
+        "state cannot be created",
+        "The state directory cannot be made.",
+        "Create it, give it to the agent's user, or set paths.state.",
+    ),
+    CodeInfo(
+        "TS332",
+        "state of another owner",
+        "The state directory belongs to another user.",
+        "Give it to the agent's user, or set paths.state.",
+    ),
+    CodeInfo(
+        "TS333",
+        "state cannot be written",
+        "The disk is full or read-only. Runs go on; what they do is kept under paths.run until it can be written.",
+        "Free space.",
+    ),
+    CodeInfo("TS334", "state file damaged", "A state file could not be read. It was moved aside and is rebuilt.", "Look at the disk."),
+    CodeInfo(
+        "TS335",
+        "state of another version",
+        "The state was written by a newer torchsync, and this one does not know its form.",
+        "Upgrade again, or set paths.state to a new folder.",
+    ),
+    CodeInfo(
+        "TS336",
+        "wall clock not believed",
+        "The clock is not known to be synchronised, and shows a time before this release or far before the newest entry of the ledger.",
+        "Set the clock, or start a time daemon (chrony, systemd-timesyncd). After ten minutes fires go on all the same.",
+    ),
+    CodeInfo(
+        "TS340",
+        "address in use",
+        "Another process listens on http.listen or http.hooks_listen. Tasks run all the same.",
+        "Stop that process or change the setting; it is tried again.",
+    ),
+    CodeInfo(
+        "TS341",
+        "webhook secret not usable",
+        "The file of http.webhook_secret_file is missing, too short or open to others. Webhooks are answered with 503 until it is right.",
+        "Write at least 16 bytes into it that only the agent can read, such as from `openssl rand -hex 32`; it is read again by itself.",
+    ),
+    CodeInfo("TS350", "agent not reachable", "No agent answers on the control socket.", "Start it, or name its socket with --socket."),
+    CodeInfo(
+        "TS351",
+        "not permitted",
+        "The control socket is for root, the agent's user and the group torchsync-admin.",
+        "Ask for membership, or use sudo.",
+    ),
+    CodeInfo(
+        "TS352", "no such task or run", "The agent knows no task or run of that name.", "See `torchsync status` and `torchsync history`."
+    ),
+    CodeInfo("TS353", "no such file or folder", "The path given on the command line is not there.", "Correct the path."),
+    CodeInfo("TS354", "no such revision", "The repository has no such revision.", "Fetch it, or correct the name."),
+    CodeInfo("TS355", "not now", "The agent knows what is meant but cannot do it now.", "Do what the message says, then ask again."),
+    CodeInfo(
+        "TS356", "request not understood", "The control socket was sent what it does not know.", "Use a client of the agent's version."
+    ),
+    CodeInfo(
+        "TS357", "argument not understood", "A word of the command line is not of the form it must have.", "Write it as the message says."
+    ),
+    CodeInfo("TS901", "internal error", "torchsync met a case it does not know. This is a bug.", "Report it with the line from the log."),
+)
