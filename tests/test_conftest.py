@@ -18,13 +18,15 @@ def run_suite(folder: Path, body: str, *options: str, ci: str = "true", allowed:
     (folder / "allowed_skips.txt").write_text(allowed)
     (folder / "test_sample.py").write_text("import pytest\n" + body)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rA", *options, str(folder)]
+    about_this_run = {name for name in os.environ if name.startswith("PYTEST_")}
+    environment = {name: value for name, value in os.environ.items() if name not in about_this_run}
     return subprocess.run(
         command,
         cwd=folder,
-        env=os.environ | {"CI": ci, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env=environment | {"CI": ci, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
