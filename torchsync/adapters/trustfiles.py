@@ -100,6 +100,5 @@ def _read(setting: str, path: str) -> TrustFile:
 
 def _problem(file: TrustFile) -> Problem:
     message = f"{file.path}, which repository.verify.{file.setting} names, {file.flaw}"
-    return Problem(
-        code=NOT_CHECKABLE, message=message, hint="put the file there, or take it out of agent.yaml if it is not wanted any more"
-    )
+    hint = "put a file with the keys there that the agent can read, or take the setting out of agent.yaml if it is not wanted any more"
+    return Problem(code=NOT_CHECKABLE, message=message, hint=hint)
