@@ -113,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         done = subprocess.run(
-            ["git", "http-backend"], input=self._body(), env=self._git.cgi(self), capture_output=True, check=False, timeout=60
+            ["git", "http-backend"], input=self._body(), env=self._git.cgi(self), capture_output=True, check=False, timeout=120
         )
         head, _, body = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if line)
@@ -182,7 +182,7 @@ def free_port() -> int:
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes], address: str = "127.0.0.1") -> None:
     """The process listens on the port."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         assert process.poll() is None, f"{process.args!r} ended with {process.returncode}"
         try:

@@ -78,7 +78,7 @@ def run(api: Api, folder: Path) -> subprocess.CompletedProcess[str]:
     program.chmod(0o755)
     (folder / "cache").mkdir(exist_ok=True)
     words = [program, "12", "78", folder / "app.pem", folder / "cache", f"http://127.0.0.1:{api.http.server_address[1]}"]
-    return subprocess.run(words, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}, check=False, timeout=60)
+    return subprocess.run(words, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}, check=False, timeout=120)
 
 
 def test_the_program_for_github_apps_prints_credentials_and_keeps_them_to_itself(api: Api, tmp_path: Path) -> None:

@@ -335,7 +335,7 @@ def test_the_example_of_the_readme_can_be_looked_at_as_it_says(words: list[str],
     assert EXAMPLE in README
     (tmp_path / EXAMPLE).write_text(blocks("Add or change a task")[0][1])
     command = [sys.executable, "-m", "torchsync", *words]
-    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == status, done.stderr
     assert re.search(says, done.stdout)
 

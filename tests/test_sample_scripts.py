@@ -27,7 +27,7 @@ Done = subprocess.CompletedProcess[str]
 
 def run(script: str, *arguments: str, **environment: str) -> Done:
     command = [str(SCRIPTS / script), *arguments]
-    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=120, check=False)
 
 
 def fake(folder: Path, program: str, text: str) -> str:
@@ -43,7 +43,7 @@ def calls(folder: Path) -> list[str]:
     return (folder / "calls").read_text().splitlines()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -164,7 +164,7 @@ def test_two_order_workers_work_off_each_order_once_and_end_on_term(tmp_path: Pa
     wait_until(lambda: len(list((tmp_path / "done").iterdir())) == 21)
     for copy in copies:
         copy.send_signal(signal.SIGTERM)
-    printed = [copy.communicate(timeout=10)[0].splitlines() for copy in copies]
+    printed = [copy.communicate(timeout=60)[0].splitlines() for copy in copies]
     assert [copy.returncode for copy in copies] == [0, 0]
     assert [lines[-1] for lines in printed] == ["stopped between two orders"] * 2
     done = [line for lines in printed for line in lines if line.startswith("done: ")]
@@ -216,7 +216,7 @@ def test_database_growth_fails_with_its_first_program(tmp_path: Path) -> None:
     for text, status, printed in (("exit 2", 2, ""), ("printf '5|a\\n70|b\\n'", 0, "70|b\n5|a\n")):
         environment = os.environ | {"PATH": fake(tmp_path, "psql", text)}
         command = [task["shell"], "-c", task["command"]]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
         assert (done.returncode, done.stdout) == (status, printed)
 
 
@@ -335,8 +335,8 @@ def test_the_price_list_is_served_and_ends_on_its_stop_signal() -> None:
     )
     assert server.stdout is not None
     assert "Serving HTTP" in server.stdout.readline()
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as answer:
         assert b"<title>Price list</title>" in answer.read()
     server.send_signal(signal.Signals[f"SIG{task['stop_signal']}"])
-    server.communicate(timeout=10)
+    server.communicate(timeout=60)
     assert server.returncode == 0

@@ -25,7 +25,7 @@ each_script = pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: str(pa
 def test_every_shell_can_read_a_script(script: Path, shell: tuple[str, ...]) -> None:
     if shutil.which(shell[0]) is None:
         pytest.skip(f"{shell[0]} is not installed")
-    done = subprocess.run([*shell, "-n", str(script)], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([*shell, "-n", str(script)], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -34,7 +34,7 @@ def test_shellcheck_has_nothing_to_say(script: Path) -> None:
     if shutil.which("shellcheck") is None:
         pytest.skip("shellcheck is not installed")
     command = ["shellcheck", "--shell=sh", *(f"--exclude={code}" for code in MEANT.get(script.name, [])), str(script)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout == ""
 
 
@@ -52,7 +52,7 @@ def preflight(folder: Path, programs: tuple[str, ...], python: str) -> subproces
         assert found is not None
         (folder / program).symlink_to(found)
     command = ["/bin/sh", str(ROOT / "scripts/preflight.sh"), python]
-    return subprocess.run(command, env={"PATH": str(folder)}, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, env={"PATH": str(folder)}, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_preflight_is_silent_when_nothing_is_missing(tmp_path: Path) -> None:

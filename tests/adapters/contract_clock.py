@@ -21,10 +21,16 @@ def the_monotonic_clock_never_goes_back(clock: Clock, let_pass: LetPass) -> None
 
 
 def both_clocks_move_on_together(clock: Clock, let_pass: LetPass) -> None:
-    wall, mono = clock.now(), clock.monotonic()
-    let_pass(30)
-    assert clock.monotonic() - mono >= 30
-    assert abs((clock.now() - wall) - (clock.monotonic() - mono)) < 20
+    apart = []
+    for _ in range(20):  # between two readings a busy machine may do something else for a while: seldom twenty times
+        wall, mono = clock.now(), clock.monotonic()
+        let_pass(30)
+        passed = clock.monotonic() - mono
+        apart.append(abs((clock.now() - wall) - passed))
+        assert passed >= 30
+        if apart[-1] < 20:
+            break
+    assert min(apart) < 20
 
 
 def whether_it_is_synchronised_is_told(clock: Clock, let_pass: LetPass) -> None:

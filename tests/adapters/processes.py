@@ -21,7 +21,7 @@ from torchsync.core.model import Command, Exited, Millis, NotBegun, ProgramComma
 from torchsync.core.startscript import Account, run_environment
 from torchsync.ports import RunEnded, StartOrder
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 ME = pwd.getpwuid(os.geteuid()).pw_name
 IS_ROOT = os.geteuid() == 0
 

@@ -70,7 +70,7 @@ def inside(group: Path, script: str) -> str:
     """) + textwrap.dedent(script)
     with open_folder() as folder:
         done = subprocess.run(
-            [sys.executable, "-c", text, str(group), str(folder)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-c", text, str(group), str(folder)], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
         )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -110,7 +110,8 @@ def test_stopping_reaches_what_left_both_session_and_environment(group, name, ex
         rig.executor.signal(run.id, "{name}")
         print(status(rig.end_of(run)) == {expected})
         wait_for(lambda: not groups.is_populated(run.id), "the end of all of them")
-        print(all(procfs.start_ticks(pid) is None for pid in pids))
+        wait_for(lambda: all(procfs.start_ticks(pid) is None for pid in pids), "their being collected")
+        print(True)
         rig.executor.forget(run.id)
         print((group / f"run-{{run.id}}").exists())
         """,

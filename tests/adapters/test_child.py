@@ -26,7 +26,7 @@ class Nursery:
         self.wakeups = SelectorWakeups()
         self.timer = Timer(self.wakeups, SystemClock())
 
-    def start(self, script: str, *, patience: int = 20_000, most_output: int = 1 << 20, stdin: bytes | None = None) -> Child:
+    def start(self, script: str, *, patience: int = 60_000, most_output: int = 1 << 20, stdin: bytes | None = None) -> Child:
         order = ChildOrder(
             argv=("sh", "-c", script),
             environment={"PATH": os.environ["PATH"]},
@@ -37,7 +37,7 @@ class Nursery:
         return Child(order, self.wakeups, self.timer, self.wakeups.post)
 
     def end(self) -> ChildEnd:
-        (event,) = self.wakeups.wait(Millis(20_000))
+        (event,) = self.wakeups.wait(Millis(60_000))
         assert isinstance(event, ChildEnd)
         return event
 
@@ -47,7 +47,7 @@ def nursery() -> Nursery:
     return Nursery()
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> bool:
+def eventually(holds: Callable[[], bool], seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
@@ -94,33 +94,33 @@ def test_a_child_that_writes_too_much_is_ended(nursery: Nursery) -> None:
     child = nursery.start("yes", most_output=1_000_000)
     end = nursery.end()
     assert (end.wrote_too_much, end.status) == (True, -9)
-    assert session_members(child.pid) == []
+    assert eventually(lambda: session_members(child.pid) == [])
 
 
 def test_a_child_that_takes_too_long_is_ended_with_everything_it_started(nursery: Nursery) -> None:
     child = nursery.start(f"{GROUP_OF_ITS_OWN} & sleep 300 & sleep 300", patience=1000)
     end = nursery.end()
     assert (end.timed_out, end.status) == (True, -9)
-    assert session_members(child.pid) == []
+    assert eventually(lambda: session_members(child.pid) == [])
 
 
 def test_what_outlives_a_child_that_died_is_ended(nursery: Nursery) -> None:
     child = nursery.start(f"{GROUP_OF_ITS_OWN} & sleep 1; kill -9 $$")
     assert nursery.end().status == -9
-    assert session_members(child.pid) == []
+    assert eventually(lambda: session_members(child.pid) == [])
 
 
 def test_a_survivor_with_our_pipes_does_not_hold_up_the_end(nursery: Nursery) -> None:
     started = time.monotonic()
-    nursery.start("sleep 3 & echo done")
+    nursery.start("sleep 300 & echo done")
     assert nursery.end().stdout == b"done\n"
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 60
 
 
 def test_a_survivor_with_our_pipes_is_ended_though_all_was_well(nursery: Nursery) -> None:
     child = nursery.start(f"{GROUP_OF_ITS_OWN} & sleep 0.5; echo done")
     assert nursery.end().status == 0
-    assert session_members(child.pid) == []
+    assert eventually(lambda: session_members(child.pid) == [])
 
 
 def test_a_survivor_that_writes_as_fast_as_we_read_does_not_hold_us_up(nursery: Nursery) -> None:
@@ -134,13 +134,13 @@ def test_a_cancelled_child_is_not_told(nursery: Nursery) -> None:
     child.cancel()
     child.cancel()
     assert list(nursery.wakeups.wait(Millis(400))) == []
-    assert session_members(child.pid) == []
+    assert eventually(lambda: session_members(child.pid) == [])
 
 
 def test_a_deadline_after_the_end_means_nothing(nursery: Nursery) -> None:
-    nursery.start("true", patience=200)
+    nursery.start("true", patience=3_000)
     assert not nursery.end().timed_out
-    assert list(nursery.wakeups.wait(Millis(400))) == []
+    assert list(nursery.wakeups.wait(Millis(3_200))) == []
 
 
 def test_a_child_that_is_over_is_let_go_of_long_before_its_deadline(nursery: Nursery) -> None:
@@ -148,7 +148,7 @@ def test_a_child_that_is_over_is_let_go_of_long_before_its_deadline(nursery: Nur
     children = [weakref.ref(nursery.start("head -c 1000 >/dev/null", patience=3_600_000, stdin=b"x" * 1_000)) for _ in range(3)]
     ends = 0
     while ends < 3:
-        ends += len(nursery.wakeups.wait(Millis(20_000)))
+        ends += len(nursery.wakeups.wait(Millis(60_000)))
     nursery.start("true", patience=3_600_000).cancel()
 
     def are_gone() -> bool:

@@ -37,7 +37,7 @@ def test_each_reading_posts_one_event(tmp_path: Path) -> None:
     child = ConfigChild(str(tmp_path / "agent.yaml"), posted.put)
     for _ in range(2):
         child.read()
-        read = posted.get(timeout=30)
+        read = posted.get(timeout=60)
         assert isinstance(read, ConfigRead)
         assert read.document is not None
 
@@ -59,6 +59,6 @@ def test_a_child_that_dies_or_lies_is_a_problem_too(program: str, words: str, mo
 
 
 def test_a_child_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(configchild, "_BOOT", "import time; time.sleep(60)")
+    monkeypatch.setattr(configchild, "_BOOT", "import time; time.sleep(600)")
     monkeypatch.setattr(configchild, "_PATIENCE", 0.5)
     assert "timed out" in read_in_child("agent.yaml").problems[0].message

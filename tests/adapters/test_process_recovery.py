@@ -138,7 +138,7 @@ def shim(rig: Rig, run: Run, script: str = "") -> None:
     """The shim has run as the executor starts it, with this script for the command."""
     text = (ROOT / "torchsync/adapters/shim.sh").read_text()
     argv = ["/bin/sh", "-c", text, "torchsync-run", str(rig.files(run)), procfs.boot_id(), "", "", "/bin/sh", "-s"]
-    subprocess.run(argv, check=False, input=script or f"touch {rig.folder}/ran", text=True, start_new_session=True, timeout=20)
+    subprocess.run(argv, check=False, input=script or f"touch {rig.folder}/ran", text=True, start_new_session=True, timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_a_run_that_ended_before_the_reboot_keeps_its_status(rig) -> None:
     ended = rig.end_of(run)
     assert status(ended) == 5
     assert ended.ending.duration >= 190
-    assert abs(ended.ending.started_at - run.admitted_at) < 2_000
+    assert abs(ended.ending.started_at - run.admitted_at) < 60_000
 
 
 def test_a_run_that_never_began_before_the_reboot_keeps_its_reason(rig) -> None:
@@ -321,13 +321,15 @@ def rig_on_a_disk(*options: str) -> Iterator[Rig]:
 def test_a_run_starts_and_is_adopted_while_the_state_cannot_be_written(harm) -> None:
     with rig_on_a_disk("size=1m") as rig:
         harm(rig.state)
-        run = rig.start("echo discarded; sleep 0.3; exit 8")
+        flag = rig.folder / "go"
+        run = rig.start(f"echo discarded; until [ -e {flag} ]; do sleep 0.02; done; exit 8")
         rig.until(lambda event: isinstance(event, RunStarted))
         assert (rig.memory / "runs" / run.id / "claim").exists()
         assert not rig.files(run).exists()
         rig.restart()
         rig.executor.adopt([run])
         assert isinstance(rig.next_event(), RunStarted)
+        flag.touch()
         assert status(rig.end_of(run)) == 8
 
 
@@ -360,9 +362,11 @@ def test_what_stood_in_for_the_disk_goes_with_the_run() -> None:
 
 def test_a_run_in_flight_while_the_disk_fills_keeps_its_status() -> None:
     with rig_on_a_disk("size=1m") as rig:
-        run = rig.start("sleep 0.3; exit 8")
+        flag = rig.folder / "go"
+        run = rig.start(f"until [ -e {flag} ]; do sleep 0.02; done; exit 8")
         rig.until(lambda event: isinstance(event, RunStarted))
         fill(rig.state)
+        flag.touch()
         assert status(rig.end_of(run)) == 8
 
 

@@ -88,7 +88,7 @@ class RealWorld:
         """Starting takes longer than the next line of the test."""
 
     def next_event(self) -> object:
-        (event,) = self.wakeups.wait(Millis(30_000))
+        (event,) = self.wakeups.wait(Millis(60_000))
         return event
 
     def events(self, seconds: float) -> Sequence[object]:
@@ -209,14 +209,14 @@ def test_a_git_that_is_not_installed_is_said(
 def test_a_remote_that_never_answers_costs_the_timeout_and_leaves_no_process(real: RealWorld) -> None:
     with tarpit() as port:
         start = time.monotonic()
-        real.source.resolve(replace(real.remote, url=f"https://127.0.0.1:{port}/tasks.git", timeout_ms=700))
+        real.source.resolve(replace(real.remote, url=f"https://127.0.0.1:{port}/tasks.git", timeout_ms=3_000))
         session = real.source._child.pid
         assert eventually(lambda: any(b"git-remote-https" in command for command in commands_of(session)))
         event = real.next_event()
         assert isinstance(event, ResolveFailed)
         assert (event.problem.code, event.timed_out) == ("TS204", True)
-        assert 0.6 < time.monotonic() - start < 5
-        assert session_members(session) == []
+        assert 2.9 < time.monotonic() - start < 30
+        assert eventually(lambda: session_members(session) == [])
 
 
 def test_a_cancelled_resolve_leaves_no_process(real: RealWorld) -> None:
@@ -225,13 +225,13 @@ def test_a_cancelled_resolve_leaves_no_process(real: RealWorld) -> None:
         session = real.source._child.pid
         assert eventually(lambda: any(b"git-remote-https" in command for command in commands_of(session)))
         real.source.cancel()
-        assert session_members(session) == []
+        assert eventually(lambda: session_members(session) == [])
 
 
 def test_a_fetch_that_never_ends_costs_the_timeout_and_leaves_no_process(real: RealWorld) -> None:
     revision = real.push("one")
     with tarpit() as port:
-        real.remote = replace(real.remote, url=f"https://127.0.0.1:{port}/tasks.git", clone_timeout_ms=1500)
+        real.remote = replace(real.remote, url=f"https://127.0.0.1:{port}/tasks.git", clone_timeout_ms=4_000)
         real.source.sync(request(real, revision))
         session = real.source._child.pid
         assert eventually(lambda: any(b"git-remote-https" in command for command in commands_of(session)))
@@ -239,7 +239,7 @@ def test_a_fetch_that_never_ends_costs_the_timeout_and_leaves_no_process(real: R
         assert isinstance(event, SyncAnswered)
         assert (event.answer.verdict, event.answer.problems[0].code) == (Verdict.UNAVAILABLE, "TS204")
         assert event.answer.git_timeouts == 1
-        assert session_members(session) == []
+        assert eventually(lambda: session_members(session) == [])
 
 
 def test_a_sync_process_that_takes_too_long_is_ended_with_its_git(real: RealWorld, tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_a_sync_process_that_takes_too_long_is_ended_with_its_git(real: RealWorl
     event = real.next_event()
     assert isinstance(event, SyncAnswered)
     assert (event.answer.verdict, event.answer.problems[0].code) == (Verdict.UNAVAILABLE, "TS204")
-    assert session_members(session) == []
+    assert eventually(lambda: session_members(session) == [])
 
 
 # A sync process that dies or lies.
@@ -329,7 +329,7 @@ def test_after_kills_at_random_moments_the_next_sync_works(real: RealWorld) -> N
         event = real.next_event()
         assert isinstance(event, SyncAnswered)
         assert event.answer.verdict in (Verdict.FAILED, Verdict.ACCEPTED)
-        assert session_members(session) == []
+        assert eventually(lambda session=session: session_members(session) == [])
     answer = synced(real, revision)
     assert answer.verdict is Verdict.ACCEPTED
     assert len(answer.tasks) == 8

@@ -75,5 +75,5 @@ def test_a_sync_process_that_does_not_end_is_ended_at_its_deadline(real: RealWor
     event = real.next_event()
     assert isinstance(event, SyncAnswered)
     assert (event.answer.verdict, event.answer.problems[0].code) == (Verdict.UNAVAILABLE, "TS204")
-    assert 3.5 < time.monotonic() - begun < 15
-    assert session_members(session) == []
+    assert 3.5 < time.monotonic() - begun < 45
+    assert eventually(lambda: session_members(session) == [])

@@ -244,26 +244,26 @@ def test_a_machine_without_ssh_is_told_what_it_lacks(real: RealWorld, tmp_path: 
 
 def test_a_server_that_says_nothing_costs_the_timeout_and_leaves_no_process(real: RealWorld) -> None:
     with tarpit() as port:
-        real.source.resolve(replace(real.remote, url=f"ssh://git@127.0.0.1:{port}/x.git", timeout_ms=700))
+        real.source.resolve(replace(real.remote, url=f"ssh://git@127.0.0.1:{port}/x.git", timeout_ms=3_000))
         session = real.source._child.pid
         assert eventually(lambda: any(command.startswith(b"ssh\0") for command in commands_of(session)))
         event = real.next_event()
         assert isinstance(event, ResolveFailed)
         assert (event.problem.code, event.timed_out) == ("TS204", True)
-        assert session_members(session) == []
+        assert eventually(lambda: session_members(session) == [])
 
 
 def test_a_fetch_from_a_server_that_says_nothing_ends_with_its_ssh(real: RealWorld) -> None:
     revision = real.push("one")
     with tarpit() as port:
-        real.remote = replace(real.remote, url=f"ssh://git@127.0.0.1:{port}/x.git", clone_timeout_ms=1500)
+        real.remote = replace(real.remote, url=f"ssh://git@127.0.0.1:{port}/x.git", clone_timeout_ms=4_000)
         real.source.sync(request(real, revision))
         session = real.source._child.pid
         assert eventually(lambda: any(command.startswith(b"ssh\0") for command in commands_of(session)))
         event = real.next_event()
         assert isinstance(event, SyncAnswered)
         assert (event.answer.problems[0].code, event.answer.git_timeouts) == ("TS204", 1)
-        assert session_members(session) == []
+        assert eventually(lambda: session_members(session) == [])
 
 
 def test_the_content_of_the_key_is_nowhere_but_in_its_file(real: RealWorld, sshd: SshServer) -> None:

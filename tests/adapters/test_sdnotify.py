@@ -11,7 +11,7 @@ def manager(request, tmp_path):
     name = str(tmp_path / "notify") if request.param == "path" else f"@torchsync-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(name.replace("@", "\0", 1))
-        listener.settimeout(5)
+        listener.settimeout(60)
         yield name, listener
 
 

@@ -19,8 +19,8 @@ def test_a_post_from_another_thread_ends_a_wait() -> None:
     timer = threading.Timer(0.05, wakeups.post, ["from afar"])
     began = time.monotonic()
     timer.start()
-    assert list(wakeups.wait(10_000)) == ["from afar"]
-    assert time.monotonic() - began < 5
+    assert list(wakeups.wait(60_000)) == ["from afar"]
+    assert time.monotonic() - began < 30
     timer.join()
 
 
@@ -29,7 +29,7 @@ def test_no_post_of_many_threads_is_lost() -> None:
     threads = [threading.Thread(target=lambda n=n: [wakeups.post((n, i)) for i in range(500)]) for n in range(4)]
     for thread in threads:
         thread.start()
-    seen, deadline = [], time.monotonic() + 20
+    seen, deadline = [], time.monotonic() + 60
     while len(seen) < 2000 and time.monotonic() < deadline:
         seen += wakeups.wait(1000)
     for thread in threads:

@@ -27,13 +27,13 @@ class Bell:
     def __call__(self) -> None:
         self._rung.set()
 
-    def rings(self, within: float = 10.0) -> bool:
+    def rings(self, within: float = 60.0) -> bool:
         rung = self._rung.wait(within)
         self._rung.clear()
         return rung
 
-    def falls_silent(self) -> None:
-        while self.rings(0.4):
+    def falls_silent(self, for_as_long_as: float = 0.4) -> None:
+        while self.rings(for_as_long_as):
             pass
 
 
@@ -82,7 +82,7 @@ def notices() -> list[str]:
 
 def wait_until_live(bell: Bell, poke: Callable[[], object]) -> None:
     """Returns once the watch is up: it has noticed `poke`."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         poke()
         if bell.rings(0.3):
@@ -143,6 +143,7 @@ def test_what_happens_beside_the_config_file_is_passed_over(tmp_path: Path, bell
     config = tmp_path / "agent.yaml"
     start(config_file(config, bell))
     wait_until_live(bell, write(config))
+    bell.falls_silent(2)
     (tmp_path / "agent.log").write_text("a line")
     assert not bell.rings(1)
     config.write_text("version: 1")
@@ -243,6 +244,7 @@ def test_a_commit_in_a_work_tree_is_noticed_and_what_moves_no_ref_is_not(tmp_pat
     git("init", "-q", ".", cwd=work)
     start(local_repository(work, bell))
     wait_until_live(bell, set_ref(work))
+    bell.falls_silent(2)
     (work / "file").write_text("text")
     git("add", "file", cwd=work)
     (work / ".git" / "refs" / "heads" / "x.lock").write_text("")
@@ -431,6 +433,7 @@ def test_a_watcher_that_was_left_tells_nothing_any_more(tmp_path: Path, bell: Be
     config = tmp_path / "agent.yaml"
     watcher = start(config_file(config, bell))
     wait_until_live(bell, write(config))
+    bell.falls_silent(2)
     watcher.leave()
     config.write_text("later")
     assert not bell.rings(1)

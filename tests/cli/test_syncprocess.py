@@ -93,7 +93,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 20.0) -> bool:
+def eventually(holds: Callable[[], bool], seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
@@ -139,7 +139,7 @@ def test_it_ends_with_its_git_when_the_agent_closes_the_pipe(repo: Repo, state: 
         process.stdin.close()
         began = time.monotonic()
         assert eventually(lambda: process.poll() is not None)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
         assert eventually(lambda: session_members(process.pid) == [])
     end(process)
 
@@ -169,7 +169,8 @@ def test_a_git_that_outlived_its_parent_keeps_the_lock(repo: Repo, state: Path) 
         answer = answer_of(start(asked(repo, state, timeout_ms=300)))
         assert (answer.verdict, codes(answer)) == (Verdict.UNAVAILABLE, ["TS220"])
         for pid in orphans:
-            os.kill(pid, 9)
+            with suppress(ProcessLookupError):
+                os.kill(pid, 9)
         assert eventually(lambda: session_members(process.pid) == [])
     assert answer_of(start(asked(repo, state))).verdict is Verdict.ACCEPTED
 

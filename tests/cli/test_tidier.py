@@ -7,7 +7,7 @@ from torchsync.core.model import Millis
 
 
 def gone(folder: Path) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while folder.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     return not folder.exists()

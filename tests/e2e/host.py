@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 20.0
+PATIENCE = 60.0
 EVERY_SECOND = "* * * * * *"
 
 Document = dict[str, Any]
@@ -142,7 +142,7 @@ class Host:
     def terminate(self) -> int:
         assert self.agent is not None
         self.agent.terminate()
-        return self.agent.wait(10)
+        return self.agent.wait(60)
 
     def close(self) -> None:
         """No agent and no run is left."""
@@ -159,7 +159,7 @@ class Host:
     def torchsync(self, *words: str) -> subprocess.CompletedProcess[str]:
         where = ["--socket", str(self.run_folder / "control.sock")]
         return subprocess.run(
-            [sys.executable, "-m", "torchsync", *words, *where], capture_output=True, text=True, env=environment(), check=False, timeout=60
+            [sys.executable, "-m", "torchsync", *words, *where], capture_output=True, text=True, env=environment(), check=False, timeout=120
         )
 
     def ask(self, *words: str) -> Document:
@@ -188,17 +188,27 @@ class Host:
         return [run["outcome"] for run in self.runs(task) if run["outcome"]]
 
     def get(self, path: str) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
+        """Status and text. An agent that has just answered on its socket may take a moment until it listens here."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:
+                    return answer.status, answer.read().decode()
+            except urllib.error.HTTPError as error:
+                return error.code, error.read().decode()
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
 
     def metric(self, name: str) -> float:
         for line in self.get("/metrics")[1].splitlines():
             if line.startswith(f"{name} "):
                 return float(line.rsplit(" ", 1)[1])
         raise AssertionError(f"no {name} in /metrics")
+
+    def wait_for_metric(self, name: str, value: float) -> None:
+        wait_for(f"{name} to be {value}", lambda: self.metric(name) == value)
 
     def events(self) -> list[Document]:
         """What the agents logged, as far as it is JSON."""

@@ -56,7 +56,7 @@ class Victim:
         assert all(entry["reason"] is None for entry in entries)
         instants = sorted(round(moment(entry["first"])) + step for entry in entries for step in range(entry["count"]))
         assert instants == list(range(instants[0], instants[-1] + 1))
-        assert instants[-1] >= time.time() - 5
+        assert instants[-1] >= time.time() - 60
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_a_commit_full_of_hostile_files_costs_the_agent_nothing(host: Host) -> N
     for name, content in files.items():
         (host.clone / name).write_bytes(content)
     hostile = host.commit({})
-    wait_for("the rejection", lambda: victim.client.get("/api/v1/status")["sync"]["rejected"] == hostile, 120)
+    wait_for("the rejection", lambda: victim.client.get("/api/v1/status")["sync"]["rejected"] == hostile, 240)
     assert victim.in_force() == in_force
     assert victim.memory_kib() < memory + 16 * 1024
     victim.assert_no_gap(since)

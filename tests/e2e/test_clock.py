@@ -98,7 +98,7 @@ def test_an_agent_in_1970_waits_and_goes_on_when_the_clock_is_right(host: Host, 
     shifted.step(0)
     wait_for("fires to go on", lambda: len(host.outcomes("beat")) >= 2)
     assert shifted.saw("clock_believed")
-    assert sum(entry["count"] for entry in host.entries("beat")) < 30
+    assert sum(entry["count"] for entry in host.entries("beat")) < 3_600, "nothing of the years between"
 
 
 def test_an_agent_that_was_stopped_for_a_while_has_seen_no_step_and_tells_what_it_missed(host: Host) -> None:

@@ -80,7 +80,7 @@ class Rounds:
 
     def _sync_now(self) -> None:
         ticket = self.client.post("/api/v1/sync")["ticket"]
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not (answer := self.client.get(f"/api/v1/syncs/{ticket}")).get("outcome"):
             assert time.monotonic() < deadline
             time.sleep(0.005)

@@ -224,12 +224,12 @@ def test_a_refusal_is_counted_once_told_to_operators_and_healed_by_the_next_comm
         done = ops.host.torchsync("sync", "--wait")
         assert done.returncode == 77, done.stdout + done.stderr
     assert ops.host.revision() == good
-    assert ops.host.metric('torchsync_rejections_total{reason="signature"}') == 1
-    assert ops.host.metric("torchsync_commit_rejected") == 1
+    ops.host.wait_for_metric('torchsync_rejections_total{reason="signature"}', 1)
+    ops.host.wait_for_metric("torchsync_commit_rejected", 1)
     git("reset", "-q", "--hard", good, cwd=ops.host.clone)
     better = ops.push(ops.alice, "better", force=True)
     ops.host.wait_for_revision(better)
-    assert ops.host.metric("torchsync_commit_rejected") == 0
+    ops.host.wait_for_metric("torchsync_commit_rejected", 0)
 
 
 @needs_ssh_keygen
