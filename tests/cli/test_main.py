@@ -48,7 +48,8 @@ def test_the_version_is_told_without_importing_any_command() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
     version, loaded = done.stdout.splitlines()
     assert version.startswith("torchsync ")
-    assert loaded == "['torchsync.cli', 'torchsync.cli.main', 'torchsync.codes', 'torchsync.errors']"
+    tables = "'torchsync.codetable', 'torchsync.codetable.commit', 'torchsync.codetable.host', 'torchsync.codetable.row', 'torchsync.codetable.sync'"
+    assert loaded == f"['torchsync.cli', 'torchsync.cli.main', 'torchsync.codes', {tables}, 'torchsync.errors']"
 
 
 def test_every_command_is_there_with_its_arguments() -> None:
