@@ -11,7 +11,7 @@ import pytest
 from torchsync.adapters.schemas import read_schema
 from torchsync.agent.config import AgentConfig, ExecutorKind, LogLevel, Rewind, Watch, config_from_document
 from torchsync.core.configfile import Account, ConfigFileReader
-from torchsync.core.policy import HostPolicy
+from torchsync.core.policy import HostPolicy, Secret
 from torchsync.core.syncdoc import RemoteSpec
 
 ROOT = Account(user="root", is_root=True)
@@ -20,7 +20,7 @@ version: 1
 repository: {url: https://git.example.org/x, ref: main, interval: 5m, jitter: 20%, rewind: allow, watch: off, token_file: /etc/token}
 host: {name: db-01, labels: {role: db}, addresses: [10.2.0.7]}
 http: {listen: "[::1]:9747"}
-policy: {users: {deploy: ["tasks/web/**"]}}
+policy: {users: {deploy: ["tasks/web/**"]}, secrets: {slack: {file: /slack, users: [deploy], notify: true}}, notify_hosts: [hc-ping.com]}
 log: {level: debug}
 """
 
@@ -59,7 +59,13 @@ def test_the_remote_is_told_as_the_git_source_takes_it() -> None:
 
 
 def test_the_policy_is_told_as_the_host_verdict_takes_it() -> None:
-    expected = HostPolicy(agent_user="root", is_root=True, users={"deploy": ("tasks/web/**",)})
+    expected = HostPolicy(
+        agent_user="root",
+        is_root=True,
+        users={"deploy": ("tasks/web/**",)},
+        secrets={"slack": Secret(file="/slack", users=("deploy",), notify=True)},
+        notify_hosts=("hc-ping.com",),
+    )
     assert config().host_policy == expected
 
 

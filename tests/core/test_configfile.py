@@ -63,7 +63,14 @@ def test_the_smallest_file_takes_the_documented_defaults() -> None:
         "paths": {"state": "/var/lib/torchsync", "run": "/run/torchsync"},
         "http": {"listen": "127.0.0.1:9747", "hooks_listen": "", "webhook_secret_file": "", "allow_plain": False},
         "executor": "auto",
-        "policy": {"users": {}, "default_user": "torchsync-run", "allow_root": False, "max_tasks": 2000},
+        "policy": {
+            "users": {},
+            "default_user": "torchsync-run",
+            "allow_root": False,
+            "max_tasks": 2000,
+            "secrets": {},
+            "notify_hosts": [],
+        },
         "log": {"format": "auto", "level": "info"},
     }
 
@@ -91,7 +98,8 @@ host: {name: DB-01.Example.org, labels: {role: db}, addresses: [10.2.0.7, "2001:
 paths: {state: /srv/state, run: /srv/run}
 http: {listen: "0.0.0.0:80", hooks_listen: "0.0.0.0:81", webhook_secret_file: /etc/hook, allow_plain: true}
 executor: process
-policy: {users: {deploy: ["tasks/web/**"]}, default_user: runner, allow_root: true, max_tasks: 5}
+policy: {users: {deploy: ["tasks/web/**"]}, default_user: runner, allow_root: true, max_tasks: 5,
+  secrets: {slack-ops: {file: /etc/slack, users: [deploy], notify: true}, db: {file: /etc/db}}, notify_hosts: ["*.example.org"]}
 log: {format: json, level: debug}
 """
     )
@@ -99,7 +107,17 @@ log: {format: json, level: debug}
     assert (document["repository"]["interval"], document["repository"]["jitter"]) == (100, 0.0)
     assert (document["repository"]["proxy"], document["repository"]["insecure"]) == ("http://proxy:3128", True)
     assert document["host"] == {"name": "db-01.example.org", "labels": {"role": "db"}, "addresses": ["10.2.0.7", "2001:db8::7"]}
-    assert document["policy"] == {"users": {"deploy": ["tasks/web/**"]}, "default_user": "runner", "allow_root": True, "max_tasks": 5}
+    assert document["policy"] == {
+        "users": {"deploy": ["tasks/web/**"]},
+        "default_user": "runner",
+        "allow_root": True,
+        "max_tasks": 5,
+        "secrets": {
+            "slack-ops": {"file": "/etc/slack", "users": ["deploy"], "notify": True},
+            "db": {"file": "/etc/db", "users": [], "notify": False},
+        },
+        "notify_hosts": ["*.example.org"],
+    }
     assert document["paths"] == {"state": "/srv/state", "run": "/srv/run"}
     assert document["http"]["hooks_listen"] == "0.0.0.0:81"
     assert document["http"]["webhook_secret_file"] == "/etc/hook"
@@ -214,7 +232,7 @@ def test_a_setting_that_does_nothing_is_told_where_it_stands() -> None:
         pytest.param(SMALLEST + "log: {format: journald}\n", "TS113", "journald", id="later log"),
         pytest.param(SMALLEST + "retention: {}\n", "TS113", "`retention`", id="later field"),
         pytest.param(SMALLEST + "http: {tls_cert: /x}\n", "TS113", "`http.tls_cert`", id="later field below"),
-        pytest.param(SMALLEST + "policy: {secrets: {}}\n", "TS113", "`policy.secrets`", id="later policy"),
+        pytest.param(SMALLEST + "pools: {}\n", "TS113", "`pools`", id="later pools"),
         pytest.param(SMALLEST + "htp: {}\n", "TS302", "unknown field `htp`", id="unknown"),
         pytest.param(with_repository("url: /x, ssh_key: /y"), "TS303", "no effect on an address with file", id="key for a file address"),
         pytest.param(with_repository(f"{SSH}, proxy: 'http://p:1'"), "TS303", "no effect on an address with ssh", id="proxy for ssh"),
@@ -263,6 +281,12 @@ def test_a_setting_that_does_nothing_is_told_where_it_stands() -> None:
         pytest.param(SMALLEST + f"paths: {{run: /{'x' * 95}}}\n", "TS303", "at most 107", id="socket path"),
         pytest.param(SMALLEST + "policy: {default_user: root}\n", "TS303", "allow_root", id="root by default"),
         pytest.param(SMALLEST + "policy: {users: {deploy: x}}\n", "TS302", "a list of path patterns", id="grant as text"),
+        pytest.param(SMALLEST + "policy: {secrets: {x: {users: [a]}}}\n", "TS302", "`file`", id="secret without a file"),
+        pytest.param(SMALLEST + "policy: {secrets: {x: {file: a}}}\n", "TS302", "an absolute path", id="secret in a relative file"),
+        pytest.param(
+            SMALLEST + "policy: {secrets: {../x: {file: /a}}}\n", "TS302", "the name of a secret", id="secret with a path for a name"
+        ),
+        pytest.param(SMALLEST + "policy: {notify_hosts: [https://a/b]}\n", "TS302", "a host such as", id="notify host with a path"),
     ],
 )
 def test_a_setting_that_is_wrong_is_told_in_one_problem(text: str, code: str, message: str) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.builders import facts, task
 from torchsync.core.hostsheet import HostSheet, granted, sheet_document, sheet_from_document
 from torchsync.core.model import Position
-from torchsync.core.policy import HostPolicy, judge_host
+from torchsync.core.policy import HostPolicy, Secret, judge_host
 
 UIDS = {"root": 0, "torchsync-run": 990, "deploy": 1000, "www": 33, "me": 1001}
 NAMES = st.sampled_from([*UIDS, "ghost", "no-such-user"])
@@ -22,6 +22,10 @@ POLICIES = st.builds(
     default_user=NAMES,
     allow_root=st.booleans(),
     max_tasks=st.integers(1, 4),
+    secrets=st.dictionaries(
+        st.sampled_from(["slack", "db"]), st.builds(Secret, file=st.just(""), users=st.just(("deploy",)), notify=st.booleans())
+    ),
+    notify_hosts=st.just(("hc-ping.com",)),
 )
 TASKS = st.lists(
     st.builds(lambda user, path: task("a", user=user, source=Position(path, 3, 5)), st.one_of(st.just(""), NAMES), PATHS), max_size=5
@@ -35,6 +39,12 @@ def test_elsewhere_the_host_judges_as_it_does_at_home(policy: HostPolicy, tasks)
     assert carried == sheet
     assert carried.rules is not None
     assert judge_host(tasks, carried.rules.policy, carried.rules.uid_of) == judge_host(tasks, policy, UIDS.get)
+
+
+def test_who_may_use_a_secret_is_carried_and_not_where_it_is() -> None:
+    policy = HostPolicy(agent_user="root", is_root=True, secrets={"db": Secret(file="/etc/torchsync/secrets/db", users=("deploy",))})
+    document = sheet_document(HostSheet(facts=facts(), policy=granted(policy, UIDS.get)))
+    assert document["policy"]["secrets"] == {"db": {"file": "", "users": ["deploy"], "notify": False}}
 
 
 def test_facts_alone_say_nothing_of_a_policy() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from torchsync.core.model import CronTiming, Fingerprint, Position, ProgramCommand, Task, TaskName
-from torchsync.core.policy import HostPolicy, effective_user, judge_host
+from torchsync.core.policy import HostPolicy, Secret, effective_user, grants_address, grants_credential, judge_host
 
 UIDS = {"root": 0, "toor": 0, "torchsync-run": 990, "deploy": 1000, "www": 33, "me": 1001}
 ROOT = HostPolicy(agent_user="root", is_root=True, users={"deploy": ("tasks/web/**",), "root": ("tasks/ops/*",), "ghost": ("**",)})
@@ -97,3 +97,11 @@ def test_a_refusal_says_what_the_operator_can_do():
 )
 def test_a_task_runs_as_its_user_or_the_hosts_default(user, policy, expected):
     assert effective_user(task(user), policy) == expected
+
+
+def test_a_secret_is_a_credential_or_an_address_for_the_users_that_it_names():
+    secrets = {"db": Secret(file="/db", users=("deploy",)), "slack": Secret(file="/slack", users=("deploy",), notify=True)}
+    policy = HostPolicy(agent_user="root", is_root=True, secrets=secrets)
+    granted = [(name, user) for name in ("db", "slack", "other") for user in ("deploy", "www")]
+    assert [grant for grant in granted if grants_credential(policy, *grant)] == [("db", "deploy")]
+    assert [grant for grant in granted if grants_address(policy, *grant)] == [("slack", "deploy")]

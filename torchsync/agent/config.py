@@ -10,7 +10,7 @@ from enum import Enum
 from torchsync.core.codec import Codec
 from torchsync.core.jsontext import canonical
 from torchsync.core.model import Millis
-from torchsync.core.policy import HostPolicy
+from torchsync.core.policy import HostPolicy, Secret
 from torchsync.core.syncdoc import RemoteSpec, TrustSpec
 
 _CODEC = Codec()
@@ -124,6 +124,8 @@ class PolicyConfig:
     default_user: str
     allow_root: bool
     max_tasks: int
+    secrets: Mapping[str, Secret]
+    notify_hosts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +181,8 @@ class AgentConfig:
             default_user=self.policy.default_user,
             allow_root=self.policy.allow_root,
             max_tasks=self.policy.max_tasks,
+            secrets=self.policy.secrets,
+            notify_hosts=self.policy.notify_hosts,
         )
 
 

@@ -66,6 +66,15 @@ def _flattened(properties: Mapping[str, Any], prefix: str) -> Iterator[tuple[str
     for name, field in properties.items():
         yield f"{prefix}{name}", field
         yield from _flattened(field.get("properties", {}), f"{prefix}{name}.")
+        yield from _flattened(_inner(field, "additionalProperties"), f"{prefix}{name}.NAME.")
+        yield from _flattened(_inner(field, "items"), f"{prefix}{name}[].")
+
+
+def _inner(field: Mapping[str, Any], keyword: str) -> Mapping[str, Any]:
+    """The properties of what the field holds many of: the values of a mapping, or the entries of a list."""
+    inner = field.get(keyword)
+    found: Mapping[str, Any] = inner.get("properties", {}) if isinstance(inner, Mapping) else {}
+    return found
 
 
 def _facts(field: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[str]:

@@ -270,7 +270,22 @@ def _policy(settings: _Settings, account: Account) -> Json:
     for route, message, hint in _policy_faults(users, default_user, allow_root, account):
         settings.complain(("policy", route), message, hint)
     max_tasks = int(settings.get("policy", "max_tasks", default=2000))
-    return {"users": users, "default_user": default_user, "allow_root": allow_root, "max_tasks": max_tasks}
+    return {
+        "users": users,
+        "default_user": default_user,
+        "allow_root": allow_root,
+        "max_tasks": max_tasks,
+        "secrets": _secrets(settings),
+        "notify_hosts": settings.get("policy", "notify_hosts", default=[]),
+    }
+
+
+def _secrets(settings: _Settings) -> Json:
+    named: dict[str, dict[str, Json]] = settings.get("policy", "secrets", default={})
+    return {
+        name: {"file": secret["file"], "users": secret.get("users") or [], "notify": secret.get("notify") or False}
+        for name, secret in named.items()
+    }
 
 
 def _policy_faults(users: Mapping[str, Json], default_user: str, allow_root: bool, account: Account) -> Iterator[tuple[str, str, str]]:

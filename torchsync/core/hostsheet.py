@@ -8,7 +8,7 @@ default, so the ids of those are all that the verdict can depend on.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from torchsync.core.codec import Codec
 from torchsync.core.jsontext import Json
@@ -43,7 +43,8 @@ def granted(policy: HostPolicy, uid_of: UidOf) -> GrantedPolicy:
     """The policy together with the ids of the users it grants on this host."""
     names = {policy.agent_user, policy.default_user, *policy.users}
     found = {name: uid_of(name) for name in sorted(names)}
-    return GrantedPolicy(rules=policy, uids={name: uid for name, uid in found.items() if uid is not None})
+    secrets = {name: replace(secret, file="") for name, secret in policy.secrets.items()}  # who may use it decides, not where it is
+    return GrantedPolicy(rules=replace(policy, secrets=secrets), uids={name: uid for name, uid in found.items() if uid is not None})
 
 
 def sheet_document(sheet: HostSheet) -> dict[str, Json]:

@@ -21,7 +21,7 @@ _TASK_FIELDS = _words("""
 
 _AGENT_FIELDS = _words("""
     http.tls_cert http.tls_key http.client_ca http.basic_auth_file
-    policy.secrets policy.notify_hosts pools retention metrics
+    pools retention metrics
 """)
 
 _FIELDS = frozenset([*(f"task.{name}" for name in _TASK_FIELDS), *_AGENT_FIELDS])

@@ -15,11 +15,24 @@ from torchsync.errors import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """A secret of this host, which tasks name and no repository holds: what is in `file`, for tasks that run as one of `users`.
+
+    With `notify` it is the address that notices of these tasks are sent to: torchsync reads it, and no run ever does. Without, it is a
+    credential that is handed to runs.
+    """
+
+    file: str
+    users: tuple[str, ...] = ()
+    notify: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostPolicy:
     """The host's decisions, from `policy` of agent.yaml.
 
     `users` maps a user to patterns of task files (relative to `repository.path`) that may name it. `agent_user` is who the agent itself is;
-    without root every task runs as that user.
+    without root every task runs as that user. `notify_hosts` are the servers that tasks may name as the address of a notice.
     """
 
     agent_user: str
@@ -28,6 +41,8 @@ class HostPolicy:
     default_user: str = "torchsync-run"
     allow_root: bool = False
     max_tasks: int = 2000
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    notify_hosts: tuple[str, ...] = ()
 
 
 UidOf = Callable[[str], int | None]
@@ -45,6 +60,18 @@ class HostRules:
 def effective_user(task: Task, policy: HostPolicy) -> str:
     """The user the task runs as."""
     return (task.user or policy.default_user) if policy.is_root else policy.agent_user
+
+
+def grants_credential(policy: HostPolicy, name: str, user: str) -> bool:
+    """Runs of the user are handed the secret of this name."""
+    secret = policy.secrets.get(name)
+    return secret is not None and not secret.notify and user in secret.users
+
+
+def grants_address(policy: HostPolicy, name: str, user: str) -> bool:
+    """Notices of tasks that run as the user may go to the address in the secret of this name."""
+    secret = policy.secrets.get(name)
+    return secret is not None and secret.notify and user in secret.users
 
 
 def judge_host(tasks: Iterable[Task], policy: HostPolicy, uid_of: UidOf) -> tuple[Problem, ...]:
