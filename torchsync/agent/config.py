@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from torchsync.core.codec import Codec
@@ -124,8 +124,8 @@ class PolicyConfig:
     default_user: str
     allow_root: bool
     max_tasks: int
-    secrets: Mapping[str, Secret]
-    notify_hosts: tuple[str, ...]
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    notify_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
