@@ -13,14 +13,19 @@ from torchsync.core.entries import (
     Annul,
     Batch,
     ClockOp,
+    DropLate,
+    DropNotice,
     DropRecord,
     Finish,
     HistoryQuery,
     HistoryRow,
     Intend,
     LedgerOp,
+    NoticeOp,
     PutClock,
     PutHold,
+    PutLate,
+    PutNotice,
     PutRecord,
     Rewind,
     Settle,
@@ -32,6 +37,7 @@ from torchsync.core.entries import (
 )
 from torchsync.core.holds import HoldAct, HoldChange
 from torchsync.core.model import Instant, Outcome, Run, RunId, RunState, SkipReason, TaskName, TaskRecord
+from torchsync.core.notice import Notice, NoticeId
 from torchsync.errors import Problem, StateUnwritable
 
 FAILED = {Outcome.FAILED, Outcome.TIMED_OUT, Outcome.START_FAILED, Outcome.LOST}
@@ -47,10 +53,14 @@ class _Tables:
     annulled: list[Skip] = field(default_factory=list)
     clock: ClockState | None = None
     holds: dict[int, HoldChange] = field(default_factory=dict)
+    notices: dict[NoticeId, Notice] = field(default_factory=dict)
+    late: dict[TaskName, Instant] = field(default_factory=dict)
 
     def copy(self) -> _Tables:
         annulled, holds = list(self.annulled), dict(self.holds)
-        return _Tables(dict(self.runs), list(self.skips), dict(self.records), dict(self.jumps), annulled, self.clock, holds)
+        kept = _Tables(dict(self.runs), list(self.skips), dict(self.records), dict(self.jumps), annulled, self.clock, holds)
+        kept.notices, kept.late = dict(self.notices), dict(self.late)
+        return kept
 
 
 class MemoryLedger:
@@ -102,6 +112,12 @@ class MemoryLedger:
 
     def holds(self) -> Sequence[HoldChange]:
         return sorted(self._tables.holds.values(), key=lambda change: change.number)
+
+    def notices_waiting(self) -> Sequence[Notice]:
+        return list(self._tables.notices.values())
+
+    def late(self) -> Mapping[TaskName, Instant]:
+        return dict(self._tables.late)
 
     def tagged(self) -> Sequence[Tagged]:
         runs = [self._tables.runs[run] for run, jump in self._tables.jumps.items() if jump]
@@ -185,17 +201,37 @@ def _apply(tables: _Tables, operation: LedgerOp) -> None:
             _open(tables, run_id)
             del tables.runs[run_id]
             tables.jumps.pop(run_id, None)
+        case PutRecord() | DropRecord():
+            _record(tables, operation)
+        case PutHold(change=change):
+            tables.holds.setdefault(change.number, change)
+        case PutNotice() | DropNotice() | PutLate() | DropLate():
+            _apply_notice(tables, operation)
+        case Annul() | Settle() | Rewind() | TurnBack() | PutClock():
+            _apply_clock(tables, operation)
+        case _:
+            assert_never(operation)
+
+
+def _record(tables: _Tables, operation: PutRecord | DropRecord) -> None:
+    match operation:
         case PutRecord(record=record):
             mark = max(tables.records.get(record.task, record).decided_through, record.decided_through)
             tables.records[record.task] = replace(record, decided_through=mark)
         case DropRecord(task=task):
             tables.records.pop(task, None)
-        case PutHold(change=change):
-            tables.holds.setdefault(change.number, change)
-        case Annul() | Settle() | Rewind() | TurnBack() | PutClock():
-            _apply_clock(tables, operation)
-        case _:
-            assert_never(operation)
+
+
+def _apply_notice(tables: _Tables, operation: NoticeOp) -> None:
+    match operation:
+        case PutNotice(notice=notice):
+            tables.notices.setdefault(notice.id, notice)
+        case DropNotice(notice=notice_id):
+            tables.notices.pop(notice_id, None)
+        case PutLate(task=name, since=since):
+            tables.late[name] = since
+        case DropLate(task=name):
+            tables.late.pop(name, None)
 
 
 def _apply_clock(tables: _Tables, operation: ClockOp) -> None:

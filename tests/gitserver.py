@@ -141,8 +141,8 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-def make_certificate(folder: Path, host: str = "127.0.0.1") -> tuple[Path, tuple[Path, Path]]:
-    """A CA, and a certificate it signed for `host` with its key."""
+def make_certificate(folder: Path, host: str = "127.0.0.1", *, days: int = 2) -> tuple[Path, tuple[Path, Path]]:
+    """A CA, and a certificate it signed for `host`, for so many days from now, with its key."""
     folder.mkdir()
     names = {name: folder / name for name in ("ca.pem", "ca.key", "server.pem", "server.key", "server.csr", "names")}
     kind = "IP" if host[0].isdigit() else "DNS"
@@ -150,7 +150,7 @@ def make_certificate(folder: Path, host: str = "127.0.0.1") -> tuple[Path, tuple
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     _openssl("req", "-x509", *key, "-keyout", names["ca.key"], "-out", names["ca.pem"], "-days", "2", "-subj", "/CN=test CA")
     _openssl("req", *key, "-keyout", names["server.key"], "-out", names["server.csr"], "-subj", "/CN=test")
-    signing = ["-CA", names["ca.pem"], "-CAkey", names["ca.key"], "-CAcreateserial", "-days", "2", "-extfile", names["names"]]
+    signing = ["-CA", names["ca.pem"], "-CAkey", names["ca.key"], "-CAcreateserial", "-days", str(days), "-extfile", names["names"]]
     _openssl("x509", "-req", "-in", names["server.csr"], *signing, "-out", names["server.pem"])
     return names["ca.pem"], (names["server.pem"], names["server.key"])
 

@@ -31,6 +31,8 @@ errors
 core.fsck
 core.jsontext
 core.logevents
+core.noticeaddress
+core.notify
 core.model
 core.pathglob
 core.remoteurl
@@ -50,6 +52,7 @@ core.flood
 core.hookrhythm
 core.filetext
 core.instants
+core.notice
 core.inventory
 core.knownhosts
 core.lifecycle
@@ -63,6 +66,7 @@ core.entries
 core.guard
 core.localtime
 core.policy
+core.postbox
 core.hostsheet
 core.startscript
 core.syncdoc
@@ -81,6 +85,7 @@ core.snapshot
 core.syncstatus
 core.taskdoc
 core.taskfields
+core.notifyfields
 core.clockchange
 core.crongap
 core.cronmacro
@@ -97,6 +102,9 @@ core.crowd
 core.schedulehints
 core.taskfile
 core.timetable
+core.lateness
+core.errand
+core.herald
 core.answercheck
 core.web
 core.webhook
@@ -135,12 +143,16 @@ adapters.git
 adapters.ledgerclock
 adapters.ledgerhistory
 adapters.ledgerholds
+adapters.ledgernotices
 adapters.ledgerrows
 adapters.ledgerwrites
 adapters.spool
 adapters.syscalls
 adapters.watch
 adapters.child
+adapters.courier
+adapters.httppost
+adapters.noticecommand
 adapters.ledger
 adapters.metrics
 adapters.rundir
@@ -159,6 +171,7 @@ adapters.treewatch
 adapters.mirror
 adapters.remote
 agent.config
+agent.dispatch
 agent.recorder
 agent.reload
 agent.sync
@@ -180,6 +193,7 @@ cli.tidier
 cli.planview
 cli.surfaces
 cli.configreader
+cli.noticeprocess
 cli.lookup
 cli.reference
 cli.verdictfile
@@ -226,6 +240,7 @@ FAMILIES = [
     ["adapters.process", "adapters.procfs", "adapters.cgroup", "adapters.rundir", "adapters.spawn"],
     ["adapters.http", "adapters.controlapi"],
     ["adapters.ledger*"],
+    ["adapters.courier", "adapters.noticecommand", "adapters.child", "adapters.spawn"],
 ]
 # What the kernel offers and Python 3.11 does not: any adapter may use it.
 GROUND = {"adapters.syscalls"}

@@ -31,7 +31,7 @@ HELD_BY = {
     "inputs": "inputs", "restart": "timing", "overlap": None,
     "misfire": None, "command": "command", "shell": "command", "working_dir": "working_dir", "user": "user", "env": "env", "hosts": "hosts",
     "max_running": "max_running", "stop_signal": "stop_signal", "stop_grace": "stop_grace", "success_exit_codes": "success_exit_codes",
-    "output": "output_max", "alert": "severity",
+    "output": "output_max", "alert": "severity", "notify": "notify",
 }  # fmt: skip
 MADE_BY_US = {"name", "fingerprint", "source"}
 

@@ -13,8 +13,11 @@ from typing import Protocol
 
 from torchsync.core.clockwatch import ClockState
 from torchsync.core.entries import Batch, HistoryQuery, HistoryRow, LedgerOp, Tagged
+from torchsync.core.errand import Mail
 from torchsync.core.holds import HoldChange
 from torchsync.core.model import Ending, Instant, Millis, Run, RunId, TaskName, TaskRecord
+from torchsync.core.notice import Notice
+from torchsync.core.postbox import Parcel, Result
 from torchsync.core.syncdoc import RemoteSpec, SyncAnswer, SyncRequest
 from torchsync.errors import Problem
 
@@ -157,6 +160,14 @@ class Ledger(Protocol):
         """What happened to what operators hold, oldest first."""
         ...
 
+    def notices_waiting(self) -> Sequence[Notice]:
+        """The notices that are to be sent, in the order in which they were decided."""
+        ...
+
+    def late(self) -> Mapping[TaskName, Instant]:
+        """Since when the tasks are late that are known to be."""
+        ...
+
     def tagged(self) -> Sequence[Tagged]:
         """The entries that carry the id of a jump of the clock and are not annulled, in any order."""
         ...
@@ -239,6 +250,26 @@ class GitSource(Protocol):
 
     def drop_trees(self, keep: Sequence[str]) -> None:
         """Every tree under `worktrees/` but these may go."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelAnswered:
+    """The attempt to send a parcel is over. A notice without a result was not sent, as far as is known."""
+
+    parcel: Parcel
+    results: tuple[Result, ...]
+
+
+class Courier(Protocol):
+    """Carries parcels in processes of their own. Several may be under way."""
+
+    def send(self, parcel: Parcel, mail: Mail | None) -> None:
+        """Sends the mail, or without one runs the commands of the parcel, one after the other; posts `ParcelAnswered` once."""
+        ...
+
+    def cancel(self) -> None:
+        """Ends what is under way, with all of its processes; nothing is posted for it any more."""
         ...
 
 

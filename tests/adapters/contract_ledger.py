@@ -6,18 +6,22 @@ from dataclasses import replace
 
 import pytest
 
-from tests.builders import MINUTE, NOON, daemon, record, run, run_id, task
+from tests.builders import MINUTE, NOON, TREE, daemon, record, run, run_id, task
 from torchsync.core.clockwatch import ClockState, Jump
 from torchsync.core.entries import (
     Admit,
     Annul,
     Batch,
+    DropLate,
+    DropNotice,
     DropRecord,
     Finish,
     HistoryQuery,
     Intend,
     PutClock,
     PutHold,
+    PutLate,
+    PutNotice,
     PutRecord,
     Rewind,
     Settle,
@@ -28,6 +32,8 @@ from torchsync.core.entries import (
 )
 from torchsync.core.holds import Held, HoldAct, HoldChange, HoldScope, held_task
 from torchsync.core.model import Before, Instant, Millis, Outcome, Run, RunState, SkipReason, StopCause, TaskName, Trigger
+from torchsync.core.notice import Notice, NoticeId, Place
+from torchsync.core.notify import NoticeCommand, NoticeEvent, Notify, Ping, Receiver, Webhook
 from torchsync.ports import Ledger
 
 BACKUP, REPORT = task("backup"), task("report")
@@ -45,6 +51,11 @@ def admitted(number: int, of=BACKUP, **changes) -> Run:
 def skip(first: int, last: int | None = None, *, of=BACKUP, reason=SkipReason.MISSED, count: int = 1, extends: bool = False) -> Skip:
     last = first if last is None else last
     return Skip(task=of.name, reason=reason, first=minute(first), last=minute(last), count=count, decided_at=minute(last), extends=extends)
+
+
+def notice(name: str, to: Receiver, place: Place | None = None) -> Notice:
+    told = {"event": NoticeEvent.FAILURE, "task": BACKUP.name, "made_at": minute(1), "host": "db-1", "user": "deploy", "exit_status": 3}
+    return Notice(**told, id=NoticeId(name), to=to, outcome=Outcome.FAILED, detail='"quoted"', place=place)
 
 
 def finish(one: Run, outcome: Outcome = Outcome.SUCCEEDED, **changes) -> Finish:
@@ -423,7 +434,30 @@ def what_is_held_still_is_not_pruned_and_what_is_not_never_comes_back(ledger: Le
         assert [change.number for change in ledger.holds()] == kept
 
 
+def what_is_to_be_told_is_kept_in_order_until_it_is_dropped(ledger: Ledger) -> None:
+    full = task("backup", env={"PGUSER": "dump ünïcode"}, notify=(Notify(to=NoticeCommand(("mail", "a b")), repeat=False),))
+    told = [
+        notice("z", Webhook(url="https://x/")),
+        notice("a", Ping(secret="hc")),
+        notice("m", NoticeCommand(("mail",)), Place(full, TREE)),
+    ]
+    ledger.commit([PutNotice(told[0]), PutNotice(told[1])])
+    ledger.commit([PutNotice(told[2]), PutNotice(replace(told[0], host="another"))])
+    assert list(ledger.notices_waiting()) == told
+    ledger.commit([DropNotice(told[1].id), DropNotice(NoticeId("unknown"))])
+    assert list(ledger.notices_waiting()) == [told[0], told[2]]
+
+
+def a_task_is_known_to_be_late_until_it_is_not(ledger: Ledger) -> None:
+    ledger.commit([PutLate(BACKUP.name, minute(1)), PutLate(REPORT.name, minute(2)), PutLate(BACKUP.name, minute(3))])
+    assert ledger.late() == {"backup": minute(3), "report": minute(2)}
+    ledger.commit([DropLate(BACKUP.name), DropLate(TaskName("unknown"))])
+    assert ledger.late() == {"report": minute(2)}
+
+
 CONTRACT = (
+    what_is_to_be_told_is_kept_in_order_until_it_is_dropped,
+    a_task_is_known_to_be_late_until_it_is_not,
     what_happened_to_holds_is_in_the_history_each_once,
     what_is_held_still_is_not_pruned_and_what_is_not_never_comes_back,
     what_is_known_of_the_clock_comes_back_as_it_was,

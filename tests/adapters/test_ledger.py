@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.adapters.contract_ledger import BACKUP, CONTRACT, admitted, finish, minute, skip
+from tests.adapters.contract_ledger import BACKUP, CONTRACT, admitted, finish, minute, notice, skip
 from tests.builders import record, task
 from torchsync.adapters.ledger import SqliteLedger, open_readonly
 from torchsync.adapters.ledgerschema import _LADDER, APPLICATION_ID
-from torchsync.core.entries import Admit, HistoryQuery, PutHold, PutRecord
+from torchsync.core.entries import Admit, HistoryQuery, PutHold, PutLate, PutNotice, PutRecord
 from torchsync.core.holds import SYNCS, HoldAct, HoldChange
 from torchsync.core.model import Outcome, SkipReason
+from torchsync.core.notify import Ping
 from torchsync.errors import NotFound, Refused, StateUncreatable
 
 
@@ -228,6 +229,22 @@ def test_a_ledger_of_the_second_version_learns_of_holds(path):
         assert [(tagged.jump, tagged.last) for tagged in ledger.tagged()] == [(7, minute(3))]
         ledger.commit([PutHold(change)])
         assert [(row.reason, row.hold) for row in ledger.history(HistoryQuery())] == [(None, change), (SkipReason.OVERLAP, None)]
+
+
+def test_a_ledger_of_the_third_version_learns_of_notices(path):
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        for statement in (*_LADDER[0], *_LADDER[1], *_LADDER[2]):
+            old.execute(statement)
+        old.execute("UPDATE meta SET value = 3 WHERE key = 'schema_version'")
+        old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        old.execute("INSERT INTO fire VALUES ('backup', ?, ?, 3, ?, 'overlap', NULL, 7)", (minute(1), minute(3), minute(3)))
+    with closing(reopened(path)) as ledger:
+        assert (ledger.notices_waiting(), ledger.late()) == ([], {})
+        ledger.commit([PutNotice(notice("a", Ping(secret="hc"))), PutLate(BACKUP.name, minute(1))])
+    with closing(reopened(path)) as ledger:
+        assert [one.id for one in ledger.notices_waiting()] == ["a"]
+        assert ledger.late() == {"backup": minute(1)}
+        assert len(ledger.history(HistoryQuery())) == 1
 
 
 def test_old_entries_are_pruned_and_the_marks_stay(path, ledger):

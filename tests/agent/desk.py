@@ -8,10 +8,12 @@ from itertools import count
 
 from tests.builders import facts
 from tests.fakes import Behaviour, FakeClock, FakeExecutor, FakeMachine, FakeWakeups
+from tests.fakes_courier import FakeCourier, Receivers
 from tests.fakes_git import FakeGitSource
 from tests.fakes_state import MemoryLedger, MemorySpool, MemoryStore
 from torchsync.adapters.zonefiles import HostZoneFiles
 from torchsync.agent.config import AgentConfig, config_from_document
+from torchsync.agent.dispatch import Dispatch
 from torchsync.agent.holds import Holding
 from torchsync.agent.loop import Loop, Parts, Settings
 from torchsync.agent.recorder import Recorder
@@ -23,6 +25,7 @@ from torchsync.agent.sync import Syncs, SyncSettings
 from torchsync.core.control import Answer, Ask, Request
 from torchsync.core.engine import Engine
 from torchsync.core.entries import HistoryQuery
+from torchsync.core.herald import Herald
 from torchsync.core.logevents import LogEvent
 from torchsync.core.model import HostFacts, Instant, Millis, Outcome, Run, RunId, SkipReason
 from torchsync.core.snapshot import Snapshot
@@ -88,6 +91,7 @@ class Desk:
         self.store = MemoryStore()
         self.git = FakeGitSource(self._post)
         self.shelf = ConfigShelf()
+        self.receivers = Receivers()
         self.behaviour = behaviour
         self.logged: list[tuple[LogEvent, str]] = []
         self.snapshots = 0
@@ -110,11 +114,12 @@ class Desk:
         self.recorder = Recorder(self.ledger, self.spool, self.log)
         self.loop = Loop(self._parts(), settings, self._blank(settings))
         self.holding.restore(self.ledger.holds)
-        recover(self.engine, self.syncs, self.loop_saved, self.recorder, clock=self.clock, log=self.log)
+        self.dispatch.restore(recover(self.engine, self.syncs, self.loop_saved, self.recorder, clock=self.clock, log=self.log))
 
     def crash(self) -> None:
         self.executor.abandon()
         self.git.cancel()
+        self.courier.cancel()
         self.start()
         self.loop.begin()
 
@@ -174,11 +179,21 @@ class Desk:
 
     def _parts(self) -> Parts:
         self.loop_saved = Saved(self.store)
+        self.courier = FakeCourier(self.wakeups, self.receivers)
+        self.dispatch = Dispatch(
+            herald=Herald("db-1"),
+            courier=self.courier,
+            clock=self.clock,
+            record=self.recorder.write,
+            randomness=lambda: 0.5,
+            log=self.log,
+        )
         runner = Runner(
             recorder=self.recorder,
             executor=self.executor,
             trees="/state/worktrees",
             environment=lambda run: {"A": "b"},
+            announce=self.dispatch.see,
             log=self.log,
         )
         self.holding = Holding(self.engine, self.syncs, self.loop_saved, runner.perform, self.log)
@@ -191,6 +206,7 @@ class Desk:
             syncs=self.syncs,
             reloads=Reloads(self.shelf),
             runner=runner,
+            dispatch=self.dispatch,
             saved=self.loop_saved,
             holding=self.holding,
             log=self.log,

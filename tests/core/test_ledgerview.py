@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.adapters.contract_ledger import admitted, finish, minute, skip
+from tests.adapters.contract_ledger import admitted, finish, minute, notice, skip
 from tests.builders import record, run_id, task
 from tests.fakes_state import MemoryLedger
 from torchsync.core.clockwatch import ClockState
@@ -15,10 +15,14 @@ from torchsync.core.entries import (
     Admit,
     Annul,
     Batch,
+    DropLate,
+    DropNotice,
     DropRecord,
     Intend,
     LedgerOp,
     PutClock,
+    PutLate,
+    PutNotice,
     PutRecord,
     Rewind,
     Settle,
@@ -27,6 +31,8 @@ from torchsync.core.entries import (
 )
 from torchsync.core.ledgerview import LedgerView, after, view_of
 from torchsync.core.model import Millis, Run, StopCause, TaskName
+from torchsync.core.notice import NoticeId
+from torchsync.core.notify import Ping
 
 KINDS: list[Callable[[Run, int], LedgerOp]] = [
     lambda one, _: Admit(one),
@@ -42,6 +48,10 @@ KINDS: list[Callable[[Run, int], LedgerOp]] = [
     lambda one, mark: Settle(one.task.name, 1 + mark % 2, mark % 3),
     lambda one, mark: Rewind(one.task.name, minute(mark)),
     lambda one, mark: TurnBack(minute(mark), Millis(mark * 30_000), minute(mark // 2)),
+    lambda one, mark: PutNotice(notice(str(mark), Ping(secret=one.task.name))),
+    lambda one, mark: DropNotice(NoticeId(str(mark))),
+    lambda one, mark: PutLate(one.task.name, minute(mark)),
+    lambda one, _: DropLate(one.task.name),
     lambda one, mark: PutClock(ClockState(boot_id=one.id, last_jump=mark)),
 ]
 runs = st.integers(0, 5).map(lambda place: admitted(place, task(f"task-{place}")))
@@ -49,7 +59,8 @@ operations = st.builds(lambda kind, one, mark: kind(one, mark), st.sampled_from(
 
 
 def seen(ledger: MemoryLedger) -> LedgerView:
-    return view_of(ledger.open_runs(), ledger.records(), ledger.clock(), ledger.tagged())
+    view = view_of(ledger.open_runs(), ledger.records(), ledger.clock(), ledger.tagged())
+    return replace(view, notices={one.id: one for one in ledger.notices_waiting()}, late=ledger.late())
 
 
 @settings(max_examples=200, deadline=None)

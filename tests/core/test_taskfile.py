@@ -205,7 +205,7 @@ def test_a_rule_that_is_broken_is_told_in_one_problem(text: str, code: str, mess
             "misfire_limit: 5",
             "limits: {nice: 5}",
         ),
-        *("on_change: stop", "on_remove: stop", "notify: []", "run_on: one", "rollout: {}", "coordination: x"),
+        *("on_change: stop", "on_remove: stop", "run_on: one", "rollout: {}", "coordination: x"),
         *("alert: {max_age: 26h}", "alert: {max_duration: 1h}", "alert: {failures: 3}"),
     ],
 )

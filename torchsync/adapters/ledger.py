@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from torchsync.adapters import ledgerholds as holds
+from torchsync.adapters import ledgernotices as notices
 from torchsync.adapters import ledgerrows as rows
 from torchsync.adapters.ledgerhistory import history_query
 from torchsync.adapters.ledgerschema import (
@@ -42,6 +43,7 @@ from torchsync.core.entries import (
 from torchsync.core.holds import HoldChange
 from torchsync.core.jsontext import parse_json
 from torchsync.core.model import Instant, Run, RunId, TaskName, TaskRecord
+from torchsync.core.notice import Notice
 from torchsync.core.taskdoc import clock_from_document
 from torchsync.errors import NotFound, Problem, StateUnwritable
 
@@ -77,6 +79,14 @@ class LedgerReader:
     def holds(self) -> Sequence[HoldChange]:
         """What happened to holds, oldest first."""
         return holds.changes(self._connection)
+
+    def notices_waiting(self) -> Sequence[Notice]:
+        """The notices that are to be sent, in the order in which they were decided."""
+        return notices.waiting(self._connection)
+
+    def late(self) -> Mapping[TaskName, Instant]:
+        """Since when the tasks are late that are known to be."""
+        return notices.late(self._connection)
 
     def tagged(self) -> Sequence[Tagged]:
         """The entries that carry the id of a jump."""
@@ -179,6 +189,14 @@ class SqliteLedger:
     def holds(self) -> Sequence[HoldChange]:
         with self._reading() as reader:
             return reader.holds()
+
+    def notices_waiting(self) -> Sequence[Notice]:
+        with self._reading() as reader:
+            return reader.notices_waiting()
+
+    def late(self) -> Mapping[TaskName, Instant]:
+        with self._reading() as reader:
+            return reader.late()
 
     def tagged(self) -> Sequence[Tagged]:
         with self._reading() as reader:

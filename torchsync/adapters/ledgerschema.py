@@ -81,7 +81,13 @@ _THIRD = (
 )
 """What operators hold."""
 
-_LADDER: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)
+_NOTICES = (
+    "CREATE TABLE notice (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, made_at INTEGER NOT NULL, document TEXT NOT NULL)",
+    "CREATE TABLE late (task TEXT PRIMARY KEY, since INTEGER NOT NULL) WITHOUT ROWID",
+)
+"""What is to be told to others."""
+
+_LADDER: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _NOTICES)
 NEWEST = len(_LADDER)
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})

@@ -7,16 +7,21 @@ from typing import assert_never
 
 from torchsync.adapters import ledgerclock as clock
 from torchsync.adapters import ledgerholds as holds
+from torchsync.adapters import ledgernotices as notices
 from torchsync.adapters import ledgerrows as rows
 from torchsync.core.entries import (
     Admit,
     Annul,
+    DropLate,
+    DropNotice,
     DropRecord,
     Finish,
     Intend,
     LedgerOp,
     PutClock,
     PutHold,
+    PutLate,
+    PutNotice,
     PutRecord,
     Rewind,
     Settle,
@@ -48,16 +53,24 @@ def apply(connection: sqlite3.Connection, definitions: rows.Definitions, operati
             _change_open(connection, run_id, "DELETE FROM run WHERE id = ? AND outcome IS NULL")
             connection.execute("DELETE FROM fire WHERE run = ?", (run_id,))
             connection.execute("DELETE FROM annulled WHERE run = ?", (run_id,))
-        case PutRecord(record=record):
-            connection.execute(rows.PUT_RECORD, rows.record_row(record))
-        case DropRecord(task=task):
-            connection.execute("DELETE FROM record WHERE task = ?", (task,))
+        case PutRecord() | DropRecord():
+            _record(connection, operation)
         case PutHold(change=change):
             holds.put(connection, change)
+        case PutNotice() | DropNotice() | PutLate() | DropLate():
+            notices.apply(connection, operation)
         case Annul() | Settle() | Rewind() | TurnBack() | PutClock():
             clock.apply(connection, operation)
         case _:
             assert_never(operation)
+
+
+def _record(connection: sqlite3.Connection, operation: PutRecord | DropRecord) -> None:
+    match operation:
+        case PutRecord(record=record):
+            connection.execute(rows.PUT_RECORD, rows.record_row(record))
+        case DropRecord(task=task):
+            connection.execute("DELETE FROM record WHERE task = ?", (task,))
 
 
 def _admit(connection: sqlite3.Connection, definitions: rows.Definitions, run: Run, jump: int) -> None:

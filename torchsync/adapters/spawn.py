@@ -54,6 +54,10 @@ class Launcher:
             self._check_switching(name)
         return Account(name=name, uid=entry.pw_uid, gid=entry.pw_gid, home=entry.pw_dir, shell=entry.pw_shell)
 
+    def becoming(self, account: Account) -> tuple[str, ...]:
+        """The words that start a shell as the user, which reads what to do from its standard input."""
+        return (*self._switch_to(account if account.uid != os.geteuid() else None), *self._shell, "-s")
+
     def launch(self, shim: Shim) -> int:
         """The shim is running; its pid. Raises OSError when it cannot be started.
 

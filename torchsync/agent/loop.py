@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from torchsync.agent.config import AgentConfig
 from torchsync.agent.control import Controls
+from torchsync.agent.dispatch import Dispatch
 from torchsync.agent.holds import Holding
 from torchsync.agent.reload import Reloaded, ReloadRefused, Reloads, reloaded
 from torchsync.agent.runner import Runner
@@ -39,6 +40,7 @@ from torchsync.ports import (
     GitSource,
     HangUp,
     HookReceived,
+    ParcelAnswered,
     RepositoryTouched,
     Resolved,
     ResolveFailed,
@@ -89,6 +91,7 @@ class Parts:
     syncs: Syncs
     reloads: Reloads
     runner: Runner
+    dispatch: Dispatch
     saved: Saved
     holding: Holding
     log: Log
@@ -157,6 +160,7 @@ class Loop:
         if paused := self._syncs.tick(now, mono):
             self._close_sync(paused, now, mono)
         self._parts.runner.perform(self._engine.flush())
+        self._parts.dispatch.tick(self._engine.policy)
         self._controls.deliver()
         self._do_chores(now, mono)
         self._publish(now)
@@ -191,14 +195,14 @@ class Loop:
                 self._controls.take(event, now, mono)
             case Resolved() | ResolveFailed() | SyncAnswered():
                 self._take_sync(event, now, mono)
+            case ParcelAnswered():
+                self._parts.dispatch.take(event)
             case RepositoryTouched():
                 self._syncs.request()
             case HookReceived(before=before, after=after):
                 self._hooks.take(before, after, mono)
-            case ConfigTouched():
-                self._parts.reloads.request()
-            case HangUp():
-                self._sync_after_reload = True
+            case ConfigTouched() | HangUp():
+                self._sync_after_reload = self._sync_after_reload or isinstance(event, HangUp)
                 self._parts.reloads.request()
             case ConfigRead():
                 self._take_config(event)
@@ -282,7 +286,7 @@ class Loop:
 
     def _drop_trees(self) -> None:
         generation = self._engine.generation
-        kept = {run.tree for run in self._engine.runs.values()} | ({generation.tree} if generation else set())
+        kept = {run.tree for run in self._engine.runs.values()} | ({generation.tree} if generation else set()) | self._parts.dispatch.trees
         self._parts.git.drop_trees(sorted(kept))
 
     # The configuration.
@@ -353,6 +357,9 @@ class Loop:
         self._parts.runner.retry()
         self._time.retry()
         self._parts.holding.retry()
+        self._parts.dispatch.look(
+            lambda: self._engine.statuses, self._engine.generation, self._engine.policy, self._engine.earliest(now, mono)
+        )
         if mono >= self._next_pruning:
             has_more = self._parts.runner.prune(Instant(self._engine.earliest(now, mono) - HISTORY_KEPT))
             self._next_pruning = Millis(mono + (LONGEST_WAIT if has_more else PRUNED_EVERY))
@@ -377,6 +384,6 @@ class Loop:
             state_degraded=self._parts.runner.is_degraded,
             clock_jumps=self._time.steps,
             not_before=self._engine.earliest(now, self._clock.monotonic()),
-            notices=(*self._parts.notices(), *self._time.notices, *disagreements),
+            notices=(*self._parts.notices(), *self._time.notices, *self._parts.dispatch.notices(), *disagreements),
         )
         self._parts.on_turn(self.snapshot)

@@ -14,6 +14,7 @@ the engine is restored from, whether it can be written by then or not.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from torchsync.core.entries import Batch, LedgerOp
 from torchsync.core.ledgerview import LedgerView, after, view_of
@@ -61,6 +62,7 @@ class Recorder:
         for notice in self._spool.notices:
             self._log(LogEvent.STATE_SET_ASIDE, notice.message, code=notice.code)
         view = view_of(self._ledger.open_runs(), self._ledger.records(), self._ledger.clock(), self._ledger.tagged())
+        view = replace(view, notices={notice.id: notice for notice in self._ledger.notices_waiting()}, late=self._ledger.late())
         self.found_empty_ledger = not view.records
         for batch in spooled:
             if batch.number <= turn:

@@ -17,14 +17,17 @@ from torchsync.agent.sync import Syncs
 from torchsync.core.clockwatch import ClockState
 from torchsync.core.engine import Engine
 from torchsync.core.generation import with_baselines
+from torchsync.core.ledgerview import LedgerView
 from torchsync.core.logevents import Log, LogEvent
 from torchsync.core.model import Generation, Instant
 from torchsync.errors import StateUnwritable
 from torchsync.ports import Clock
 
 
-def recover(engine: Engine, syncs: Syncs, saved: Saved, recorder: Recorder, *, clock: Clock, log: Log) -> None:
-    """The engine and the syncs are as the earlier process left them; what was found damaged has been said. What is held is restored before."""
+def recover(engine: Engine, syncs: Syncs, saved: Saved, recorder: Recorder, *, clock: Clock, log: Log) -> LedgerView:
+    """The engine and the syncs are as the earlier process left them; what was found damaged has been said. What is held is restored before. What was
+    found written down is the answer.
+    """
     now = clock.now()
     view = recorder.take_over()
     stored = saved.load_generation()
@@ -49,6 +52,7 @@ def recover(engine: Engine, syncs: Syncs, saved: Saved, recorder: Recorder, *, c
         f"revision {revision} with {tasks} task(s) is in force, {len(view.runs)} run(s) to take up",
         runs=len(view.runs),
     )
+    return view
 
 
 def _counting(stored: Generation, *, is_ledger_lost: bool, now: Instant) -> Generation:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from torchsync.agent.recorder import Recorder
 from torchsync.core.effects import Adopt, Effect, Release, Signal, Start, ToldAdoption, ToldEnd, ToldSkip, ToldStart, ToldStop, Turn
+from torchsync.core.entries import LedgerOp
 from torchsync.core.logevents import Log, LogEvent
 from torchsync.core.model import Instant, Outcome, Run, RunId
 from torchsync.core.records import FAILURES
@@ -16,15 +17,25 @@ from torchsync.ports import Executor, StartOrder
 
 
 class Runner:
-    """The hands of the loop. `environment` gives the complete environment of a run, `trees` is the folder of the trees."""
+    """The hands of the loop. `environment` gives the complete environment of a run, `trees` is the folder of the trees, `announce` what is to be
+    written down with a turn so that others are told of it.
+    """
 
     def __init__(
-        self, *, recorder: Recorder, executor: Executor, trees: str, environment: Callable[[Run], dict[str, str]], log: Log
+        self,
+        *,
+        recorder: Recorder,
+        executor: Executor,
+        trees: str,
+        environment: Callable[[Run], dict[str, str]],
+        log: Log,
+        announce: Callable[[Turn], Sequence[LedgerOp]] = lambda _: (),
     ) -> None:
         self._recorder = recorder
         self._executor = executor
         self._trees = trees
         self._environment = environment
+        self._announce = announce
         self._log = log
         self._unforgotten: list[RunId] = []
 
@@ -35,7 +46,7 @@ class Runner:
 
     def perform(self, turn: Turn) -> None:
         """The operations are durable, if that can be had at all; then every effect has been carried out, in order."""
-        self._recorder.write(turn.operations)
+        self._recorder.write((*turn.operations, *self._announce(turn)))
         for effect in turn.effects:
             self._do(effect)
 

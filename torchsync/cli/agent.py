@@ -17,6 +17,7 @@ from pathlib import Path
 from torchsync.adapters import hostfacts
 from torchsync.adapters.clock import SystemClock
 from torchsync.adapters.configchild import ConfigChild, read_in_child
+from torchsync.adapters.courier import ChildCourier
 from torchsync.adapters.gitaccess import access_problems
 from torchsync.adapters.gitcommand import DEFAULT_SEARCH_PATH
 from torchsync.adapters.hookapi import AT_ONCE, HookSettings, HookSurface
@@ -36,6 +37,7 @@ from torchsync.adapters.wakeups import SelectorWakeups
 from torchsync.adapters.watch import Watcher, config_file, local_repository
 from torchsync.adapters.zonefiles import HostZoneFiles
 from torchsync.agent.config import AgentConfig, Watch, config_from_document
+from torchsync.agent.dispatch import Dispatch
 from torchsync.agent.holds import Holding
 from torchsync.agent.loop import Loop, Parts, Settings
 from torchsync.agent.once import host_judge, sync_once
@@ -51,6 +53,7 @@ from torchsync.cli.surfaces import Listen, Surfaces
 from torchsync.cli.tidier import Tidier
 from torchsync.core.engine import Engine
 from torchsync.core.factswatch import FactsWatch
+from torchsync.core.herald import Herald
 from torchsync.core.logevents import Level, LogEvent
 from torchsync.core.model import Instant, Millis, Run, RunId
 from torchsync.core.policy import HostRules
@@ -197,6 +200,8 @@ class _Agent:
         )
         self._executor = ProcessExecutor(self._store.path, self._store.run, self._wakeups, self._clock, notice=self._cannot)
         self._saved = Saved(self._store)
+        self._courier = ChildCourier(self._wakeups, self._clock, trees=self._store.worktrees, version=version("torchsync"))
+        self._dispatch = self._new_dispatch(settings.facts.name)
         self._runner = self._new_runner(settings.facts.name)
         self._holding = Holding(self._engine, self._syncs, self._saved, self._runner.perform, self._log)
         self._loop = Loop(self._parts(path), settings, self._blank(settings))
@@ -217,7 +222,8 @@ class _Agent:
         for notice in (*self._store.notices, *self._ledger.notices):
             self._log(LogEvent.STATE_SET_ASIDE if notice.code == "TS334" else LogEvent.STATE_DEGRADED, notice.message, code=notice.code)
         self._holding.restore(self._ledger.holds)
-        recover(self._engine, self._syncs, self._saved, self._recorder, clock=self._clock, log=self._log)
+        view = recover(self._engine, self._syncs, self._saved, self._recorder, clock=self._clock, log=self._log)
+        self._dispatch.restore(view)
         self._surfaces.open(self._wakeups.post, self._clock.monotonic())
         self._loop.run(on_ready=lambda: self._notifier.ready(_sentence(self._loop.snapshot)))
         self._notifier.stopping("ending; runs go on")
@@ -226,6 +232,7 @@ class _Agent:
         """Nothing of the agent is left but the runs."""
         self._surfaces.close()
         self._git.cancel()
+        self._courier.cancel()
         self._config_watcher.close()
         self._repository_watcher.close()
         self._ledger.close()
@@ -265,6 +272,17 @@ class _Agent:
             executor=self._executor,
             trees=str(self._store.worktrees),
             environment=lambda run: _environment(run, host),
+            announce=self._dispatch.see,
+            log=self._log,
+        )
+
+    def _new_dispatch(self, host: str) -> Dispatch:
+        return Dispatch(
+            herald=Herald(host),
+            courier=self._courier,
+            clock=self._clock,
+            record=self._recorder.write,
+            randomness=random.random,
             log=self._log,
         )
 
@@ -278,6 +296,7 @@ class _Agent:
             syncs=self._syncs,
             reloads=Reloads(ConfigChild(str(path), self._wakeups.post)),
             runner=self._runner,
+            dispatch=self._dispatch,
             saved=self._saved,
             holding=self._holding,
             log=self._log,

@@ -51,6 +51,13 @@ HOST_CODES = (
         "Correct the one that is wrong.",
     ),
     CodeInfo(
+        "TS318",
+        "address not granted",
+        "A task wants its notices to go to a secret or a server that this host's policy does not allow for them.",
+        "Grant it in policy.secrets or policy.notify_hosts of agent.yaml, or take it out of `notify`.",
+        Reason.POLICY,
+    ),
+    CodeInfo(
         "TS320", "program missing", "A program torchsync needs is not installed or too old.", "Install it; the message names the package."
     ),
     CodeInfo(
@@ -98,6 +105,12 @@ HOST_CODES = (
         "webhook secret not usable",
         "The file of http.webhook_secret_file is missing, too short or open to others. Webhooks are answered with 503 until it is right.",
         "Write at least 16 bytes into it that only the agent can read, such as from `openssl rand -hex 32`; it is read again by itself.",
+    ),
+    CodeInfo(
+        "TS345",
+        "notices not delivered",
+        "A receiver of `notify` has not answered for ten minutes. Tasks run all the same.",
+        "Look at the receiver, and at the address of it; what waits is sent once it answers, for a day.",
     ),
     CodeInfo("TS350", "agent not reachable", "No agent answers on the control socket.", "Start it, or name its socket with --socket."),
     CodeInfo(

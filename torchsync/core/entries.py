@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from torchsync.core.clockwatch import ClockState
 from torchsync.core.holds import HoldChange
 from torchsync.core.model import Instant, Millis, Outcome, Run, RunId, SkipReason, StopCause, TaskName, TaskRecord
+from torchsync.core.notice import Notice, NoticeId
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,39 @@ class PutHold:
     change: HoldChange
 
 
-LedgerOp = Admit | Skip | Intend | Finish | Withdraw | PutRecord | DropRecord | PutHold | ClockOp
+@dataclass(frozen=True, slots=True)
+class PutNotice:
+    """The notice is to be sent."""
+
+    notice: Notice
+
+
+@dataclass(frozen=True, slots=True)
+class DropNotice:
+    """The notice is not to be sent any more: it was, or it never will be."""
+
+    notice: NoticeId
+
+
+@dataclass(frozen=True, slots=True)
+class PutLate:
+    """The task is known to be late, since that instant, and those who wanted to know of it are being told."""
+
+    task: TaskName
+    since: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class DropLate:
+    """The task is not late any more."""
+
+    task: TaskName
+
+
+NoticeOp = PutNotice | DropNotice | PutLate | DropLate
+"""What is told to others."""
+
+LedgerOp = Admit | Skip | Intend | Finish | Withdraw | PutRecord | DropRecord | PutHold | ClockOp | NoticeOp
 
 
 @dataclass(frozen=True, slots=True)

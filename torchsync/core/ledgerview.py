@@ -12,12 +12,17 @@ from torchsync.core.entries import (
     Annul,
     Batch,
     ClockOp,
+    DropLate,
+    DropNotice,
     DropRecord,
     Finish,
     Intend,
     LedgerOp,
+    NoticeOp,
     PutClock,
     PutHold,
+    PutLate,
+    PutNotice,
     PutRecord,
     Rewind,
     Settle,
@@ -28,16 +33,21 @@ from torchsync.core.entries import (
     earlier,
 )
 from torchsync.core.model import Instant, Run, RunId, RunState, SkipReason, TaskName, TaskRecord
+from torchsync.core.notice import Notice, NoticeId
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerView:
-    """The runs without an outcome, the record of every task known, what is known of the clock, and the entries that carry the id of a jump."""
+    """The runs without an outcome, the record of every task known, what is known of the clock, the entries that carry the id of a jump, the notices
+    that are to be sent, and since when the tasks are late that are known to be.
+    """
 
     open_runs: Mapping[RunId, Run]
     records: Mapping[TaskName, TaskRecord]
     clock: ClockState | None = None
     tagged: Mapping[tuple[TaskName, Instant], Tagged] = field(default_factory=dict)
+    notices: Mapping[NoticeId, Notice] = field(default_factory=dict)
+    late: Mapping[TaskName, Instant] = field(default_factory=dict)
 
     @property
     def runs(self) -> Sequence[Run]:
@@ -54,14 +64,17 @@ def view_of(
 def after(view: LedgerView, batch: Batch) -> LedgerView:
     """The view with the batch in it. Raises ValueError when the batch is about a run that is unknown or over, or admits one twice."""
     runs, records, tagged, clock = dict(view.open_runs), dict(view.records), dict(view.tagged), view.clock
+    notices, late = dict(view.notices), dict(view.late)
     for operation in batch.operations:
         _tag(tagged, operation)
         match operation:
             case PutClock(state=state):
                 clock = state
+            case PutNotice() | DropNotice() | PutLate() | DropLate():
+                _apply_notice(notices, late, operation)
             case _:
                 _apply(runs, records, operation)
-    return LedgerView(runs, records, clock, tagged)
+    return LedgerView(runs, records, clock, tagged, notices, late)
 
 
 def turned_back(run: Run, turn: TurnBack) -> Run:
@@ -87,10 +100,22 @@ def _apply(runs: dict[RunId, Run], records: dict[TaskName, TaskRecord], operatio
             records.pop(task, None)
         case Annul() | Settle() | Rewind() | TurnBack() | PutClock():
             _apply_clock(runs, records, operation)
-        case Skip() | PutHold():
+        case Skip() | PutHold() | PutNotice() | DropNotice() | PutLate() | DropLate():
             pass  # What a skip covers is known by the record that comes with it; what is held is in control.json.
         case _:
             assert_never(operation)
+
+
+def _apply_notice(notices: dict[NoticeId, Notice], late: dict[TaskName, Instant], operation: NoticeOp) -> None:
+    match operation:
+        case PutNotice(notice=notice):
+            notices.setdefault(notice.id, notice)
+        case DropNotice(notice=notice_id):
+            notices.pop(notice_id, None)
+        case PutLate(task=task, since=since):
+            late[task] = since
+        case DropLate(task=task):
+            late.pop(task, None)
 
 
 def _apply_clock(runs: dict[RunId, Run], records: dict[TaskName, TaskRecord], operation: ClockOp) -> None:

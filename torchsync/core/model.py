@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NewType
 
+from torchsync.core.notify import Notify
+
 Instant = NewType("Instant", int)
 """Milliseconds since 1970-01-01T00:00:00Z."""
 Millis = NewType("Millis", int)
@@ -121,6 +123,8 @@ class Task:
     stop_grace: Millis = Millis(10_000)
     output_max: int = 10 * 1024 * 1024
     """Bytes kept of the output of one run."""
+    notify: tuple[Notify, ...] = ()
+    """Who is told about its runs."""
 
     @property
     def is_daemon(self) -> bool:

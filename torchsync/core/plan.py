@@ -19,6 +19,7 @@ from torchsync.core.guard import judge_removal
 from torchsync.core.inventory import Inventory
 from torchsync.core.jsontext import Json
 from torchsync.core.model import CronTiming, DaemonTiming, Guards, HostFacts, Instant, Millis, ProgramCommand, Task, TaskName
+from torchsync.core.notify import Notify, written
 from torchsync.core.policy import HostRules, judge_host
 from torchsync.core.selector import Groups, selects, why
 from torchsync.core.timetable import Timetable, is_moved
@@ -257,6 +258,8 @@ def _written_text(value: object) -> Json:
     match value:
         case str():
             return value or None
+        case (Notify(), *_):
+            return [written(entry) for entry in value if isinstance(entry, Notify)]
         case tuple():
             return list(value) or None
         case Mapping():

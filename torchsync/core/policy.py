@@ -6,10 +6,12 @@ cannot run here is told at once, and the generation is then refused whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from torchsync.core.model import Task
+from torchsync.core.noticeaddress import allows, parse_address
+from torchsync.core.notify import NoticeCommand, Ping, Receiver, Webhook
 from torchsync.core.pathglob import matches_path
 from torchsync.errors import Problem
 
@@ -74,10 +76,26 @@ def grants_address(policy: HostPolicy, name: str, user: str) -> bool:
     return secret is not None and secret.notify and user in secret.users
 
 
+def refused_address(to: Receiver, user: str, policy: HostPolicy) -> str:
+    """Why the host does not let notices of tasks of the user go there; empty when it does, and for a command."""
+    match to:
+        case Webhook(secret=name) | Ping(secret=name) if name:
+            granted = grants_address(policy, name, user)
+            return "" if granted else f"the secret {name!r} is not granted to user {user!r} for notices by policy.secrets of this host"
+        case Webhook(url=url) | Ping(url=url):
+            address = parse_address(url)
+            if isinstance(address, str):
+                return f"the address {address}"
+            return "" if allows(policy.notify_hosts, address) else f"{address.origin} is not among policy.notify_hosts of this host"
+        case NoticeCommand():
+            return ""
+
+
 def judge_host(tasks: Iterable[Task], policy: HostPolicy, uid_of: UidOf) -> tuple[Problem, ...]:
     """Everything that keeps these tasks from running on this host, in the order of their files; nothing when they may."""
     ordered = sorted(tasks, key=lambda task: (task.source.path, task.source.line, task.name))
     problems = [problem for task in ordered if task.user and (problem := _judge_user(task, policy, uid_of))]
+    problems += [problem for task in ordered for problem in _judge_notify(task, policy)]
     return (*_judge_number(len(ordered), policy), *_judge_default_user(ordered, policy, uid_of), *problems)
 
 
@@ -122,6 +140,12 @@ def _judge_user(task: Task, policy: HostPolicy, uid_of: UidOf) -> Problem | None
             "TS310", task, f"user {task.user!r} is root, which this host does not allow for tasks", "set policy.allow_root to true"
         )
     return None
+
+
+def _judge_notify(task: Task, policy: HostPolicy) -> Iterator[Problem]:
+    reasons = (refused_address(entry.to, effective_user(task, policy), policy) for entry in task.notify)
+    for reason in dict.fromkeys(filter(None, reasons)):
+        yield _problem("TS318", task, reason, "grant it in agent.yaml, or take it out of `notify`")
 
 
 def _is_granted(task: Task, policy: HostPolicy) -> bool:

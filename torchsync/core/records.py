@@ -42,8 +42,15 @@ def finished(record: TaskRecord, run: Run) -> TaskRecord:
         last_success=ended if outcome is Outcome.SUCCEEDED else record.last_success,
         last_duration=Millis(max(0, ended - started)),
         last_exit_status=record.last_exit_status if run.exit_status is None else run.exit_status,
-        consecutive_failures=_failures(record.consecutive_failures, outcome),
+        consecutive_failures=failures_after(record.consecutive_failures, outcome),
     )
+
+
+def failures_after(before: int, outcome: Outcome) -> int:
+    """How many runs of the task failed in a row, once one with this outcome is over."""
+    if outcome in FAILURES:
+        return before + 1
+    return 0 if outcome is Outcome.SUCCEEDED else before
 
 
 def before_jump(record: TaskRecord, jump: int) -> Instant | None:
@@ -85,12 +92,6 @@ def restarted(record: TaskRecord) -> TaskRecord:
 def is_forgotten(record: TaskRecord, now: Instant) -> bool:
     """A task that has been gone this long starts from nothing when it comes back."""
     return now - record.last_seen > KEPT_AFTER_REMOVAL
-
-
-def _failures(before: int, outcome: Outcome) -> int:
-    if outcome in FAILURES:
-        return before + 1
-    return 0 if outcome is Outcome.SUCCEEDED else before
 
 
 def _plus(counts: Mapping[Key, int], key: Key, by: int) -> Mapping[Key, int]:

@@ -33,7 +33,6 @@ class Account:
 
 def run_environment(run: Run, account: Account, host: str) -> dict[str, str]:
     """The complete environment of a run: the fixed part, then the task's own, then what torchsync says about the run."""
-    fixed = {"PATH": PATH, "HOME": account.home, "USER": account.name, "LOGNAME": account.name, "SHELL": account.shell, "LANG": LANG}
     said = {
         "TORCHSYNC_TASK": run.task.name,
         "TORCHSYNC_RUN_ID": run.id,
@@ -48,7 +47,12 @@ def run_environment(run: Run, account: Account, host: str) -> dict[str, str]:
         said["TORCHSYNC_DUE_AT"] = rfc3339_short(run.due)
     if run.task.is_daemon:
         said["TORCHSYNC_COPY"] = str(run.copy)
-    return fixed | dict(run.task.env) | said
+    return account_environment(account) | dict(run.task.env) | said
+
+
+def account_environment(account: Account) -> dict[str, str]:
+    """What every program that is started for the user finds in its environment."""
+    return {"PATH": PATH, "HOME": account.home, "USER": account.name, "LOGNAME": account.name, "SHELL": account.shell, "LANG": LANG}
 
 
 def start_script(task: Task, account: Account, *, tree: str, environment: Mapping[str, str], is_switched: bool) -> str:

@@ -16,11 +16,15 @@ from torchsync.core.entries import (
     Admit,
     Annul,
     Batch,
+    DropLate,
+    DropNotice,
     DropRecord,
     Finish,
     Intend,
     PutClock,
     PutHold,
+    PutLate,
+    PutNotice,
     PutRecord,
     Rewind,
     Settle,
@@ -47,6 +51,8 @@ from torchsync.core.model import (
     TreeId,
     Vanished,
 )
+from torchsync.core.notice import Notice
+from torchsync.core.notify import NoticeCommand, Ping, Webhook
 from torchsync.core.syncdoc import SyncAnswer, SyncRequest, SyncResult
 from torchsync.errors import Problem
 
@@ -75,6 +81,13 @@ CODEC = Codec(
         TurnBack: "turn_back",
         PutClock: "put_clock",
         PutHold: "put_hold",
+        PutNotice: "put_notice",
+        DropNotice: "drop_notice",
+        PutLate: "put_late",
+        DropLate: "drop_late",
+        Webhook: "webhook",
+        Ping: "ping",
+        NoticeCommand: "exec",
     },
     shapes={
         TaskName: TASK_NAME,
@@ -120,6 +133,15 @@ def batch_document(batch: Batch) -> dict[str, Json]:
 def batch_from_document(document: object) -> Batch:
     """The batch the document stands for. Raises ValueError with a sentence when it is none."""
     return CODEC.value(Batch, document, "the batch")
+
+
+def notice_document(notice: Notice) -> dict[str, Json]:
+    return _object(notice)
+
+
+def notice_from_document(document: object) -> Notice:
+    """The notice the document stands for. Raises ValueError with a sentence when it is none."""
+    return CODEC.value(Notice, document, "the notice")
 
 
 def clock_document(state: ClockState) -> dict[str, Json]:

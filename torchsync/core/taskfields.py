@@ -114,6 +114,14 @@ class TaskFields:
         if isinstance(raw, list) and (layer.path == self._layers[0].path or route not in layer.bad):
             yield from ((index, str(text)) for index, text in enumerate(raw) if (*route, index) not in layer.bad)
 
+    def mappings(self, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Index and value of the entries of a list of mappings, without those in which something is wrong."""
+        layer, route = self._found(key)
+        raw = layer.document.value_at(route)
+        if isinstance(raw, list) and route not in layer.bad:
+            wrong = {bad[len(route)] for bad in layer.bad if len(bad) > len(route) and bad[: len(route)] == route}
+            yield from ((index, entry) for index, entry in enumerate(raw) if isinstance(entry, dict) and index not in wrong)
+
     def texts(self, key: str) -> dict[str, str]:
         return dict(self.value(key) or {})
 

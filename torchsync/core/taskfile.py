@@ -29,6 +29,7 @@ from torchsync.core.model import (
     TaskName,
     Timing,
 )
+from torchsync.core.notifyfields import notify_entries
 from torchsync.core.schema import Schema, bad_routes, task_of
 from torchsync.core.selector import check_selector
 from torchsync.core.taskfields import Layer, TaskFields
@@ -166,6 +167,7 @@ def _task(fields: TaskFields, timing: Timing) -> Task:
         stop_signal=fields.text("stop_signal", "TERM").removeprefix("SIG"),
         stop_grace=fields.duration("stop_grace", default="10s", least=Millis(0)),
         output_max=fields.size("output", "max_size", default="10MiB", least="64KiB", most="1TiB"),
+        notify=notify_entries(fields, is_daemon=isinstance(timing, DaemonTiming)),
     )
 
 

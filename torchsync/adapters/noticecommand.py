@@ -1,0 +1,111 @@
+"""Runs the command of a notice: for so long at most, with all that it started, and with no more kept of what it writes than its end."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from torchsync.adapters.child import session_members
+from torchsync.core.startscript import LANG, PATH
+
+_KEPT = 4096
+_PIECE = 65536
+_ROUNDS = 20
+_TO_START = ("/bin/sh", "-c", 'exec "$@" 4>&2 2>&1 3>/dev/null', "torchsync-notice")
+"""The shell that becomes the command reports on descriptor 4 (`core/startscript.py`): here the standard error of this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEnd:
+    """`status` is None when the time was over, 128+n for a signal. `report` is what the starting shell said, `output` the end of what the command
+    wrote.
+    """
+
+    status: int | None
+    report: str
+    output: str
+
+
+class NoticeCommand:
+    """One command under way. `kill` may be called from another thread."""
+
+    def __init__(self, argv: tuple[str, ...], script: str) -> None:
+        source = os.memfd_create("start", os.MFD_CLOEXEC)
+        os.write(source, script.encode("utf-8", "surrogateescape"))
+        os.lseek(source, 0, os.SEEK_SET)
+        environment: Mapping[str, str] = {"PATH": PATH, "LANG": LANG}
+        try:
+            self._process = subprocess.Popen(
+                (*_TO_START, *argv),
+                stdin=source,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                cwd="/",
+                start_new_session=True,
+            )
+        finally:
+            os.close(source)
+
+    def wait(self, seconds: float) -> CommandEnd:
+        """How it ended; nothing of its session lives any more."""
+        output, report = bytearray(), bytearray()
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        kept = {self._process.stdout.fileno(): output, self._process.stderr.fileno(): report}
+        is_over = self._read_until_end(kept, time.monotonic() + seconds)
+        self.kill()
+        self._process.wait()
+        for descriptor, buffer in kept.items():
+            _read_some(descriptor, buffer)
+        code = self._process.returncode
+        status = None if not is_over else code if code >= 0 else 128 - code
+        return CommandEnd(status, report.decode("utf-8", "replace"), output.decode("utf-8", "replace"))
+
+    def kill(self) -> None:
+        """Nothing of the session lives. Its leader is not collected before, so that its number means nothing else."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        for _ in range(_ROUNDS):
+            alive = session_members(self._process.pid)
+            for pid in alive:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if not alive:
+                return
+
+    def _read_until_end(self, kept: Mapping[int, bytearray], deadline: float) -> bool:
+        """Whether the process has ended by itself before the deadline; what it wrote until then was taken."""
+        pidfd = os.pidfd_open(self._process.pid)
+        try:
+            with selectors.DefaultSelector() as selector:
+                for descriptor in (*kept, pidfd):
+                    os.set_blocking(descriptor, False)
+                    selector.register(descriptor, selectors.EVENT_READ)
+                while (left := deadline - time.monotonic()) > 0:
+                    ready = [key.fd for key, _ in selector.select(left)]
+                    for descriptor in ready:
+                        if descriptor in kept and not _read_some(descriptor, kept[descriptor]):
+                            selector.unregister(descriptor)
+                    if pidfd in ready:
+                        return True
+        finally:
+            os.close(pidfd)
+        return False
+
+
+def _read_some(descriptor: int, kept: bytearray) -> bool:
+    """What can be read now is taken, its end is kept; whether there may be more to come."""
+    try:
+        piece = os.read(descriptor, _PIECE)
+    except BlockingIOError:
+        return True
+    kept += piece
+    del kept[:-_KEPT]
+    return bool(piece)
