@@ -34,6 +34,8 @@ class HookServer:
     def __init__(self, tls: tuple[Path, Path] | None = None) -> None:
         self.posts: list[Posted] = []
         self.connections = 0
+        self.is_down = False
+        """What the way `switch` goes by."""
         self._is_closing = threading.Event()
         self._context: ssl.SSLContext | None = None
         if tls:
@@ -133,6 +135,7 @@ def _endless_head(_: HookServer, stream: socket.socket) -> None:
 
 WAYS: dict[str, Callable[[HookServer, socket.socket], None]] = {
     "ok": answer("200 OK", body=b"ok"),
+    "switch": lambda server, stream: WAYS["error" if server.is_down else "ok"](server, stream),
     "accepted": answer("202 Accepted"),
     "error": answer("500 Internal Server Error", body=b"secret-in-the-answer"),
     "busy": answer("429 Too Many Requests", "Retry-After: 120"),

@@ -17,7 +17,7 @@ from tests.gitserver import make_certificate
 from tests.receiver import HookServer
 from torchsync.adapters.child import session_members
 from torchsync.adapters.clock import SystemClock
-from torchsync.adapters.courier import ChildCourier, Patience
+from torchsync.adapters.courier import ChildCourier, Folders, Patience
 from torchsync.adapters.wakeups import SelectorWakeups
 from torchsync.core.errand import Mail
 from torchsync.core.model import Instant, Millis, Outcome, TaskName
@@ -61,7 +61,7 @@ class Office:
     def __init__(self, folder: Path, patience: Patience = QUICK) -> None:
         self.wakeups = SelectorWakeups()
         self.trees = folder
-        self.courier = ChildCourier(self.wakeups, SystemClock(), trees=folder, version="0.1", patience=patience)
+        self.courier = ChildCourier(self.wakeups, SystemClock(), folders=Folders(folder, folder / "runs"), version="0.1", patience=patience)
 
     def send(self, *notices: Notice, **mail) -> list[Result]:
         self.start(*notices, **mail)
@@ -317,6 +317,22 @@ def test_a_command_runs_in_the_tree_and_knows_what_happened(patient: Office, tmp
     assert (environment["LEVEL"], environment["LANG"]) == ("9", "C.UTF-8")
 
 
+def test_a_command_may_read_what_the_run_wrote_and_nothing_beside_it(patient: Office, tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "019f0000abcd-00000001"
+    folder.mkdir(parents=True, mode=0o700)
+    (folder / "output").write_text("one\ntwo\n")
+    out = tmp_path / "out"
+    assert call(patient, f'tail -n 1 "$TORCHSYNC_OUTPUT" >{out}').fate is Fate.SENT
+    assert out.read_text() == "two\n"
+
+
+def test_a_command_reads_nothing_where_no_output_was_kept(patient: Office, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert call(patient, f'cat "$TORCHSYNC_OUTPUT" >{out}').fate is Fate.SENT
+    assert call(patient, f'cat "$TORCHSYNC_OUTPUT" >>{out}', run="").fate is Fate.SENT
+    assert out.read_text() == ""
+
+
 @pytest.mark.parametrize(
     ("script", "fate", "why"),
     [
@@ -363,4 +379,4 @@ def test_root_runs_the_command_of_a_user_as_that_user(patient: Office, tmp_path:
     out.chmod(0o666)
     result = call(patient, f"id -u >{out}; id -G >>{out}; ls /proc/self/fd >>{out}", user="nobody")
     assert result.fate is Fate.SENT, result.why
-    assert out.read_text().split() == ["65534", "65534", "0", "1", "2", "3"]
+    assert out.read_text().split() == ["65534", "65534", "0", "1", "2", "3", "5"]

@@ -47,14 +47,22 @@ class Patience:
 USUAL = Patience()
 
 
-class ChildCourier:
-    """At most one process for each line. `trees` is the folder of the trees."""
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where the trees and what runs leave are."""
 
-    def __init__(self, wakeups: Wakeups, clock: Clock, *, trees: Path, version: str, patience: Patience = USUAL) -> None:
+    trees: Path
+    runs: Path
+
+
+class ChildCourier:
+    """At most one process for each line."""
+
+    def __init__(self, wakeups: Wakeups, clock: Clock, *, folders: Folders, version: str, patience: Patience = USUAL) -> None:
         self._wakeups = wakeups
         self._timer = Timer(wakeups, clock)
         self._launcher = Launcher(("/bin/sh",))
-        self._trees = trees
+        self._folders = folders
         self._version = version
         self._patience = patience
         self._children: dict[Line, Child] = {}
@@ -103,8 +111,9 @@ class ChildCourier:
             task, tree = command_of(notice)
             environment = command_environment(notice, account)
             is_switched = account.uid != os.geteuid()
-            script = start_script(task, account, tree=str(self._trees / tree), environment=environment, is_switched=is_switched)
-            yield Call(notice=notice.id, argv=self._launcher.becoming(account), script=script)
+            script = start_script(task, account, tree=str(self._folders.trees / tree), environment=environment, is_switched=is_switched)
+            output = str(self._folders.runs / notice.run / "output") if notice.run else ""
+            yield Call(notice=notice.id, argv=self._launcher.becoming(account), script=script, output=output)
 
 
 def _environment() -> Mapping[str, str]:

@@ -10,15 +10,19 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from torchsync.adapters.child import session_members
+from torchsync.core.errand import OUTPUT
 from torchsync.core.startscript import LANG, PATH
 
 _KEPT = 4096
 _PIECE = 65536
 _ROUNDS = 20
-_TO_START = ("/bin/sh", "-c", 'exec "$@" 4>&2 2>&1 3>/dev/null', "torchsync-notice")
-"""The shell that becomes the command reports on descriptor 4 (`core/startscript.py`): here the standard error of this one."""
+_TO_START = ("/bin/sh", "-c", f'exec "$@" 4>&2 2>&1 3>/dev/null {OUTPUT}<"$0"')
+"""The shell that becomes the command reports on descriptor 4 (`core/startscript.py`): here the standard error of this one. The word behind it is
+the file that the command may read, although it could not open it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +39,14 @@ class CommandEnd:
 class NoticeCommand:
     """One command under way. `kill` may be called from another thread."""
 
-    def __init__(self, argv: tuple[str, ...], script: str) -> None:
+    def __init__(self, argv: tuple[str, ...], script: str, output: str) -> None:
         source = os.memfd_create("start", os.MFD_CLOEXEC)
         os.write(source, script.encode("utf-8", "surrogateescape"))
         os.lseek(source, 0, os.SEEK_SET)
         environment: Mapping[str, str] = {"PATH": PATH, "LANG": LANG}
         try:
             self._process = subprocess.Popen(
-                (*_TO_START, *argv),
+                (*_TO_START, output if Path(output).is_file() else os.devnull, *argv),
                 stdin=source,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

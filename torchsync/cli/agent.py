@@ -17,7 +17,7 @@ from pathlib import Path
 from torchsync.adapters import hostfacts
 from torchsync.adapters.clock import SystemClock
 from torchsync.adapters.configchild import ConfigChild, read_in_child
-from torchsync.adapters.courier import ChildCourier
+from torchsync.adapters.courier import ChildCourier, Folders
 from torchsync.adapters.gitaccess import access_problems
 from torchsync.adapters.gitcommand import DEFAULT_SEARCH_PATH
 from torchsync.adapters.hookapi import AT_ONCE, HookSettings, HookSurface
@@ -200,7 +200,9 @@ class _Agent:
         )
         self._executor = ProcessExecutor(self._store.path, self._store.run, self._wakeups, self._clock, notice=self._cannot)
         self._saved = Saved(self._store)
-        self._courier = ChildCourier(self._wakeups, self._clock, trees=self._store.worktrees, version=version("torchsync"))
+        self._courier = ChildCourier(
+            self._wakeups, self._clock, folders=Folders(self._store.worktrees, self._store.runs), version=version("torchsync")
+        )
         self._dispatch = self._new_dispatch(settings.facts.name)
         self._runner = self._new_runner(settings.facts.name)
         self._holding = Holding(self._engine, self._syncs, self._saved, self._runner.perform, self._log)

@@ -61,7 +61,7 @@ class Sender:
 
     def _call(self, call: Call, seconds: float) -> Result:
         try:
-            self.command = NoticeCommand(call.argv, call.script)
+            self.command = NoticeCommand(call.argv, call.script, call.output)
         except OSError as error:
             return Result(notice=call.notice, fate=Fate.LATER, why=f"no process could be started: {error.strerror}")
         end = self.command.wait(seconds)

@@ -21,6 +21,8 @@ from torchsync.core.taskdoc import CODEC
 
 ANSWER_PATIENCE = Millis(10_000)
 COMMAND_PATIENCE = Millis(30_000)
+OUTPUT = 5
+"""The descriptor on which a command has the output of the run."""
 TRY_AGAIN = 75
 """EX_TEMPFAIL of sysexits(3): a command that ends with it is run again later."""
 
@@ -41,11 +43,12 @@ class Mail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A command to run: `argv` starts a shell as the user, which reads `script`."""
+    """A command to run: `argv` starts a shell as the user, which reads `script`. `output` is a file that the command may read."""
 
     notice: NoticeId
     argv: tuple[str, ...]
     script: str
+    output: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +81,11 @@ def command_of(notice: Notice) -> tuple[Task, TreeId]:
 
 
 def command_environment(notice: Notice, account: Account) -> dict[str, str]:
-    """The complete environment of the command of a notice: that of every run of its task, then what torchsync tells of the notice."""
+    """The complete environment of the command of a notice: that of every run of its task, then what torchsync tells of the notice. TORCHSYNC_OUTPUT
+    names what the run wrote, which the command has open: the folder it lies in is closed to it.
+    """
     own = dict(notice.place.task.env) if notice.place else {}
-    return account_environment(account) | own | environment(notice)
+    return account_environment(account) | own | environment(notice) | {"TORCHSYNC_OUTPUT": f"/proc/self/fd/{OUTPUT}"}
 
 
 # The two directions.
