@@ -377,6 +377,13 @@ def test_root_runs_the_command_of_a_user_as_that_user(patient: Office, tmp_path:
     out = tmp_path / "out"
     out.touch()
     out.chmod(0o666)
-    result = call(patient, f"id -u >{out}; id -G >>{out}; ls /proc/self/fd >>{out}", user="nobody")
-    assert result.fate is Fate.SENT, result.why
-    assert out.read_text().split() == ["65534", "65534", "0", "1", "2", "3", "5"]
+    output = tmp_path / "runs" / "019f0000abcd-00000001" / "output"
+    output.parent.mkdir(parents=True)
+    output.write_text("written by nobody")
+    output.chmod(0o600)
+    os.chown(output, 65534, 65534)
+    (tmp_path / "runs").chmod(0o700)
+    script = f'id -u >{out}; id -G >>{out}; ls /proc/self/fd >>{out}; cat "$TORCHSYNC_OUTPUT" >>{out}; cat {output} >>{out}'
+    result = call(patient, script, user="nobody")
+    assert (result.fate, result.why.rpartition(": ")[2]) == (Fate.REFUSED, "Permission denied")
+    assert out.read_text().split() == ["65534", "65534", "0", "1", "2", "3", "5", "written", "by", "nobody"]

@@ -200,9 +200,8 @@ class _Agent:
         )
         self._executor = ProcessExecutor(self._store.path, self._store.run, self._wakeups, self._clock, notice=self._cannot)
         self._saved = Saved(self._store)
-        self._courier = ChildCourier(
-            self._wakeups, self._clock, folders=Folders(self._store.worktrees, self._store.runs), version=version("torchsync")
-        )
+        folders = Folders(self._store.worktrees, self._store.runs)
+        self._courier = ChildCourier(self._wakeups, self._clock, folders=folders, version=version("torchsync"))
         self._dispatch = self._new_dispatch(settings.facts.name)
         self._runner = self._new_runner(settings.facts.name)
         self._holding = Holding(self._engine, self._syncs, self._saved, self._runner.perform, self._log)
