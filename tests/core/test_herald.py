@@ -89,6 +89,11 @@ def test_a_notice_says_what_it_is_about_and_nothing_that_may_be_secret() -> None
     assert "hunter2" not in repr(notice)
 
 
+def test_what_a_notice_quotes_stays_on_one_line() -> None:
+    ended = finished_run(task("backup", notify=(Notify(to=HOOK),)), Outcome.START_FAILED, detail="no such program: x\nBcc: all\r\x1b[31m")
+    assert [notice.detail for notice in told(herald().see([ToldEnd(ended)]))] == ["no such program: x Bcc: all  [31m"]
+
+
 def test_a_command_knows_where_it_is_to_be_run() -> None:
     (notice,) = told(herald().see([end(Outcome.FAILED, Notify(to=NoticeCommand(("mail",))))]))
     assert notice.place is not None

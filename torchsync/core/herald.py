@@ -148,6 +148,11 @@ def _of_run(run: Run, event: NoticeEvent, numbered: tuple[int, Notify], host: st
         started_at=run.started_at,
         finished_at=run.finished_at,
         failures=failures,
-        detail=run.detail[:_DETAIL_SHOWN],
+        detail=_on_one_line(run.detail),
         place=Place(task, run.tree) if isinstance(entry.to, NoticeCommand) else None,
     )
+
+
+def _on_one_line(detail: str) -> str:
+    """What it says may end up in the head of a mail: no character in it begins a new line, or does anything to a terminal."""
+    return "".join(character if character.isprintable() else " " for character in detail[:_DETAIL_SHOWN])
