@@ -457,3 +457,10 @@ def test_inputs_count_in_any_order() -> None:
     task = tasks_of(GOOD)["a"]
     inputs = [("a", FILE, "1"), ("b", FILE, "2")]
     assert fingerprint(task, inputs) == fingerprint(task, inputs[::-1]) != fingerprint(task, inputs[:1])
+
+
+def test_the_program_of_a_notice_must_be_in_the_commit_when_it_is_a_path_there() -> None:
+    present = with_command("'true'", notify="[{exec: [./mail.sh]}, {exec: [mail]}, {exec: [/usr/bin/mail]}]")
+    assert tasks_of(present, entry("mail.sh", PROGRAM))
+    (problem,) = problems_of(present)
+    assert (problem.code, problem.task, problem.line, problem.message) == ("TS132", "a", 3, "the program `./mail.sh` is not in the commit")

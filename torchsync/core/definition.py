@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from torchsync.core.jsontext import Json, canonical, parse_json
 from torchsync.core.model import Command, CronTiming, Fingerprint, Position, Task, TaskName, Timing
+from torchsync.core.notify import Notify
 from torchsync.core.taskdoc import CODEC
 
 _NOT_THE_TASK = ("fingerprint", "source")
@@ -27,6 +28,7 @@ class Outline:
     hosts: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     working_dir: str = ""
+    notify: tuple[Notify, ...] = ()
 
 
 def definition(task: Task) -> str:

@@ -10,6 +10,7 @@ from torchsync.core.definition import Outline
 from torchsync.core.hostsfile import known_groups
 from torchsync.core.inventory import Inventory
 from torchsync.core.model import Position, ProgramCommand, Task
+from torchsync.core.notify import NoticeCommand
 from torchsync.core.selector import group_of
 from torchsync.core.treepaths import LINK, Folder, Nowhere, Tree, TreeEntry
 from torchsync.core.verdictcache import Draft
@@ -27,15 +28,23 @@ def references(draft: Draft, tree: Tree) -> Iterator[Problem]:
         message = f"the working directory `{draft.task.working_dir}` {what}"
         yield problem_at("TS132", draft, _place(draft, "working_dir"), message, "add it to the commit, or write an absolute path")
     yield from _missing_inputs(draft, tree)
-    program = _named_program(draft.task)
-    if program is None or not isinstance(folder, Folder) or not _must_be_there(draft.task, program):
+    if not isinstance(folder, Folder):
         return
-    found = tree.resolve(program, folder.path)
-    if not isinstance(found, TreeEntry):
-        what = "is a folder" if isinstance(found, Folder) else "is not in the commit" if found is Nowhere.MISSING else found.value
-        yield problem_at(
-            "TS132", draft, _place(draft, "command"), f"the program `{program}` {what}", "add it to the commit, or correct the path"
-        )
+    for place, program in _needed_programs(draft):
+        found = tree.resolve(program, folder.path)
+        if not isinstance(found, TreeEntry):
+            what = "is a folder" if isinstance(found, Folder) else "is not in the commit" if found is Nowhere.MISSING else found.value
+            yield problem_at("TS132", draft, place, f"the program `{program}` {what}", "add it to the commit, or correct the path")
+
+
+def _needed_programs(draft: Draft) -> Iterator[tuple[Position, str]]:
+    """The programs of the tree that are certainly started, with the places that name them."""
+    program = _named_program(draft.task)
+    if program is not None and _must_be_there(draft.task, program):
+        yield _place(draft, "command"), program
+    for index, entry in enumerate(draft.task.notify):
+        if isinstance(entry.to, NoticeCommand) and "/" in entry.to.argv[0] and not entry.to.argv[0].startswith("/"):
+            yield _place(draft, f"notify.{index}"), entry.to.argv[0]
 
 
 def _missing_inputs(draft: Draft, tree: Tree) -> Iterator[Problem]:

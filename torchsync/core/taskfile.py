@@ -139,7 +139,7 @@ def _places(fields: TaskFields, task: Task) -> Iterator[tuple[str, Position]]:
             yield key, fields.position(key)
     if isinstance(task.timing, CronTiming):
         yield "schedule", fields.position_inside("schedule", task.timing.schedule)
-    for key, texts in (("hosts", task.hosts), ("inputs", task.inputs)):
+    for key, texts in (("hosts", task.hosts), ("inputs", task.inputs), ("notify", task.notify)):
         for index in range(len(texts)):
             yield f"{key}.{index}", fields.position(key, index)
 
