@@ -232,6 +232,7 @@ def test_every_failure_and_every_recovery_reaches_its_receiver_whatever_happens_
     away = desk.receivers.loses_answers = desk.ledger.is_unwritable = False
     desk.crash()
     desk.pass_time(2 * SECOND)
+    desk.loop.turn(desk.wakeups.wait(Millis(0)))  # the answer to what was sent in the last moment
     ids = [notice.id for notice in desk.receivers.told]
     once = [notice for place, notice in enumerate(desk.receivers.told) if notice.id not in ids[:place]]
     assert [(notice.run, notice.event) for notice in sorted(once, key=order)] == expected(desk)

@@ -168,17 +168,30 @@ def test_a_line_that_is_full_loses_its_oldest_and_says_so_when_the_receiver_answ
     assert box.troubles(Millis(60 * MINUTE)) == []
 
 
-def test_all_lines_together_have_an_end_and_the_longest_pays() -> None:
-    box = Postbox()
-    for number in range(MOST_IN_ALL // MOST_IN_LINE - 1):
-        for one in range(MOST_IN_LINE):
-            assert box.put(notice(one, hook(number)), Millis(0)) is None
-    for number in range(MOST_IN_LINE):
-        assert box.put(notice(number, hook(1000 + number)), Millis(0)) is None
-    lost = box.put(notice(5000, hook(5000)), Millis(0))
-    assert lost is not None
-    assert lost.notice.to in [hook(number) for number in range(9)]
+def test_all_lines_together_have_an_end_and_the_oldest_goes() -> None:
+    notices = [notice(number, hook(number // 50)) for number in range(MOST_IN_ALL)]
+    box = box_of(*notices)
+    parcels = taken(box)
+    under_way = {one.id for parcel in parcels for one in parcel.notices}
+    lost = [box.put(notice(number, hook(number)), Millis(0)) for number in range(5000, 5003)]
+    assert [one.notice for one in lost if one] == [one for one in notices if one.id not in under_way][:3]
+    assert [one.is_news for one in lost if one] == [True, False, False]
     assert box.waiting == MOST_IN_ALL
+
+
+def test_a_notice_that_is_there_already_stays_as_it_is() -> None:
+    one = notice(1)
+    box = box_of(one, one)
+    assert box.waiting == 1
+
+
+def test_a_storm_leaves_no_more_than_there_is_room_for() -> None:
+    box = Postbox()
+    storm = (notice(number, NoticeCommand(("mail",)), task=TaskName(f"t-{number}")) for number in range(5_000))
+    lost = [box.put(one, Millis(0)) for one in storm]
+    assert (box.waiting, sum(one is not None for one in lost)) == (MOST_IN_ALL, 4_000)
+    box.take(Millis(0))
+    assert (len(box._lines), len(box._lost)) == (MOST_IN_ALL, MOST_IN_ALL)
 
 
 def test_what_could_not_be_sent_for_a_day_is_given_up() -> None:

@@ -7,7 +7,7 @@ again by the next one, with the same id. Nothing here waits: the courier's proce
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from torchsync.core.effects import Turn
 from torchsync.core.entries import DropNotice, LedgerOp, NoticeOp, PutNotice
@@ -59,12 +59,11 @@ class Dispatch:
         """What an earlier agent process did not get rid of is sent by this one."""
         now = self._clock.now()
         self._herald.restore(view.records, view.late)
-        self._record([dropped for notice in view.notices.values() for dropped in self._put(notice, age_of(notice, now))])
+        self._record([DropNotice(lost.id) for notice in view.notices.values() for lost in self._put(notice, age_of(notice, now))])
 
     def see(self, turn: Turn) -> Sequence[LedgerOp]:
         """What is to be written down with the turn; the notices in it are sent from the next `tick` on."""
-        operations = self._herald.see(turn.effects)
-        return [*operations, *self._take_in(operations)]
+        return self._take_in(self._herald.see(turn.effects))
 
     def look(
         self, statuses: Callable[[], Mapping[TaskName, TaskStatus]], generation: Generation | None, policy: HostPolicy, now: Instant
@@ -74,9 +73,7 @@ class Dispatch:
         if generation is None or mono < self._next_look:
             return
         self._next_look = Millis(mono + LOOKED_FOR_LATE_EVERY)
-        operations = self._herald.look(statuses(), generation, policy, now)
-        if operations:
-            self._record([*operations, *self._take_in(operations)])
+        self._record(self._take_in(self._herald.look(statuses(), generation, policy, now)))
 
     def tick(self, policy: HostPolicy) -> None:
         """What can be sent now is under way, and what is too old is given up."""
@@ -110,17 +107,23 @@ class Dispatch:
             for trouble in self._box.troubles(self._clock.monotonic())
         )
 
-    def _take_in(self, operations: Iterable[NoticeOp]) -> list[NoticeOp]:
-        """The notices among them stand in line; what is to be written down about those that had to go for them."""
-        notices = [operation.notice for operation in operations if isinstance(operation, PutNotice)]
-        return [dropped for notice in notices for dropped in self._put(notice)]
+    def _take_in(self, operations: Sequence[NoticeOp]) -> list[NoticeOp]:
+        """The notices among them stand in line. What is to be written down: the operations, but for those about notices that had to go again at once,
+        and that others had to go.
+        """
+        new = [operation.notice for operation in operations if isinstance(operation, PutNotice)]
+        gone = {lost.id: lost for notice in new for lost in self._put(notice)}
+        kept = [operation for operation in operations if not (isinstance(operation, PutNotice) and operation.notice.id in gone)]
+        here = {notice.id for notice in new}
+        return [*kept, *(DropNotice(name) for name in gone if name not in here)]
 
-    def _put(self, notice: Notice, age: Millis = NEW) -> list[NoticeOp]:
+    def _put(self, notice: Notice, age: Millis = NEW) -> Sequence[Notice]:
+        """The notice stands in line; those that had to go for it."""
         lost = self._box.put(notice, self._clock.monotonic(), age)
         if lost is None:
-            return []
+            return ()
         self._tell_lost(lost)
-        return [DropNotice(lost.notice.id)]
+        return (lost.notice,)
 
     def _send(self, parcel: Parcel, policy: HostPolicy) -> None:
         if isinstance(parcel.line.to, NoticeCommand):
@@ -138,6 +141,8 @@ class Dispatch:
             self._tell_lost(one)
 
     def _tell_lost(self, lost: Lost) -> None:
+        if not lost.is_news:
+            return
         notice = lost.notice
         message = f"{label(notice.to)} will not be told of {notice.event.value} of {notice.task}: {lost.why}"
         self._log(LogEvent.NOTICES_LOST, message, task=notice.task, run=notice.run)

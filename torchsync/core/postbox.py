@@ -5,8 +5,9 @@ under way, of a few notices from its front; a receiver that could not be reached
 down costs one attempt now and then, whatever stands in its line. Few parcels are under way at once, for servers and for commands each, and of
 these only some may be for receivers that last failed: those that work do not wait for those that do not.
 
-Everything has an end. A line and all lines together hold so many notices; one too many pushes out the oldest of the longest line. A notice that
-could not be sent within its lifetime is given up. What is lost in these ways is counted until the receiver answers again, and then said.
+Everything has an end. A line and all lines together hold so many notices; one too many pushes out the oldest. A notice that could not be sent within
+its lifetime is given up. What is lost in these ways is counted until the receiver answers again, and then said. No step looks at more than the
+lines that there are, and putting one notice in looks at few, so that a storm of failures does not hold up the schedule.
 Time is monotonic, but for notices of an earlier agent process, whose age only the wall clock can tell.
 """
 
@@ -80,10 +81,11 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The notice will not be sent, for that reason."""
+    """The notice will not be sent, for that reason. It `is_news` unless one before it was lost too, and its receiver has not answered since."""
 
     notice: Notice
     why: str
+    is_news: bool = True
 
 
 @dataclass(slots=True)
@@ -100,7 +102,6 @@ class _State:
     failures: int = 0
     failing_since: Millis = Millis(0)
     why: str = ""
-    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,26 +128,31 @@ class Postbox:
 
     def __init__(self) -> None:
         self._lines: dict[Line, _State] = {}
+        self._all: dict[NoticeId, Line] = {}
+        self._lost: dict[Line, int] = {}
 
     @property
     def waiting(self) -> int:
-        return sum(len(state.waiting) for state in self._lines.values())
+        return len(self._all)
 
     def notices(self) -> Iterator[Notice]:
         for state in self._lines.values():
             yield from (entry.notice for entry in state.waiting)
 
     def put(self, notice: Notice, mono: Millis, age: Millis = NEW) -> Lost | None:
-        """The notice, which is that old, stands in its line; what had to go for it, if anything."""
+        """The notice, which is that old, stands in its line; what had to go for it, if anything. One that is there already stays as it is."""
+        if notice.id in self._all:
+            return None
         line = line_of(notice)
+        lost = self._make_room(line)
         state = self._lines.setdefault(line, _State())
-        lost = self._make_room(state)
         state.waiting.append(_Waiting(notice, Millis(mono + max(0, lifetime(notice.to) - age))))
+        self._all[notice.id] = line
         return lost
 
     def take(self, mono: Millis) -> tuple[Sequence[Parcel], Sequence[Lost]]:
         """What is to be sent now and is under way from now on, and what is too old to be sent at all."""
-        lost = [one for state in self._lines.values() for one in _expired(state, mono)]
+        lost = [one for line, state in self._lines.items() for one in self._expired(line, state, mono)]
         parcels: list[Parcel] = []
         busy = Counter(place for line, state in self._lines.items() if state.under_way for place in _places(line, state))
         ready = [(line, state) for line, state in self._lines.items() if state.waiting and not state.under_way and state.not_before <= mono]
@@ -156,9 +162,7 @@ class Postbox:
                 busy.update(places)
                 state.under_way = min(MOST_IN_PARCEL, len(state.waiting))
                 parcels.append(Parcel(line, tuple(entry.notice for entry in islice(state.waiting, state.under_way))))
-        self._lines = {
-            line: state for line, state in self._lines.items() if state.waiting or (state.lost and mono - state.failing_since < LIFETIME)
-        }
+        self._lines = {line: state for line, state in self._lines.items() if state.waiting}
         return parcels, lost
 
     def answered(
@@ -167,7 +171,7 @@ class Postbox:
         """What was sent, what is given up, and how many were lost before the receiver answered, which is told once. A notice without a result has to
         wait. `share` is a random number from 0 to 1.
         """
-        state = self._lines.setdefault(parcel.line, _State())
+        state = self._lines[parcel.line]
         told = {result.notice: result for result in results}
         sent: list[Notice] = []
         lost: list[Lost] = []
@@ -177,35 +181,58 @@ class Postbox:
             result = told.get(notice.id, later)
             if result.fate is Fate.LATER:
                 _postpone(state, result, mono, share)
-                return sent, lost, self._recovered(state) if sent else 0
+                return sent, lost, self._lost.pop(parcel.line, 0) if sent else 0
             state.failures = 0
-            if state.waiting and state.waiting[0].notice is notice:
-                state.waiting.popleft()
+            state.waiting.popleft()
+            del self._all[notice.id]
             if result.fate is Fate.SENT:
                 sent.append(notice)
             else:
                 lost.append(Lost(notice, result.why))
         state.not_before = mono
-        return sent, lost, self._recovered(state)
+        return sent, lost, self._lost.pop(parcel.line, 0)
 
     def troubles(self, mono: Millis) -> Sequence[Trouble]:
         """The receivers that have not answered for a while, in the order in which they began to fail."""
         failing = [(line, state) for line, state in self._lines.items() if state.failures and mono - state.failing_since >= _TROUBLED_AFTER]
         return [
-            Trouble(line, len(state.waiting), state.lost, Millis(mono - state.failing_since), state.why)
+            Trouble(line, len(state.waiting), self._lost.get(line, 0), Millis(mono - state.failing_since), state.why)
             for line, state in sorted(failing, key=lambda one: one[1].failing_since)
         ]
 
-    def _recovered(self, state: _State) -> int:
-        lost, state.lost = state.lost, 0
-        return lost
-
-    def _make_room(self, state: _State) -> Lost | None:
-        if len(state.waiting) >= MOST_IN_LINE:
-            return _push_out(state)
-        if self.waiting < MOST_IN_ALL:
+    def _make_room(self, line: Line) -> Lost | None:
+        state = self._lines.get(line)
+        if state is not None and len(state.waiting) >= MOST_IN_LINE:
+            return self._push_out(line, state)
+        if len(self._all) < MOST_IN_ALL:
             return None
-        return _push_out(max(self._lines.values(), key=lambda one: len(one.waiting) - one.under_way))
+        # The oldest of all that is not under way stands in its line behind those that are: few are passed over.
+        oldest = (one for name, one in self._all.items() if self._first_free(one) == name)
+        line = next(oldest)
+        return self._push_out(line, self._lines[line])
+
+    def _first_free(self, line: Line) -> NoticeId | None:
+        state = self._lines[line]
+        return state.waiting[state.under_way].notice.id if len(state.waiting) > state.under_way else None
+
+    def _push_out(self, line: Line, state: _State) -> Lost:
+        """The oldest that is not under way."""
+        entry = state.waiting[state.under_way]
+        del state.waiting[state.under_way]
+        return self._lose(line, entry.notice, "too many notices wait")
+
+    def _expired(self, line: Line, state: _State, mono: Millis) -> Iterator[Lost]:
+        why = f"it could not be sent in time: {state.why}" if state.why else "it could not be sent in time"
+        while state.waiting and not state.under_way and state.waiting[0].until <= mono:
+            yield self._lose(line, state.waiting.popleft().notice, why)
+
+    def _lose(self, line: Line, notice: Notice, why: str) -> Lost:
+        del self._all[notice.id]
+        before = self._lost.pop(line, 0)
+        self._lost[line] = before + 1
+        if len(self._lost) > MOST_IN_ALL:
+            del self._lost[next(iter(self._lost))]
+        return Lost(notice, why, is_news=not before)
 
 
 def line_of(notice: Notice) -> Line:
@@ -226,22 +253,6 @@ def age_of(notice: Notice, now: Instant) -> Millis:
 def _places(line: Line, state: _State) -> tuple[_Place, ...]:
     kind = "command" if isinstance(line.to, NoticeCommand) else "server"
     return (_Place(kind, AT_ONCE), *([_Place(f"troubled {kind}", AT_ONCE_TROUBLED)] if state.failures else []))
-
-
-def _push_out(state: _State) -> Lost:
-    """The oldest that is not under way."""
-    entry = state.waiting[state.under_way]
-    del state.waiting[state.under_way]
-    state.lost += 1
-    return Lost(entry.notice, "too many notices wait for this receiver")
-
-
-def _expired(state: _State, mono: Millis) -> Iterator[Lost]:
-    while state.waiting and not state.under_way and state.waiting[0].until <= mono:
-        state.lost += 1
-        yield Lost(
-            state.waiting.popleft().notice, f"it could not be sent in time: {state.why}" if state.why else "it could not be sent in time"
-        )
 
 
 def _postpone(state: _State, result: Result, mono: Millis, share: float) -> None:
