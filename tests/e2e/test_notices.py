@@ -13,6 +13,7 @@ import pytest
 from tests.e2e.host import EVERY_SECOND, Document, Host, cron, never, wait_for
 from tests.e2e.test_secrets import search_everywhere, watching
 from tests.receiver import HookServer
+from torchsync.adapters.child import session_members
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 TOKEN = "canary-hook-51f0"
@@ -77,6 +78,27 @@ def test_a_command_is_told_and_runs_in_the_tree(host: Host) -> None:
     host.torchsync("run", "job", "--wait")
     wait_for("the mail", out.exists)
     assert out.read_text() == f"failure job 3 {ME} 9\n"
+
+
+def test_a_command_ends_with_its_agent_and_the_next_agent_runs_it_again(host: Host) -> None:
+    pids = host.folder / "pids"
+    script = f"echo $$ >>{pids}; [ $(wc -l <{pids}) -gt 1 ] || {{ sleep 300 & wait; }}"
+    host.tasks(job=never("exit 3", notify=[{"on": ["failure"], "exec": ["/bin/sh", "-c", script]}]))
+    host.start()
+    wait_for("the task", lambda: host.revision() is not None)
+    host.torchsync("run", "job", "--wait")
+    wait_for("the command", lambda: pids.exists() and bool(pids.read_text()))
+    (first,) = pids.read_text().split()
+    assert session_members(int(first)) != []
+    host.kill()
+    wait_for("the command to end", lambda: session_members(int(first)) == [])
+    host.start()
+    wait_for("the command again", lambda: len(pids.read_text().split()) == 2)
+    wait_for("the end of it", lambda: any(event["event"] == "notice_sent" for event in host.events()))
+    host.kill()
+    host.start()
+    wait_for("a sync", lambda: host.status()["sync"]["last"] is not None)
+    assert len(pids.read_text().split()) == 2
 
 
 def test_a_server_that_is_silent_delays_no_run(host: Host, server: HookServer) -> None:
