@@ -48,7 +48,9 @@ def notice(to: Receiver, event: NoticeEvent = NoticeEvent.FAILURE, number: int =
                 "revision": REVISION,
                 "started_at": Instant(NOON - 5000),
                 "finished_at": NOON,
-                "place": Place(task("nightly", env={"LEVEL": "9"}), TREE) if isinstance(to, NoticeCommand) else None,
+                "place": Place(task("nightly", env={"LEVEL": "9"}), TREE, "019f0000abcd-00000001")
+                if isinstance(to, NoticeCommand)
+                else None,
             }
             | changes
         )
@@ -329,7 +331,7 @@ def test_a_command_may_read_what_the_run_wrote_and_nothing_beside_it(patient: Of
 def test_a_command_reads_nothing_where_no_output_was_kept(patient: Office, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert call(patient, f'cat "$TORCHSYNC_OUTPUT" >{out}').fate is Fate.SENT
-    assert call(patient, f'cat "$TORCHSYNC_OUTPUT" >>{out}', run="").fate is Fate.SENT
+    assert call(patient, f'cat "$TORCHSYNC_OUTPUT" >>{out}', run="", place=Place(task(), TREE)).fate is Fate.SENT
     assert out.read_text() == ""
 
 

@@ -147,8 +147,8 @@ def test_a_command_says_by_its_status_what_became_of_it() -> None:
 
 def test_a_command_is_run_as_its_task_is_with_what_happened_on_top() -> None:
     one = notice(NoticeCommand(("./mail.sh", "ops")))
-    job, tree = command_of(one)
-    assert (job.command, job.name, tree) == (ProgramCommand(("./mail.sh", "ops")), "nightly", TREE)
+    place = command_of(one)
+    assert (place.task.command, place.task.name, place.tree) == (ProgramCommand(("./mail.sh", "ops")), "nightly", TREE)
     account = Account(name="deploy", uid=1000, gid=1000, home="/home/deploy", shell="/bin/bash")
     environment = command_environment(one, account)
     assert (environment["HOME"], environment["LEVEL"], environment["TORCHSYNC_EVENT"]) == ("/home/deploy", "9", "failure")

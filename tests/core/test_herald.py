@@ -70,8 +70,8 @@ def test_failures_in_a_row_can_be_told_once() -> None:
 def test_a_ping_is_told_of_every_start_and_every_end_and_of_nothing_else() -> None:
     entry = Notify(to=Ping(secret="hc"), on=())
     one = herald(1)
-    started = ToldStart(run(task("backup", notify=(entry, Notify(to=HOOK, on=ALL)))))
-    assert events(one.see([started])) == ["start"]
+    job = task("backup", notify=(entry, Notify(to=HOOK, on=ALL)))
+    assert events(one.see([ToldStart(run(job)), ToldStart(run(job, attempt=2))])) == ["start"]
     assert events(one.see([end(Outcome.SUCCEEDED, entry), end(Outcome.FAILED, entry), end(Outcome.STOPPED, entry)])) == [
         "success",
         "failure",
@@ -97,7 +97,7 @@ def test_what_a_notice_quotes_stays_on_one_line() -> None:
 def test_a_command_knows_where_it_is_to_be_run() -> None:
     (notice,) = told(herald().see([end(Outcome.FAILED, Notify(to=NoticeCommand(("mail",))))]))
     assert notice.place is not None
-    assert (notice.place.task.name, notice.place.tree) == ("backup", run().tree)
+    assert (notice.place.task.name, notice.place.tree, notice.place.folder) == ("backup", run().tree, run_id())
 
 
 def test_two_receivers_get_notices_with_ids_of_their_own() -> None:

@@ -108,11 +108,13 @@ class ChildCourier:
             except CannotStart as reason:
                 known.append(Result(notice=notice.id, fate=Fate.REFUSED, why=str(reason)))
                 continue
-            task, tree = command_of(notice)
+            place = command_of(notice)
             environment = command_environment(notice, account)
             is_switched = account.uid != os.geteuid()
-            script = start_script(task, account, tree=str(self._folders.trees / tree), environment=environment, is_switched=is_switched)
-            output = str(self._folders.runs / notice.run / "output") if notice.run else ""
+            script = start_script(
+                place.task, account, tree=str(self._folders.trees / place.tree), environment=environment, is_switched=is_switched
+            )
+            output = str(self._folders.runs / place.folder / "output") if place.folder else ""
             yield Call(notice=notice.id, argv=self._launcher.becoming(account), script=script, output=output)
 
 

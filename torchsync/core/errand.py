@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from torchsync.core.jsontext import canonical, parse_json
-from torchsync.core.model import Instant, Millis, ProgramCommand, Task, TreeId
-from torchsync.core.notice import Notice, NoticeId, environment
+from torchsync.core.model import Instant, Millis, ProgramCommand
+from torchsync.core.notice import Notice, NoticeId, Place, environment
 from torchsync.core.notify import NoticeCommand, Ping, Webhook
 from torchsync.core.policy import HostPolicy, Secret, refused_address
 from torchsync.core.postbox import Fate, Parcel, Result
@@ -73,11 +73,11 @@ def mail_of(parcel: Parcel, policy: HostPolicy) -> Mail | str:
     return Mail(notices=notices, url=to.url, secret_file=secret.file, hosts=policy.notify_hosts)
 
 
-def command_of(notice: Notice) -> tuple[Task, TreeId]:
-    """The task of the notice with the command of the notice for its own, and the tree it is run in. Raises ValueError when there is no command."""
+def command_of(notice: Notice) -> Place:
+    """The place of the notice, with the command of the notice for that of its task. Raises ValueError when there is no command."""
     if notice.place is None or not isinstance(notice.to, NoticeCommand):
         raise ValueError(f"the notice {notice.id} has no command")
-    return replace(notice.place.task, command=ProgramCommand(notice.to.argv)), notice.place.tree
+    return replace(notice.place, task=replace(notice.place.task, command=ProgramCommand(notice.to.argv)))
 
 
 def command_environment(notice: Notice, account: Account) -> dict[str, str]:

@@ -75,11 +75,11 @@ class Herald:
 
 
 def of_start(run: Run, host: str) -> tuple[Notice, ...]:
-    """What is told when the run has begun: pings alone follow that."""
+    """What is told when the run has begun, with its first attempt: pings alone follow that."""
     return tuple(
         _of_run(run, NoticeEvent.START, (number, entry), host, 0)
         for number, entry in enumerate(run.task.notify)
-        if isinstance(entry.to, Ping)
+        if isinstance(entry.to, Ping) and run.attempt == 1
     )
 
 
@@ -149,7 +149,7 @@ def _of_run(run: Run, event: NoticeEvent, numbered: tuple[int, Notify], host: st
         finished_at=run.finished_at,
         failures=failures,
         detail=_on_one_line(run.detail),
-        place=Place(task, run.tree) if isinstance(entry.to, NoticeCommand) else None,
+        place=Place(task, run.tree, run.id) if isinstance(entry.to, NoticeCommand) else None,
     )
 
 

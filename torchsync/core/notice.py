@@ -22,10 +22,13 @@ NoticeId = NewType("NoticeId", str)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a command needs to be run: the definition it belongs to, and the tree of its commit."""
+    """What a command needs to be run: the definition it belongs to, the tree of its commit, and the name of the folder that the run has left its
+    output in, if there is one.
+    """
 
     task: Task
     tree: TreeId
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
