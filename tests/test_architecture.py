@@ -115,6 +115,8 @@ core.repositoryfile
 core.formats
 core.timekeeper
 core.skips
+core.inforce
+core.fires
 core.verdictcache
 core.engine
 core.references

@@ -22,7 +22,9 @@ from torchsync.core.daemons import Daemons
 from torchsync.core.diff import Diff
 from torchsync.core.effects import Adopt, Outbox, ToldAdoption, Turn
 from torchsync.core.entries import PutHold
+from torchsync.core.fires import Fires
 from torchsync.core.holds import HOST, Holds, sentence
+from torchsync.core.inforce import InForce
 from torchsync.core.ledgerview import LedgerView
 from torchsync.core.model import (
     CronTiming,
@@ -34,13 +36,12 @@ from torchsync.core.model import (
     Outcome,
     Run,
     RunId,
-    SkipReason,
     StopCause,
     Task,
     TaskName,
     Trigger,
 )
-from torchsync.core.policy import HostPolicy, effective_user
+from torchsync.core.policy import HostPolicy
 from torchsync.core.recordbook import Recordbook
 from torchsync.core.roster import Roster
 from torchsync.core.skips import Skips
@@ -58,14 +59,11 @@ class Engine:
     """The schedule, the open runs and the records of one host."""
 
     def __init__(self, *, boot_id: str, policy: HostPolicy, new_run_id: Callable[[Instant], RunId]) -> None:
-        self.policy = policy
-        self.generation: Generation | None = None
-        self.holds = Holds()
         self.lag = Histogram.empty(*LAG_BOUNDS)
         self.runs_adopted = 0
         self.runs_lost = 0
         self.boot_id = boot_id
-        self._new_run_id = new_run_id
+        self._force = InForce(boot_id, new_run_id, policy)
         self._outbox = Outbox()
         self._roster = Roster(self._outbox)
         self._book = Recordbook(self._outbox)
@@ -74,9 +72,30 @@ class Engine:
         self._timetable = Timetable()
         self._statuses: dict[TaskName, TaskStatus] = {}
         self._skips = Skips(self._outbox, self._book, self._keeper)
+        self._fires = Fires(self._force, self._book, self._keeper, self._roster, self._skips)
         self._adopting: set[RunId] = set()
 
     # What the loop reads.
+
+    @property
+    def policy(self) -> HostPolicy:
+        return self._force.policy
+
+    @policy.setter
+    def policy(self, policy: HostPolicy) -> None:
+        self._force.policy = policy
+
+    @property
+    def generation(self) -> Generation | None:
+        return self._force.generation
+
+    @property
+    def holds(self) -> Holds:
+        return self._force.holds
+
+    @holds.setter
+    def holds(self, holds: Holds) -> None:
+        self._force.holds = holds
 
     @property
     def statuses(self) -> dict[TaskName, TaskStatus]:
@@ -118,7 +137,7 @@ class Engine:
         self._outbox.do(Adopt(taken))
         if generation is None:
             return
-        self.generation = generation
+        self._force.generation = generation
         for task in generation.tasks.values():
             self._install(task, now)
         self._stop_outdated(runs, now, mono)
@@ -133,7 +152,7 @@ class Engine:
         if sighting.opened or sighting.returned or sighting.expired:
             self._skips.close_all()
         if sighting.returned or sighting.impossible:
-            self.generation = self._keeper.correct(sighting, self.generation, now)
+            self._force.generation = self._keeper.correct(sighting, self.generation, now)
             self.rezone(now)
         return sighting
 
@@ -144,7 +163,7 @@ class Engine:
     def apply(self, generation: Generation, found: Diff, now: Instant, mono: Millis) -> None:
         """`generation`, which is durable, is in force; no run in flight is touched but the daemons that changed or went."""
         self.catch_up(now, mono)
-        self.generation = generation
+        self._force.generation = generation
         for name in found.removed:
             self._remove(name, now, mono)
         for change in found.changed:
@@ -162,9 +181,9 @@ class Engine:
     def hold(self, holds: Holds, now: Instant, mono: Millis) -> None:
         """That is held from now on; what was due before has been decided, by `catch_up`. A drain ends the daemons."""
         self._outbox.write(*map(PutHold, holds.told_since(self.holds)))
-        self.holds = holds
+        self._force.holds = holds
         self._stop_drained(now, mono)
-        tasks = self.generation.tasks if self.generation else {}
+        tasks = self._force.tasks
         for name in tasks:
             self._book.touch(name, is_changed=False)
         self._tend_daemons(tasks, now)
@@ -188,7 +207,7 @@ class Engine:
             if self.generation and not self._keeper.has_begun:
                 self._reinstall(self._keeper.begin_boot(self.generation, now), now)
             for task, group in by_task(self._timetable.take(now, MOST_FIRES_A_TURN)).items():
-                self._decide(task, group, now)
+                self._fires.decide(task, group, now)
         self._tend_daemons(self._daemons.expire(mono), now)
 
     def saw_start(self, run_id: RunId, started_at: Instant, now: Instant, mono: Millis) -> None:
@@ -221,13 +240,13 @@ class Engine:
         if run.outcome is not None:
             self._close(run, mono)
         elif run.instant is not None and run.due is not None and self._keeper.withdraw(run.task.name, run.instant):
-            self._decide(run.task.name, [Fire(run.task.name, run.instant, run.due)], now)
+            self._fires.decide(run.task.name, [Fire(run.task.name, run.instant, run.due)], now)
         self._book.touch(run.task.name, is_changed=True)
         self._tend_daemons([run.task.name], now)
 
     def run_task(self, name: TaskName, actor: str, now: Instant) -> Run | str:
         """The run that was admitted by hand, or a sentence that says why there is none."""
-        task = self.generation.tasks.get(name) if self.generation else None
+        task = self._force.task(name)
         if task is None:
             return f"this host has no task {name!r}"
         if task.is_daemon:
@@ -236,7 +255,7 @@ class Engine:
             return f"nothing is started: {sentence(self.holds, HOST, self.holds.drain)}"
         if admission.is_full(task, self._roster.count(name)):
             return f"{self._roster.count(name)} of {task.max_running} copies of {name!r} are running already"
-        return self._admit(task, Trigger.MANUAL, now, actor=actor)
+        return self._fires.admit(task, Trigger.MANUAL, now, actor=actor)
 
     def stop(self, target: str, now: Instant, mono: Millis) -> list[RunId]:
         """The runs that are being ended: the run of that id, or every open run of the task of that name."""
@@ -246,58 +265,6 @@ class Engine:
             self._roster.stop(run.id, StopCause.OPERATOR, now, mono)
         return [run.id for run in runs]
 
-    # Fires.
-
-    def _decide(self, name: TaskName, fires: list[Fire], now: Instant) -> None:
-        task = self.generation.tasks.get(name) if self.generation else None
-        if task is None or not task.enabled or not isinstance(task.timing, CronTiming):
-            self._skips.write(name, [(SkipReason.REMOVED, fires)], self.generation, now)
-            return
-        spans: list[tuple[SkipReason, list[Fire]]] = []
-        for fire in fires:
-            if self._keeper.covers(name, fire.instant):
-                self._skips.write(name, spans, self.generation, now)
-                self._book.update(records.decided(self._book.get(name, now), fire.instant))
-                continue
-            is_paused = self.holds.pauses(name, fire.due)
-            reason = admission.decide(task, task.timing, fire.due, self._roster.count(name), now, is_paused=is_paused)
-            if reason is None:
-                self._skips.write(name, spans, self.generation, now)
-                self._admit(task, Trigger.STARTUP if is_startup(task.timing) else Trigger.SCHEDULE, now, fire=fire)
-            elif spans and spans[-1][0] is reason:
-                spans[-1][1].append(fire)
-            else:
-                spans.append((reason, [fire]))
-        self._skips.write(name, spans, self.generation, now)
-        self._keeper.pass_mark(name, self._book.get(name, now).decided_through)
-
-    def _admit(self, task: Task, trigger: Trigger, now: Instant, *, fire: Fire | None = None, copy: int = 0, actor: str = "") -> Run:
-        generation = self.generation
-        if generation is None:
-            raise ValueError("no generation is in force")
-        run = Run(
-            id=self._new_run_id(now),
-            task=task,
-            revision=generation.revision,
-            tree=generation.tree,
-            trigger=trigger,
-            admitted_at=now,
-            boot_id=self.boot_id,
-            user=effective_user(task, self.policy),
-            instant=fire.instant if fire else None,
-            due=fire.due if fire else None,
-            copy=copy,
-            actor=actor,
-        )
-        jump = self._keeper.jump_for(generation, task.name, fire.instant) if fire else 0
-        self._roster.admit(run, jump)
-        if fire:
-            self._keeper.note(task.name, fire.instant, fire.instant, jump)
-            self._skips.close(task.name)
-            self._book.update(records.decided(self._book.get(task.name, now), fire.instant))
-        self._book.touch(task.name, is_changed=False)
-        return run
-
     # Ends.
 
     def _close(self, run: Run, mono: Millis) -> None:
@@ -305,7 +272,7 @@ class Engine:
         self.runs_lost += run.outcome is Outcome.LOST
         record = records.finished(self._book.get(name, run.admitted_at), run)
         timing = run.task.timing
-        current = self.generation.tasks.get(name) if self.generation else None
+        current = self._force.task(name)
         if isinstance(timing, DaemonTiming) and run.stop_cause is not StopCause.CHANGED and current and current.is_daemon:
             self._daemons.ended(run, timing, mono)
         self._book.update(record)
@@ -360,27 +327,27 @@ class Engine:
 
     def _stop_outdated(self, runs: Sequence[Run], now: Instant, mono: Millis) -> None:
         """A crash may have come between a swap and the end of the daemons it was to stop."""
-        tasks = self.generation.tasks if self.generation else {}
+        tasks = self._force.tasks
         for run in runs:
             current = tasks.get(run.task.name)
             if run.task.is_daemon and (current is None or current.fingerprint != run.task.fingerprint):
                 self._roster.stop(run.id, StopCause.CHANGED if current else StopCause.REMOVED, now, mono)
 
     def _tend_daemons(self, names: Sequence[TaskName] | Mapping[TaskName, Task], now: Instant) -> None:
-        tasks = self.generation.tasks if self.generation else {}
+        tasks = self._force.tasks
         for name in names:
             task = tasks.get(name)
             if task is None or not task.is_daemon or not task.enabled or self.holds.pauses(name):
                 continue
             for copy in self._daemons.missing(task, self._roster.of(name)):
-                self._admit(task, Trigger.DAEMON, now, copy=copy)
+                self._fires.admit(task, Trigger.DAEMON, now, copy=copy)
                 if self._daemons.has_ended((name, copy)):
                     self._book.update(records.restarted(self._book.get(name, now)))
 
     # Statuses.
 
     def _show(self, name: TaskName) -> None:
-        task = self.generation.tasks.get(name) if self.generation else None
+        task = self._force.task(name)
         if task is None:
             self._statuses.pop(name, None)
             return
