@@ -103,7 +103,7 @@ def by_executor(agent: Agent, folder: Path, count: int) -> Burst:
         agent.executor.start(order)
     agent.take(RunEnded, count)
     for order in orders:
-        agent.executor.forget(order.run.id)
+        agent.executor.forget(order.run.attempt_id)
     return marks.burst(folder, count)
 
 
@@ -152,11 +152,11 @@ def adoption(agent: Agent, count: int) -> tuple[float, float]:
     taken = 1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - cpu)
     wall = time.perf_counter()
     for order in orders:
-        agent.executor.signal(order.run.id, "KILL")
+        agent.executor.signal(order.run.attempt_id, "KILL")
     print(f"stopping {count} runs: {1000 * (time.perf_counter() - wall):.0f} ms")
     agent.take(RunEnded, count)
     for order in orders:
-        earlier.forget(order.run.id)
+        earlier.forget(order.run.attempt_id)
     return taken
 
 

@@ -109,9 +109,9 @@ class _Host:
         now, mono, over = self.clock.now(), self.clock.monotonic(), 0
         for event in events:  # type: ignore[attr-defined]
             match event:
-                case RunStarted(run=run, started_at=started_at):
+                case RunStarted(attempt=run, started_at=started_at):
                     self.engine.saw_start(run, started_at, now, mono)
-                case RunEnded(run=run, ending=ending, leftovers=leftovers):
+                case RunEnded(attempt=run, ending=ending, leftovers=leftovers):
                     self.engine.saw_end(run, ending, now, mono, leftovers=leftovers)
                     over += 1
         self.engine.tick(now, mono)

@@ -25,12 +25,12 @@ from torchsync.core.model import (
     SkipReason,
     Task,
     TaskName,
-    TaskRecord,
     TreeId,
     Trigger,
 )
 from torchsync.core.snapshot import ClockDirection, Histogram, Snapshot, SyncStatus, TaskChange, TaskStatus
 from torchsync.core.syncdoc import Phase, RecoveryAction, SyncOutcome, SyncResult
+from torchsync.core.taskrecord import TaskRecord
 from torchsync.errors import Problem
 
 NOON = Instant(1_795_435_200_000)

@@ -13,7 +13,7 @@ from heapq import heappop, heappush
 from itertools import count
 
 from tests.builders import NOON
-from torchsync.core.model import Ending, Exited, Instant, Millis, NotBegun, Run, RunId, Vanished
+from torchsync.core.model import AttemptId, Ending, Exited, Instant, Millis, NotBegun, Run, Vanished
 from torchsync.ports import Clock, RunEnded, RunNeverStarted, RunStarted, StartOrder, Wakeups
 
 
@@ -116,7 +116,7 @@ class FakeMachine:
     def __init__(self, users: Sequence[str] = ("root", "torchsync-run"), boot_id: str = "5f0d8c1e-0000-4000-8000-000000000001") -> None:
         self.users = set(users)
         self.boot_id = boot_id
-        self.processes: dict[RunId, FakeProcess] = {}
+        self.processes: dict[AttemptId, FakeProcess] = {}
         self.executors: list[FakeExecutor] = []
 
     def reboot(self, boot_id: str) -> None:
@@ -144,65 +144,65 @@ class FakeExecutor:
         self._clock: Clock = clock
         self._after = clock.after
         self._behaviour = behaviour
-        self._watched: set[RunId] = set()
+        self._watched: set[AttemptId] = set()
         self._is_gone = False
         self.machine = machine or FakeMachine()
         self.machine.executors.append(self)
-        self.stubborn: set[RunId] = set()
+        self.stubborn: set[AttemptId] = set()
         self.orders: list[StartOrder] = []
-        self.bounded: list[tuple[RunId, int]] = []
+        self.bounded: list[tuple[AttemptId, int]] = []
 
     def start(self, order: StartOrder) -> None:
         run = order.run
         self.orders.append(order)
         if run.user not in self.machine.users:
-            self._wakeups.post(RunEnded(run.id, NotBegun(why=f"this host has no user {run.user!r}")))
+            self._wakeups.post(RunEnded(run.attempt_id, NotBegun(why=f"this host has no user {run.user!r}")))
             return
-        self.machine.processes[run.id] = FakeProcess(run=run, started_at=self._clock.now())
-        self._watched.add(run.id)
-        self._wakeups.post(RunStarted(run.id, self._clock.now()))
+        self.machine.processes[run.attempt_id] = FakeProcess(run=run, started_at=self._clock.now())
+        self._watched.add(run.attempt_id)
+        self._wakeups.post(RunStarted(run.attempt_id, self._clock.now()))
         if answer := self._behaviour(order):
             delay, status = answer
-            self._after(delay, lambda: self.finish(run.id, status))
+            self._after(delay, lambda: self.finish(run.attempt_id, status))
 
     def adopt(self, runs: Sequence[Run]) -> None:
         for run in runs:
-            process = self.machine.processes.get(run.id)
-            self._watched.add(run.id)
+            process = self.machine.processes.get(run.attempt_id)
+            self._watched.add(run.attempt_id)
             if process is None and run.boot_id == self.machine.boot_id:
-                self._wakeups.post(RunNeverStarted(run.id))
+                self._wakeups.post(RunNeverStarted(run.attempt_id))
             elif process is None:
-                self._wakeups.post(RunEnded(run.id, Vanished(why="the machine was restarted before the run was known to be over")))
+                self._wakeups.post(RunEnded(run.attempt_id, Vanished(why="the machine was restarted before the run was known to be over")))
             elif process.ending is not None:
-                self._wakeups.post(RunEnded(run.id, process.ending, process.leftovers))
+                self._wakeups.post(RunEnded(run.attempt_id, process.ending, process.leftovers))
             else:
-                self._wakeups.post(RunStarted(run.id, process.started_at))
+                self._wakeups.post(RunStarted(run.attempt_id, process.started_at))
 
-    def signal(self, run: RunId, name: str) -> None:
-        process = self.machine.processes.get(run)
-        if run not in self._watched or process is None:
+    def signal(self, attempt: AttemptId, name: str) -> None:
+        process = self.machine.processes.get(attempt)
+        if attempt not in self._watched or process is None:
             return
         process.signals.append(name)
         process.leftovers = process.leftovers and name != "KILL"
-        if process.ending is None and (name == "KILL" or (name == "TERM" and run not in self.stubborn)):
-            self.finish(run, 137 if name == "KILL" else 143)
+        if process.ending is None and (name == "KILL" or (name == "TERM" and attempt not in self.stubborn)):
+            self.finish(attempt, 137 if name == "KILL" else 143)
 
-    def bound_output(self, run: RunId, limit: int) -> None:
-        self.bounded.append((run, limit))
+    def bound_output(self, attempt: AttemptId, limit: int) -> None:
+        self.bounded.append((attempt, limit))
 
-    def forget(self, run: RunId) -> None:
-        self._watched.discard(run)
+    def forget(self, attempt: AttemptId) -> None:
+        self._watched.discard(attempt)
 
     # What a test does to runs.
 
-    def finish(self, run: RunId, status: int = 0, *, leftovers: bool = False) -> None:
+    def finish(self, run: AttemptId, status: int = 0, *, leftovers: bool = False) -> None:
         """The run's command exits, if it has not."""
         process = self.machine.processes[run]
         if process.ending is None:
             duration = Millis(max(0, self._clock.now() - process.started_at))
             self.end(run, Exited(status=status, started_at=process.started_at, duration=duration), leftovers=leftovers)
 
-    def end(self, run: RunId, ending: Ending, *, leftovers: bool = False) -> None:
+    def end(self, run: AttemptId, ending: Ending, *, leftovers: bool = False) -> None:
         """The run ends like this; told, unless nobody watches any more."""
         process = self.machine.processes[run]
         process.ending, process.leftovers = ending, leftovers

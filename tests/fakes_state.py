@@ -7,11 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import assert_never
 
+from torchsync.core.attempts import changed
 from torchsync.core.clockwatch import ClockState
 from torchsync.core.entries import (
     Admit,
     Annul,
+    AttemptOp,
+    AwaitAttempt,
     Batch,
+    BeginAttempt,
     ClockOp,
     DropLate,
     DropNotice,
@@ -28,6 +32,7 @@ from torchsync.core.entries import (
     PutNotice,
     PutRecord,
     Rewind,
+    RunOp,
     Settle,
     Skip,
     Tagged,
@@ -36,8 +41,9 @@ from torchsync.core.entries import (
     earlier,
 )
 from torchsync.core.holds import HoldAct, HoldChange
-from torchsync.core.model import Instant, Outcome, Run, RunId, RunState, SkipReason, TaskName, TaskRecord
+from torchsync.core.model import Instant, Outcome, Run, RunId, RunState, SkipReason, TaskName
 from torchsync.core.notice import Notice, NoticeId
+from torchsync.core.taskrecord import TaskRecord
 from torchsync.errors import Problem, StateUnwritable
 
 FAILED = {Outcome.FAILED, Outcome.TIMED_OUT, Outcome.START_FAILED, Outcome.LOST}
@@ -193,14 +199,8 @@ def _apply(tables: _Tables, operation: LedgerOp) -> None:
             _admit(tables, run, operation.jump)
         case Skip():
             _skip(tables, operation)
-        case Intend(run=run_id, cause=cause):
-            tables.runs[run_id] = replace(_open(tables, run_id), stop_cause=cause, state=RunState.STOPPING)
-        case Finish():
-            _finish(tables, operation)
-        case Withdraw(run=run_id):
-            _open(tables, run_id)
-            del tables.runs[run_id]
-            tables.jumps.pop(run_id, None)
+        case Intend() | Finish() | AwaitAttempt() | BeginAttempt() | Withdraw():
+            _change_run(tables, operation)
         case PutRecord() | DropRecord():
             _record(tables, operation)
         case PutHold(change=change):
@@ -232,6 +232,28 @@ def _apply_notice(tables: _Tables, operation: NoticeOp) -> None:
             tables.late[name] = since
         case DropLate(task=name):
             tables.late.pop(name, None)
+
+
+def _change_run(tables: _Tables, operation: RunOp) -> None:
+    match operation:
+        case Intend(run=run_id, cause=cause):
+            tables.runs[run_id] = replace(_open(tables, run_id), stop_cause=cause, state=RunState.STOPPING)
+        case Finish():
+            _finish(tables, operation)
+        case AwaitAttempt(run=run_id) | BeginAttempt(run=run_id):
+            _change_attempt(tables, _open(tables, run_id), operation)
+        case Withdraw(run=run_id):
+            _open(tables, run_id)
+            del tables.runs[run_id]
+            tables.jumps.pop(run_id, None)
+        case _:
+            assert_never(operation)
+
+
+def _change_attempt(tables: _Tables, run: Run, operation: AttemptOp) -> None:
+    if isinstance(operation, BeginAttempt) and run.wait is None:
+        raise ValueError(f"run {run.id} is unknown, over, or not at this point")
+    tables.runs[run.id] = changed(run, operation)
 
 
 def _apply_clock(tables: _Tables, operation: ClockOp) -> None:
@@ -280,7 +302,8 @@ def _turn_back(tables: _Tables, turn: TurnBack) -> None:
 
     for run in list(tables.runs.values()):
         times = {"started_at": moved(run.started_at), "finished_at": moved(run.finished_at)}
-        tables.runs[run.id] = replace(run, admitted_at=earlier(run.admitted_at, turn), **times)
+        earlier_ones = tuple(replace(one, started_at=moved(one.started_at), finished_at=moved(one.finished_at)) for one in run.earlier)
+        tables.runs[run.id] = replace(run, admitted_at=earlier(run.admitted_at, turn), earlier=earlier_ones, **times)
     tables.skips = [replace(skip, decided_at=earlier(skip.decided_at, turn)) for skip in tables.skips]
     tables.annulled = [replace(skip, decided_at=earlier(skip.decided_at, turn)) for skip in tables.annulled]
     tables.holds = {number: replace(change, at=earlier(change.at, turn)) for number, change in tables.holds.items()}
@@ -334,6 +357,7 @@ def _finish(tables: _Tables, finish: Finish) -> None:
         started_at=run.started_at if finish.started_at is None else finish.started_at,
         exit_status=finish.exit_status,
         detail=finish.detail,
+        wait=None,
     )
 
 

@@ -33,12 +33,14 @@ core.jsontext
 core.logevents
 core.noticeaddress
 core.notify
+core.values
 core.model
 core.pathglob
 core.remoteurl
 core.spread
 core.sshkey
 core.yamlfault
+core.taskrecord
 core.admission
 core.backoff
 core.rhythm
@@ -59,10 +61,11 @@ core.lifecycle
 core.selector
 core.versioned
 core.crondays
-core.daemons
 core.holds
 core.course
 core.entries
+core.attempts
+core.daemons
 core.guard
 core.localtime
 core.policy
@@ -117,6 +120,8 @@ core.timekeeper
 core.skips
 core.inforce
 core.fires
+core.succession
+core.inflight
 core.verdictcache
 core.engine
 core.references
@@ -142,6 +147,7 @@ adapters.gitcommand
 adapters.spawn
 adapters.configchild
 adapters.git
+adapters.ledgerattempts
 adapters.ledgerclock
 adapters.ledgerhistory
 adapters.ledgerholds

@@ -15,10 +15,11 @@ from torchsync.core.clockwatch import ClockState
 from torchsync.core.entries import Batch, HistoryQuery, HistoryRow, LedgerOp, Tagged
 from torchsync.core.errand import Mail
 from torchsync.core.holds import HoldChange
-from torchsync.core.model import Ending, Instant, Millis, Run, RunId, TaskName, TaskRecord
+from torchsync.core.model import AttemptId, Ending, Instant, Millis, Run, RunId, TaskName
 from torchsync.core.notice import Notice
 from torchsync.core.postbox import Parcel, Result
 from torchsync.core.syncdoc import RemoteSpec, SyncAnswer, SyncRequest
+from torchsync.core.taskrecord import TaskRecord
 from torchsync.errors import Problem
 
 
@@ -79,33 +80,37 @@ class StartOrder:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The run's claim is known: it started at this instant."""
+    """The claim of the attempt is known: it started at this instant."""
 
-    run: RunId
+    attempt: AttemptId
     started_at: Instant
 
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """The run's command is over. With `leftovers` processes that it started still live; posted again without, once they are gone, unless the run
-    was forgotten.
+    """The command of the attempt is over. With `leftovers` processes that it started still live; posted again without, once they are gone, unless
+    the attempt was forgotten.
     """
 
-    run: RunId
+    attempt: AttemptId
     ending: Ending
     leftovers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RunNeverStarted:
-    """After a restart: the run was admitted, but it is certain that it never began and never will."""
+    """After a restart: the attempt was admitted, but it is certain that it never began and never will."""
 
-    run: RunId
+    attempt: AttemptId
 
 
 class Executor(Protocol):
+    """Knows attempts by `Run.attempt_id`; each has files of its own. `TORCHSYNC_RUN_ID` is the same in all attempts of a run."""
+
     def start(self, order: StartOrder) -> None:
-        """Starts the run, and posts `RunStarted` and later `RunEnded`, or only `RunEnded` with `NotBegun`. Does not wait for either."""
+        """Starts the attempt, once and for all, and posts `RunStarted` and later `RunEnded`, or only `RunEnded` with `NotBegun`. Does not wait for
+        either.
+        """
         ...
 
     def adopt(self, runs: Sequence[Run]) -> None:
@@ -114,18 +119,18 @@ class Executor(Protocol):
         """
         ...
 
-    def signal(self, run: RunId, name: str) -> None:
-        """Sends the signal (`TERM`, `KILL`, ...) to every process the run started and that still lives. An ended run: nothing."""
+    def signal(self, attempt: AttemptId, name: str) -> None:
+        """Sends the signal (`TERM`, `KILL`, ...) to every process the run started and that still lives. An attempt that is over: nothing."""
         ...
 
-    def bound_output(self, run: RunId, limit: int) -> None:
-        """Frees the middle of the run's output when it takes more than `limit` bytes on disk; the first 1 MiB (at most half of `limit`)
+    def bound_output(self, attempt: AttemptId, limit: int) -> None:
+        """Frees the middle of the attempt's output when it takes more than `limit` bytes on disk; the first 1 MiB (at most half of `limit`)
         and the newest part stay.
         """
         ...
 
-    def forget(self, run: RunId) -> None:
-        """The run is over and recorded: descriptors are closed, nothing is watched. Its files stay, where they are on a disk."""
+    def forget(self, attempt: AttemptId) -> None:
+        """The attempt is over and recorded: descriptors are closed, nothing is watched. Its files stay, where they are on a disk."""
         ...
 
 

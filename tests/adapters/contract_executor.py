@@ -56,7 +56,7 @@ def the_end_repeats_the_start_and_has_a_duration(stage: Stage) -> None:
 
 def runs_do_not_meddle_with_each_other(stage: Stage) -> None:
     runs = [stage.start() for _ in range(3)]
-    assert {event.run for event in stage.events(3)} == {run.id for run in runs}
+    assert {event.attempt for event in stage.events(3)} == {run.id for run in runs}
     for status, run in reversed(list(enumerate(runs, start=1))):
         stage.finish(run.id, status)
         assert _exit_status(stage, run) == status
@@ -195,7 +195,7 @@ def _exit_status(stage: Stage, run: Run) -> int:
 def _the_one(events: Sequence[object], kind, run: Run):
     (event,) = events
     assert isinstance(event, kind), event
-    assert event.run == run.id
+    assert event.attempt == run.attempt_id
     return event
 
 

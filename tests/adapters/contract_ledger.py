@@ -11,7 +11,9 @@ from torchsync.core.clockwatch import ClockState, Jump
 from torchsync.core.entries import (
     Admit,
     Annul,
+    AwaitAttempt,
     Batch,
+    BeginAttempt,
     DropLate,
     DropNotice,
     DropRecord,
@@ -31,9 +33,10 @@ from torchsync.core.entries import (
     Withdraw,
 )
 from torchsync.core.holds import Held, HoldAct, HoldChange, HoldScope, held_task
-from torchsync.core.model import Before, Instant, Millis, Outcome, Run, RunState, SkipReason, StopCause, TaskName, Trigger
+from torchsync.core.model import Attempt, Instant, Millis, Outcome, Run, RunState, SkipReason, StopCause, TaskName, Trigger, Wait
 from torchsync.core.notice import Notice, NoticeId, Place
 from torchsync.core.notify import NoticeCommand, NoticeEvent, Notify, Ping, Receiver, Webhook
+from torchsync.core.taskrecord import Before, Pause
 from torchsync.ports import Ledger
 
 BACKUP, REPORT = task("backup"), task("report")
@@ -104,6 +107,67 @@ def a_run_goes_its_way(ledger: Ledger) -> None:
         exit_status=143,
         detail="after 2 h",
     )
+
+
+FAILED = Attempt(number=1, outcome=Outcome.FAILED, started_at=minute(1), finished_at=minute(2), exit_status=7, detail="it said so")
+WAIT = Wait(until=minute(3), mono=Millis(77), boot_id="boot")
+
+
+def a_run_waits_for_its_next_attempt_and_begins_it(ledger: Ledger) -> None:
+    one = admitted(1)
+    ledger.commit([Admit(one), Intend(one.id, StopCause.TIMEOUT)])
+    ledger.commit([AwaitAttempt(run=one.id, wait=WAIT, over=FAILED)])
+    waiting = replace(one, state=RunState.WAITING, attempt=2, wait=WAIT, earlier=(FAILED,))
+    assert list(ledger.open_runs()) == [waiting]
+    assert ledger.run(one.id) == waiting
+    ledger.commit([BeginAttempt(one.id, "another-boot")])
+    assert list(ledger.open_runs()) == [replace(waiting, state=RunState.ADMITTED, wait=None, boot_id="another-boot")]
+
+
+def an_attempt_that_never_began_is_started_again_under_another_id(ledger: Ledger) -> None:
+    one = admitted(1)
+    ledger.commit([Admit(one), AwaitAttempt(run=one.id, wait=WAIT, over=FAILED), BeginAttempt(one.id, "b")])
+    ledger.commit([AwaitAttempt(run=one.id, wait=WAIT)])
+    (waiting,) = ledger.open_runs()
+    assert (waiting.attempt, waiting.again, waiting.attempt_id, waiting.wait) == (2, 1, f"{one.id}.2.1", WAIT)
+    second = replace(FAILED, number=2, started_at=None, exit_status=None, outcome=Outcome.START_FAILED)
+    ledger.commit([BeginAttempt(one.id, "b"), AwaitAttempt(run=one.id, wait=WAIT, over=second)])
+    (waiting,) = ledger.open_runs()
+    assert (waiting.attempt_id, waiting.earlier) == (f"{one.id}.3", (FAILED, second))
+
+
+def a_run_that_waits_can_be_over_and_keeps_its_attempts(ledger: Ledger) -> None:
+    one = admitted(1)
+    ledger.commit([Admit(one), AwaitAttempt(run=one.id, wait=WAIT, over=FAILED)])
+    ledger.commit([Intend(one.id, StopCause.OPERATOR), finish(one, Outcome.STOPPED, exit_status=None)])
+    assert ledger.open_runs() == []
+    (row,) = ledger.history(HistoryQuery())
+    assert row.run is not None
+    assert (row.run.outcome, row.run.wait, row.run.earlier) == (Outcome.STOPPED, None, (FAILED,))
+
+
+def attempts_of_a_run_that_is_not_at_that_point_are_refused(ledger: Ledger) -> None:
+    one, over = admitted(1), admitted(2)
+    ledger.commit([Admit(one), Admit(over), finish(over)])
+    for operation in (
+        BeginAttempt(one.id, "b"),
+        BeginAttempt(over.id, "b"),
+        AwaitAttempt(run=over.id, wait=WAIT, over=FAILED),
+        AwaitAttempt(run=run_id(99), wait=WAIT),
+    ):
+        with pytest.raises(ValueError, match="unknown"):
+            ledger.commit([operation])
+
+
+def attempts_are_told_earlier_when_the_clock_turns_back_and_go_with_their_run(ledger: Ledger) -> None:
+    one = admitted(1)
+    ledger.commit([Admit(one), AwaitAttempt(run=one.id, wait=WAIT, over=FAILED)])
+    ledger.commit([TurnBack(now=minute(1), by=Millis(MINUTE))])
+    (found,) = ledger.open_runs()
+    assert found.earlier == (replace(FAILED, finished_at=minute(1)),)
+    ledger.commit([finish(one)])
+    assert ledger.prune(minute(10)) == 1
+    ledger.commit([Admit(one), AwaitAttempt(run=one.id, wait=WAIT, over=FAILED)])
 
 
 def the_end_of_a_run_may_tell_its_start(ledger: Ledger) -> None:
@@ -205,6 +269,8 @@ def a_record_comes_back_as_it_was(ledger: Ledger) -> None:
         last_exit_status=3,
         consecutive_failures=2,
         restarts=4,
+        retries=6,
+        pauses=(Pause(copy=2, quick_ends=3, wait=WAIT),),
         runs={Outcome.FAILED: 2, Outcome.SUCCEEDED: 10**12},
         skipped={SkipReason.MISSED: 5},
         before=(Before(1, minute(3)), Before(2, minute(5))),
@@ -475,6 +541,11 @@ CONTRACT = (
     an_admitted_run_comes_back_as_it_was,
     a_task_that_moved_to_another_file_keeps_both_its_definitions,
     a_run_goes_its_way,
+    a_run_waits_for_its_next_attempt_and_begins_it,
+    an_attempt_that_never_began_is_started_again_under_another_id,
+    a_run_that_waits_can_be_over_and_keeps_its_attempts,
+    attempts_of_a_run_that_is_not_at_that_point_are_refused,
+    attempts_are_told_earlier_when_the_clock_turns_back_and_go_with_their_run,
     the_end_of_a_run_may_tell_its_start,
     an_instant_is_covered_once,
     runs_without_an_instant_cover_nothing,

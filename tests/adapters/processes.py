@@ -121,7 +121,7 @@ class Rig:
         return events
 
     def end_of(self, run: Run) -> RunEnded:
-        event = self.until(lambda event: isinstance(event, RunEnded) and event.run == run.id)[-1]
+        event = self.until(lambda event: isinstance(event, RunEnded) and event.attempt == run.attempt_id)[-1]
         assert isinstance(event, RunEnded)
         return event
 

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.adapters.contract_ledger import BACKUP, CONTRACT, admitted, finish, minute, notice, skip
+from tests.adapters.contract_ledger import BACKUP, CONTRACT, FAILED, WAIT, admitted, finish, minute, notice, skip
 from tests.builders import record, task
 from torchsync.adapters.ledger import SqliteLedger, open_readonly
-from torchsync.adapters.ledgerschema import _LADDER, APPLICATION_ID
-from torchsync.core.entries import Admit, HistoryQuery, PutHold, PutLate, PutNotice, PutRecord
+from torchsync.adapters.ledgerschema import _ATTEMPTS, _LADDER, APPLICATION_ID
+from torchsync.core.entries import Admit, AwaitAttempt, HistoryQuery, PutHold, PutLate, PutNotice, PutRecord
 from torchsync.core.holds import SYNCS, HoldAct, HoldChange
+from torchsync.core.jsontext import canonical
 from torchsync.core.model import Outcome, SkipReason
 from torchsync.core.notify import Ping
+from torchsync.core.taskdoc import task_document
 from torchsync.errors import NotFound, Refused, StateUncreatable
 
 
@@ -245,6 +247,27 @@ def test_a_ledger_of_the_third_version_learns_of_notices(path):
         assert [one.id for one in ledger.notices_waiting()] == ["a"]
         assert ledger.late() == {"backup": minute(1)}
         assert len(ledger.history(HistoryQuery())) == 1
+
+
+def test_a_ledger_of_before_attempts_learns_of_them(path):
+    ladder = _LADDER[: _LADDER.index(_ATTEMPTS)]
+    one = admitted(1)
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        for statement in (statement for rung in ladder for statement in rung):
+            old.execute(statement)
+        old.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (len(ladder),))
+        old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        old.execute("INSERT INTO definition VALUES (x'00', ?)", (canonical(task_document(one.task)),))
+        old.execute(
+            "INSERT INTO run VALUES (?, 'backup', x'00', ?, ?, 'schedule', ?, ?, 'torchsync-run', ?, ?, 0, 1, '', NULL, NULL, NULL, NULL, NULL, '')",
+            (one.id, one.revision, one.tree, one.admitted_at, one.boot_id, one.instant, one.due),
+        )
+        old.execute("INSERT INTO record VALUES ('backup', ?, ?, 0, 0, 0, 0, 0, 0, 4, '{}', '{}', '[]')", (minute(0), minute(0)))
+    with closing(reopened(path)) as ledger:
+        assert list(ledger.open_runs()) == [one]
+        assert (ledger.records()["backup"].restarts, ledger.records()["backup"].retries, ledger.records()["backup"].pauses) == (4, 0, ())
+        ledger.commit([AwaitAttempt(run=one.id, wait=WAIT, over=FAILED)])
+        assert [run.earlier for run in ledger.open_runs()] == [(FAILED,)]
 
 
 def test_old_entries_are_pruned_and_the_marks_stay(path, ledger):

@@ -206,7 +206,7 @@ def test_what_cannot_be_prepared_is_a_start_that_failed(changes, expected, any_s
     run = any_shell.start(ProgramCommand(("/usr/bin/env",)), **changes)
     (ended,) = any_shell.until(lambda event: isinstance(event, RunEnded))
     assert expected in why_not(ended)
-    assert ended.run == run.id
+    assert ended.attempt == run.id
 
 
 def test_every_shell_finds_out_about_a_bad_interpreter(any_shell) -> None:
@@ -526,8 +526,8 @@ def test_a_hundred_runs_leave_no_descriptor_and_no_zombie(rig) -> None:
     while left:
         event = rig.next_event()
         if isinstance(event, RunEnded):
-            left.discard(event.run)
-            rig.executor.forget(event.run)
+            left.discard(event.attempt)
+            rig.executor.forget(event.attempt)
     assert open_descriptors() == before
     assert [pid for pid in procfs.pids() if is_zombie_of_mine(pid)] == zombies
 

@@ -78,9 +78,9 @@ def test_runs_of_a_killed_agent_are_adopted_with_status_and_output(rig) -> None:
     rig.executor.adopt([over, *live])
     events = [rig.next_event() for _ in range(4)]
     assert [status(event) for event in events if isinstance(event, RunEnded)] == [3]
-    assert {event.run for event in events if isinstance(event, RunStarted)} == {run.id for run in live}
+    assert {event.attempt for event in events if isinstance(event, RunStarted)} == {run.id for run in live}
     flag.touch()
-    ends = {event.run: event for event in (rig.next_event() for _ in live)}
+    ends = {event.attempt: event for event in (rig.next_event() for _ in live)}
     assert [status(ends[run.id]) for run in live] == [0, 7, 255]
     assert [rig.output(run) for run in live] == ["begun\ndone\n"] * 3
     assert all(isinstance(ends[run.id].ending, Exited) and ends[run.id].ending.duration > 0 for run in live)
@@ -110,7 +110,7 @@ def test_two_hundred_runs_are_adopted_well_within_a_second(rig) -> None:
         rig.executor.signal(run.id, "KILL")
     for run in runs:
         os.waitpid(claim_of(rig, run).pid, 0)
-    assert {event.run for event in events if isinstance(event, RunStarted)} == {run.id for run in runs}
+    assert {event.attempt for event in events if isinstance(event, RunStarted)} == {run.id for run in runs}
     assert cost < 1.0
 
 

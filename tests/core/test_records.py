@@ -4,7 +4,8 @@ import pytest
 
 from tests.builders import NOON, SECOND, finished_run, record
 from torchsync.core import records
-from torchsync.core.model import Before, Instant, Outcome, SkipReason
+from torchsync.core.model import Instant, Outcome, SkipReason
+from torchsync.core.taskrecord import Before
 
 
 def test_the_mark_of_decided_instants_never_goes_back() -> None:

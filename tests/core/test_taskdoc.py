@@ -26,10 +26,10 @@ from torchsync.core.model import (
     RunId,
     Task,
     TaskName,
-    TaskRecord,
     TreeId,
 )
 from torchsync.core.syncdoc import Phase, SyncAnswer, SyncRequest, SyncResult, Verdict
+from torchsync.core.taskrecord import TaskRecord
 from torchsync.errors import Problem
 
 durations = st.dictionaries(st.sampled_from(Phase), st.floats(0, 1e6))

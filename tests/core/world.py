@@ -8,14 +8,16 @@ from dataclasses import dataclass, field, replace
 
 from tests.builders import NOON, generation
 from tests.fakes_state import MemoryLedger
+from torchsync.core.attempts import changed
 from torchsync.core.clockwatch import Sighting
 from torchsync.core.diff import diff
 from torchsync.core.effects import Adopt, Signal, Start, Turn
 from torchsync.core.engine import Engine
-from torchsync.core.entries import Admit, Annul, Batch, Finish, Intend, LedgerOp, PutHold, Skip, Withdraw
+from torchsync.core.entries import Admit, Annul, AwaitAttempt, Batch, BeginAttempt, Finish, Intend, LedgerOp, PutHold, RunOp, Skip, Withdraw
 from torchsync.core.holds import HoldChange, Holds, expired
 from torchsync.core.ledgerview import after, view_of
 from torchsync.core.model import (
+    AttemptId,
     Ending,
     Exited,
     Generation,
@@ -27,10 +29,10 @@ from torchsync.core.model import (
     SkipReason,
     Task,
     TaskName,
-    TaskRecord,
     Vanished,
 )
 from torchsync.core.policy import HostPolicy
+from torchsync.core.taskrecord import TaskRecord
 
 POLICY = HostPolicy(users={}, default_user="runner", allow_root=False, max_tasks=2000, agent_user="root", is_root=True)
 BOOT = "boot-1"
@@ -102,6 +104,8 @@ class Book:
 
     def _apply(self, operation: LedgerOp) -> None:
         match operation:
+            case Intend() | Finish() | AwaitAttempt() | BeginAttempt() | Withdraw():
+                self._change_run(operation)
             case PutHold(change=change):
                 self.changes.setdefault(change.number, change)
             case Admit(run=run, jump=jump):
@@ -111,6 +115,20 @@ class Book:
             case Skip():
                 how = operation.reason.value
                 self._cover(Row(operation.task, operation.first, operation.last, how, operation.jump, skip=operation))
+            case Annul(task=task, jump=jump, now=now):
+                caused = [row for row in self.rows if (row.task, row.jump) == (task, jump)]
+                gone = [row for row in caused if row.last > now or row.how == "missed"]
+                self._uncover(gone)
+                self.annulled += gone
+                for row in caused:
+                    row.jump = operation.heir or row.jump
+            case _:
+                pass
+
+    def _change_run(self, operation: RunOp) -> None:
+        match operation:
+            case AwaitAttempt(run=run_id) | BeginAttempt(run=run_id):
+                self.runs[run_id] = changed(self.runs[run_id], operation)
             case Intend(run=run_id, cause=cause):
                 self.runs[run_id] = replace(self.runs[run_id], stop_cause=cause)
             case Finish():
@@ -121,19 +139,11 @@ class Book:
                     finished_at=operation.finished_at,
                     exit_status=operation.exit_status,
                     detail=operation.detail,
+                    wait=None,
                 )
             case Withdraw(run=run_id):
                 del self.runs[run_id]
                 self._uncover([row for row in self.rows if row.run == run_id])
-            case Annul(task=task, jump=jump, now=now):
-                caused = [row for row in self.rows if (row.task, row.jump) == (task, jump)]
-                gone = [row for row in caused if row.last > now or row.how == "missed"]
-                self._uncover(gone)
-                self.annulled += gone
-                for row in caused:
-                    row.jump = operation.heir or row.jump
-            case _:
-                pass
 
     def _uncover(self, rows: list[Row]) -> None:
         for row in rows:
@@ -163,7 +173,7 @@ class World:
         self.now, self.mono = int(NOON), 1_000_000
         self.behaviour = behaviour
         self.book = Book()
-        self.processes: dict[RunId, Process] = {}
+        self.processes: dict[AttemptId, Process] = {}
         self.pending: list[Callable[[], None]] = []
         self.turns: list[Turn] = []
         self.saved: Generation | None = None
@@ -316,8 +326,8 @@ class World:
         self._report(process)
 
     def _report(self, process: Process) -> None:
-        run_id, ending = process.run.id, self._ending(process)
-        self.engine.saw_end(run_id, ending, Instant(self.now), Millis(self.mono), leftovers=False)
+        attempt, ending = process.run.attempt_id, self._ending(process)
+        self.engine.saw_end(attempt, ending, Instant(self.now), Millis(self.mono), leftovers=False)
 
     def _ending(self, process: Process) -> Ending:
         assert process.ended_at is not None
@@ -336,25 +346,29 @@ class World:
         for effect in turn.effects:
             match effect:
                 case Start(run=run):
+                    self._die("before a start")
                     self._start(run)
-                case Signal(run=run_id, name=name):
-                    self._signal(run_id, name)
+                    self._die("after a start")
+                case Signal(attempt=attempt, name=name):
+                    self._signal(attempt, name)
                 case Adopt(runs=runs):
                     for run in runs:
                         self._adopt(run)
 
     def _start(self, run: Run) -> None:
         assert run.id in self.book.open, "started before its row was durable"
+        assert run.attempt_id not in self.processes, "started twice"
+        assert not [one for one in self._living() if one.run.id == run.id], "two attempts of one run at once"
         length, status = self.behaviour(run)
-        self.processes[run.id] = Process(run, self.mono, length, status)
-        self._post_start(self.processes[run.id])
+        self.processes[run.attempt_id] = Process(run, self.mono, length, status)
+        self._post_start(self.processes[run.attempt_id])
 
     def _post_start(self, process: Process) -> None:
         started = Instant(self.now - self.mono + process.started_at)
-        self.pending.append(lambda: self.engine.saw_start(process.run.id, started, Instant(self.now), Millis(self.mono)))
+        self.pending.append(lambda: self.engine.saw_start(process.run.attempt_id, started, Instant(self.now), Millis(self.mono)))
 
-    def _signal(self, run_id: RunId, name: str) -> None:
-        process = self.processes.get(run_id)
+    def _signal(self, attempt: AttemptId, name: str) -> None:
+        process = self.processes.get(attempt)
         if process is None or process.ended_at is not None:
             return
         process.killed_by.append(name)
@@ -364,9 +378,12 @@ class World:
             self.pending.append(lambda: self._report(process))
 
     def _adopt(self, run: Run) -> None:
-        process = self.processes.get(run.id)
-        if process is None:
-            self.pending.append(lambda: self.engine.saw_no_start(run.id, Instant(self.now), Millis(self.mono)))
+        process = self.processes.get(run.attempt_id)
+        if process is None and run.boot_id == self.boot:
+            self.pending.append(lambda: self.engine.saw_no_start(run.attempt_id, Instant(self.now), Millis(self.mono)))
+        elif process is None:
+            lost = Vanished(why="the host went down")
+            self.pending.append(lambda: self.engine.saw_end(run.attempt_id, lost, Instant(self.now), Millis(self.mono), leftovers=False))
         elif process.ended_at is None:
             self._post_start(process)
         else:

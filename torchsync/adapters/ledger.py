@@ -15,11 +15,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from torchsync.adapters import ledgerholds as holds
 from torchsync.adapters import ledgernotices as notices
 from torchsync.adapters import ledgerrows as rows
+from torchsync.adapters.ledgerattempts import attempts_of
 from torchsync.adapters.ledgerhistory import history_query
 from torchsync.adapters.ledgerschema import (
     LedgerDamaged,
@@ -42,9 +44,10 @@ from torchsync.core.entries import (
 )
 from torchsync.core.holds import HoldChange
 from torchsync.core.jsontext import parse_json
-from torchsync.core.model import Instant, Run, RunId, TaskName, TaskRecord
+from torchsync.core.model import Instant, Run, RunId, TaskName
 from torchsync.core.notice import Notice
 from torchsync.core.taskdoc import clock_from_document
+from torchsync.core.taskrecord import TaskRecord
 from torchsync.errors import NotFound, Problem, StateUnwritable
 
 _RUNS = f"SELECT {rows.RUN_FIELDS} FROM run JOIN definition ON digest = definition"  # noqa: S608 - our own column names
@@ -64,7 +67,7 @@ class LedgerReader:
     def open_runs(self) -> Sequence[Run]:
         """The runs without an outcome, oldest admission first."""
         found = self._connection.execute(f"{_RUNS} WHERE outcome IS NULL ORDER BY admitted_at, id")
-        return [rows.run_of(row) for row in found]
+        return [self._run(row) for row in found.fetchall()]
 
     def records(self) -> Mapping[TaskName, TaskRecord]:
         """The record of every task known."""
@@ -94,7 +97,7 @@ class LedgerReader:
 
     def run(self, run: RunId) -> Run | None:
         row = self._connection.execute(f"{_RUNS} WHERE id = ?", (run,)).fetchone()
-        return rows.run_of(row) if row else None
+        return self._run(row) if row else None
 
     def history(self, query: HistoryQuery) -> Sequence[HistoryRow]:
         """Newest decision first. With `failed` only runs that failed, timed out, did not start or were lost."""
@@ -104,6 +107,10 @@ class LedgerReader:
 
     def close(self) -> None:
         self._connection.close()
+
+    def _run(self, row: sqlite3.Row) -> Run:
+        run = rows.run_of(row)
+        return replace(run, earlier=attempts_of(self._connection, run.id)) if run.attempt > 1 else run
 
     def _history_row(self, row: sqlite3.Row) -> HistoryRow:
         if row["hold"] is not None:

@@ -13,6 +13,7 @@ from torchsync.core.taskdoc import clock_document
 _COLUMNS = "task, first, last, count, decided_at, reason, run, jump"
 _ANNULLED = "task = :task AND jump = :jump AND (last > :now OR reason IS 'missed')"
 _TIMES = (
+    ("attempt", ("started_at", "finished_at")),
     ("run", ("admitted_at", "started_at", "finished_at")),
     ("fire", ("decided_at",)),
     ("annulled", ("decided_at",)),

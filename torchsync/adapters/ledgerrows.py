@@ -12,41 +12,38 @@ from typing import TypeVar
 
 from torchsync.core.entries import HistoryRow, Skip, Tagged
 from torchsync.core.jsontext import canonical, parse_json
-from torchsync.core.model import (
-    Before,
-    Outcome,
-    Run,
-    RunState,
-    SkipReason,
-    StopCause,
-    Task,
-    TaskName,
-    TaskRecord,
-    Trigger,
+from torchsync.core.model import Outcome, Run, RunState, SkipReason, StopCause, Task, TaskName, Trigger, Wait
+from torchsync.core.taskdoc import (
+    pauses_document,
+    pauses_from_document,
+    task_document,
+    task_from_document,
+    wait_document,
+    wait_from_document,
 )
-from torchsync.core.taskdoc import task_document, task_from_document
+from torchsync.core.taskrecord import Before, TaskRecord
 
 Row = tuple[object, ...]
 Member = TypeVar("Member", bound=Enum)
 
 RUN_COLUMNS = (
     "id, task, definition, revision, tree, trigger, admitted_at, boot_id, user, instant, due, copy, attempt, actor, stop_cause,"
-    " started_at, finished_at, outcome, exit_status, detail"
+    " started_at, finished_at, outcome, exit_status, detail, again, wait"
 )
 RUN_FIELDS = RUN_COLUMNS.replace("definition", "document")
 """The same with the definition itself, for a join."""
 RECORD_COLUMNS = (
     "task, first_seen, last_seen, decided_through, last_run, last_success, last_duration, last_exit_status, consecutive_failures, restarts,"
-    " runs, skipped, before"
+    " runs, skipped, before, retries, pauses"
 )
-PUT_RECORD = f"""INSERT INTO record ({RECORD_COLUMNS}) VALUES ({", ".join("?" * 13)})
+PUT_RECORD = f"""INSERT INTO record ({RECORD_COLUMNS}) VALUES ({", ".join("?" * 15)})
     ON CONFLICT (task) DO UPDATE SET
     first_seen = excluded.first_seen, last_seen = excluded.last_seen,
     decided_through = max(decided_through, excluded.decided_through),
     last_run = excluded.last_run, last_success = excluded.last_success, last_duration = excluded.last_duration,
     last_exit_status = excluded.last_exit_status, consecutive_failures = excluded.consecutive_failures,
     restarts = excluded.restarts, runs = excluded.runs, skipped = excluded.skipped,
-    before = excluded.before"""  # noqa: S608 - our own column names
+    before = excluded.before, retries = excluded.retries, pauses = excluded.pauses"""  # noqa: S608 - our own column names
 
 
 class Definitions:
@@ -94,11 +91,13 @@ def run_row(run: Run, digest: bytes) -> Row:
         run.outcome.value if run.outcome else None,
         run.exit_status,
         run.detail,
+        run.again,
+        _wait_text(run.wait),
     )
 
 
 def run_of(row: sqlite3.Row) -> Run:
-    """The run in a row of `RUN_FIELDS`."""
+    """The run in a row of `RUN_FIELDS`, but for its earlier attempts."""
     return Run(
         id=row["id"],
         task=_task_of(row["document"]),
@@ -112,6 +111,8 @@ def run_of(row: sqlite3.Row) -> Run:
         due=row["due"],
         copy=row["copy"],
         attempt=row["attempt"],
+        again=row["again"],
+        wait=wait_from_document(parse_json(row["wait"])) if row["wait"] else None,
         actor=row["actor"],
         state=_state_of(row),
         stop_cause=_member(StopCause, row["stop_cause"]),
@@ -139,6 +140,8 @@ def record_row(record: TaskRecord) -> Row:
         _counts_text(record.runs),
         _counts_text(record.skipped),
         canonical([[before.jump, before.mark] for before in record.before]),
+        record.retries,
+        canonical(pauses_document(record.pauses)),
     )
 
 
@@ -157,6 +160,8 @@ def record_of(row: sqlite3.Row) -> TaskRecord:
         restarts=row["restarts"],
         runs={Outcome(key): count for key, count in json.loads(row["runs"]).items()},
         skipped={SkipReason(key): count for key, count in json.loads(row["skipped"]).items()},
+        retries=row["retries"],
+        pauses=pauses_from_document(parse_json(row["pauses"])),
         before=tuple(Before(jump, mark) for jump, mark in json.loads(row["before"])),
     )
 
@@ -207,7 +212,13 @@ def _state_of(row: sqlite3.Row) -> RunState:
         return RunState.FINISHED
     if row["stop_cause"] is not None:
         return RunState.STOPPING
+    if row["wait"] is not None:
+        return RunState.WAITING
     return RunState.ADMITTED if row["started_at"] is None else RunState.RUNNING
+
+
+def _wait_text(wait: Wait | None) -> str | None:
+    return None if wait is None else canonical(wait_document(wait))
 
 
 def _member(kind: type[Member], value: str | None) -> Member | None:

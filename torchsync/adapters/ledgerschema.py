@@ -87,7 +87,19 @@ _NOTICES = (
 )
 """What is to be told to others."""
 
-_LADDER: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _NOTICES)
+_ATTEMPTS = (
+    """CREATE TABLE attempt (
+        run TEXT NOT NULL, number INTEGER NOT NULL, started_at INTEGER, finished_at INTEGER NOT NULL, outcome TEXT NOT NULL,
+        exit_status INTEGER, detail TEXT NOT NULL, PRIMARY KEY (run, number)
+    ) WITHOUT ROWID""",
+    "ALTER TABLE run ADD COLUMN again INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE run ADD COLUMN wait TEXT",
+    "ALTER TABLE record ADD COLUMN retries INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE record ADD COLUMN pauses TEXT NOT NULL DEFAULT '[]'",
+)
+"""Attempts of runs, and the pauses of daemons."""
+
+_LADDER: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _NOTICES, _ATTEMPTS)
 NEWEST = len(_LADDER)
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})

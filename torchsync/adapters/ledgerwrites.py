@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import assert_never
 
+from torchsync.adapters import ledgerattempts as attempts
 from torchsync.adapters import ledgerclock as clock
 from torchsync.adapters import ledgerholds as holds
 from torchsync.adapters import ledgernotices as notices
@@ -12,6 +13,8 @@ from torchsync.adapters import ledgerrows as rows
 from torchsync.core.entries import (
     Admit,
     Annul,
+    AwaitAttempt,
+    BeginAttempt,
     DropLate,
     DropNotice,
     DropRecord,
@@ -24,6 +27,7 @@ from torchsync.core.entries import (
     PutNotice,
     PutRecord,
     Rewind,
+    RunOp,
     Settle,
     Skip,
     TurnBack,
@@ -34,7 +38,7 @@ from torchsync.core.model import Instant, Run, RunId
 PRUNED_AT_ONCE = 1_000
 """Rows deleted in one transaction: the loop waits for it."""
 
-_NEW_RUN = f"INSERT INTO run ({rows.RUN_COLUMNS}) VALUES ({', '.join('?' * 20)})"  # noqa: S608 - our own column names
+_NEW_RUN = f"INSERT INTO run ({rows.RUN_COLUMNS}) VALUES ({', '.join('?' * 22)})"  # noqa: S608 - our own column names
 _NEW_FIRE = "INSERT INTO fire (task, first, last, count, decided_at, reason, run, jump) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -45,14 +49,8 @@ def apply(connection: sqlite3.Connection, definitions: rows.Definitions, operati
             _admit(connection, definitions, run, jump)
         case Skip():
             _skip(connection, operation)
-        case Intend(run=run_id, cause=cause):
-            _change_open(connection, run_id, "UPDATE run SET stop_cause = ? WHERE id = ? AND outcome IS NULL", cause.value)
-        case Finish():
-            _finish(connection, operation)
-        case Withdraw(run=run_id):
-            _change_open(connection, run_id, "DELETE FROM run WHERE id = ? AND outcome IS NULL")
-            connection.execute("DELETE FROM fire WHERE run = ?", (run_id,))
-            connection.execute("DELETE FROM annulled WHERE run = ?", (run_id,))
+        case Intend() | Finish() | AwaitAttempt() | BeginAttempt() | Withdraw():
+            _change_run(connection, operation)
         case PutRecord() | DropRecord():
             _record(connection, operation)
         case PutHold(change=change):
@@ -71,6 +69,22 @@ def _record(connection: sqlite3.Connection, operation: PutRecord | DropRecord) -
             connection.execute(rows.PUT_RECORD, rows.record_row(record))
         case DropRecord(task=task):
             connection.execute("DELETE FROM record WHERE task = ?", (task,))
+
+
+def _change_run(connection: sqlite3.Connection, operation: RunOp) -> None:
+    match operation:
+        case Intend(run=run_id, cause=cause):
+            _change_open(connection, run_id, "UPDATE run SET stop_cause = ? WHERE id = ? AND outcome IS NULL", cause.value)
+        case Finish():
+            _finish(connection, operation)
+        case AwaitAttempt() | BeginAttempt():
+            attempts.apply(connection, operation)
+        case Withdraw(run=run_id):
+            _change_open(connection, run_id, "DELETE FROM run WHERE id = ? AND outcome IS NULL")
+            connection.execute("DELETE FROM fire WHERE run = ?", (run_id,))
+            connection.execute("DELETE FROM annulled WHERE run = ?", (run_id,))
+        case _:
+            assert_never(operation)
 
 
 def _admit(connection: sqlite3.Connection, definitions: rows.Definitions, run: Run, jump: int) -> None:
@@ -102,7 +116,7 @@ def _finish(connection: sqlite3.Connection, finish: Finish) -> None:
     _change_open(
         connection,
         finish.run,
-        """UPDATE run SET outcome = ?, finished_at = ?, started_at = coalesce(?, started_at), exit_status = ?, detail = ?
+        """UPDATE run SET outcome = ?, finished_at = ?, started_at = coalesce(?, started_at), exit_status = ?, detail = ?, wait = NULL
             WHERE id = ? AND outcome IS NULL""",
         finish.outcome.value,
         finish.finished_at,
@@ -122,7 +136,7 @@ def prune_rows(connection: sqlite3.Connection, before: Instant) -> int:
     """At most about `PRUNED_AT_ONCE` rows of each kind that were decided before the instant are gone; how many."""
     parameters = {"before": before, "limit": PRUNED_AT_ONCE}
     old = "SELECT id FROM run WHERE admitted_at < :before AND outcome IS NOT NULL ORDER BY admitted_at, id LIMIT :limit"
-    for table in ("fire", "annulled"):
+    for table in ("fire", "annulled", "attempt"):
         connection.execute(f"DELETE FROM {table} WHERE run IN ({old})", parameters)  # noqa: S608 - fixed text
     runs = connection.execute(f"DELETE FROM run WHERE id IN ({old})", parameters).rowcount  # noqa: S608 - fixed text
     skips = connection.execute(

@@ -32,7 +32,7 @@ from torchsync.adapters.procfs import Kin
 from torchsync.adapters.rundir import Claim, ExitLine, NoClaim, RunFiles
 from torchsync.adapters.spawn import CannotStart, Launcher, Shim, open_fifo
 from torchsync.adapters.syscalls import Timer
-from torchsync.core.model import Ending, Exited, Instant, Millis, NotBegun, Run, RunId, Vanished
+from torchsync.core.model import AttemptId, Ending, Exited, Instant, Millis, NotBegun, Run, Vanished
 from torchsync.core.startscript import Account, start_script
 from torchsync.ports import Clock, RunEnded, RunNeverStarted, RunStarted, StartOrder, Wakeups
 
@@ -86,7 +86,7 @@ class ProcessExecutor:
         self._timer = Timer(wakeups, clock)
         self._launcher = Launcher(shell)
         self._boot = procfs.boot_id()
-        self._runs: dict[RunId, _Watched] = {}
+        self._runs: dict[AttemptId, _Watched] = {}
         self._leaders: set[int] = set()
         self._census = procfs.Census()
         self._has_holes = True
@@ -104,9 +104,9 @@ class ProcessExecutor:
         try:
             watched = self._launch(order)
         except CannotStart as reason:
-            self._wakeups.post(RunEnded(order.run.id, NotBegun(why=str(reason))))
+            self._wakeups.post(RunEnded(order.run.attempt_id, NotBegun(why=str(reason))))
             return
-        self._runs[order.run.id] = watched
+        self._runs[order.run.attempt_id] = watched
         self._wakeups.watch(watched.fifo, lambda: self._begun(watched))
         self._watch_shim(watched)
 
@@ -121,7 +121,7 @@ class ProcessExecutor:
             run=run.id,
             folder=str(new.files.folder),
             boot=self._boot,
-            fifo=self._starting / run.id,
+            fifo=self._starting / run.attempt_id,
             cgroup=self._groups.create(run.id),
             script=script,
             output=new.output,
@@ -142,7 +142,7 @@ class ProcessExecutor:
 
     def _create(self, run: Run, account: Account) -> rundir.NewRun:
         try:
-            new = rundir.create(self._parents, run.id, (account.uid, account.gid))
+            new = rundir.create(self._parents, run.attempt_id, (account.uid, account.gid))
         except OSError as error:
             raise CannotStart(f"the directory of the run cannot be made: {error.strerror}") from error
         if self._keeps_output and not new.keeps_output:
@@ -162,11 +162,11 @@ class ProcessExecutor:
         if watched.fifo >= 0:
             os.close(watched.fifo)
             watched.fifo = -1
-        (self._starting / watched.run.id).unlink(missing_ok=True)
+        (self._starting / watched.run.attempt_id).unlink(missing_ok=True)
 
     def _tell_start(self, watched: _Watched, claim: Claim) -> None:
         watched.started_at = self._instant_of(claim, watched.run)
-        self._wakeups.post(RunStarted(watched.run.id, watched.started_at))
+        self._wakeups.post(RunStarted(watched.run.attempt_id, watched.started_at))
 
     def _instant_of(self, claim: Claim, run: Run) -> Instant:
         """What the wall clock shows for the uptime in the claim, which may lie a hundredth of a second too early."""
@@ -199,7 +199,7 @@ class ProcessExecutor:
         self._stop_watching(watched)
         watched.ending = self._ending(watched, _reaped(watched))
         if watched.ending is not None:
-            self._wakeups.post(RunEnded(watched.run.id, watched.ending, leftovers=bool(leftovers)))
+            self._wakeups.post(RunEnded(watched.run.attempt_id, watched.ending, leftovers=bool(leftovers)))
         if watched.ending is None or leftovers:
             self._await_the_rest(watched)
 
@@ -232,7 +232,7 @@ class ProcessExecutor:
             self._wakeups.watch(watched.pidfd, lambda: self._one_less(watched))
             return
         killed = Vanished(why="the process that would have told the exit status was killed by somebody else", started_at=watched.started_at)
-        self._wakeups.post(RunEnded(watched.run.id, watched.ending or killed))
+        self._wakeups.post(RunEnded(watched.run.attempt_id, watched.ending or killed))
 
     def _one_less(self, watched: _Watched) -> None:
         self._stop_watching(watched)
@@ -260,16 +260,15 @@ class ProcessExecutor:
     # Adopting.
 
     def adopt(self, runs: Sequence[Run]) -> None:
-        known = {run.id for run in runs}
-        self._groups.sweep(known)
-        rundir.sweep_stand_ins(self._parents, known)
+        self._groups.sweep({run.id for run in runs})
+        rundir.sweep_stand_ins(self._parents, {run.attempt_id for run in runs})
         for run in runs:
-            watched = _Watched(run=run, files=rundir.find(self._parents, run.id), since=self._clock.monotonic())
-            self._runs[run.id] = watched
+            watched = _Watched(run=run, files=rundir.find(self._parents, run.attempt_id), since=self._clock.monotonic())
+            self._runs[run.attempt_id] = watched
             if run.boot_id == self._boot:
                 self._adopt(watched)
             else:
-                self._wakeups.post(RunEnded(run.id, _ending_of_another_boot(watched)))
+                self._wakeups.post(RunEnded(run.attempt_id, _ending_of_another_boot(watched)))
 
     def _adopt(self, watched: _Watched) -> None:
         claim = watched.files.claim()
@@ -277,7 +276,7 @@ class ProcessExecutor:
             claim = self._refuse(watched)
         match claim:
             case NoClaim.NEVER:
-                self._wakeups.post(RunNeverStarted(watched.run.id))
+                self._wakeups.post(RunNeverStarted(watched.run.attempt_id))
             case NoClaim():
                 self._timer.after(_GRACE, lambda: self._judge(watched))
             case Claim():
@@ -299,7 +298,7 @@ class ProcessExecutor:
         if isinstance(watched.files.claim(), Claim) or self._kin(watched).members(procfs.pids()):
             self._adopt(watched)
             return
-        self._wakeups.post(RunNeverStarted(watched.run.id))
+        self._wakeups.post(RunNeverStarted(watched.run.attempt_id))
 
     def _take_up(self, watched: _Watched, claim: Claim) -> None:
         watched.pid, watched.ticks, watched.since = claim.pid, claim.ticks, claim.uptime
@@ -312,14 +311,14 @@ class ProcessExecutor:
 
     # What else is done to a run.
 
-    def signal(self, run: RunId, name: str) -> None:
-        watched = self._runs.get(run)
+    def signal(self, attempt: AttemptId, name: str) -> None:
+        watched = self._runs.get(attempt)
         if watched is None or not watched.pid:
             return
         watched.was_signalled = True
         number = signal.Signals[f"SIG{name}"]
-        if self._groups.is_populated(run):
-            self._groups.send(run, number)
+        if self._groups.is_populated(watched.run.id):
+            self._groups.send(watched.run.id, number)
             return
         kin, signalled = self._kin(watched), set[int]()
         for _ in range(_ROUNDS):
@@ -330,8 +329,8 @@ class ProcessExecutor:
                 kin.send(pid, number)
             signalled |= new
 
-    def bound_output(self, run: RunId, limit: int) -> None:
-        watched = self._runs.get(run)
+    def bound_output(self, attempt: AttemptId, limit: int) -> None:
+        watched = self._runs.get(attempt)
         if watched is None or not self._has_holes:
             return
         try:
@@ -343,8 +342,8 @@ class ProcessExecutor:
                     f"the file system of {self._parents[0]} has no holes ({error.strerror}): output of a run is not bounded while it runs"
                 )
 
-    def forget(self, run: RunId) -> None:
-        watched = self._runs.pop(run, None)
+    def forget(self, attempt: AttemptId) -> None:
+        watched = self._runs.pop(attempt, None)
         if watched is None:
             return
         self._leaders.discard(watched.pid)
@@ -352,7 +351,8 @@ class ProcessExecutor:
         if watched.fifo >= 0:
             self._wakeups.unwatch(watched.fifo)
             self._close_fifo(watched)
-        self._groups.remove(run)
+        if not any(other.run.id == watched.run.id for other in self._runs.values()):
+            self._groups.remove(watched.run.id)  # The attempts of a run share it, and another one may be about to enter it.
         rundir.drop_stand_in(self._parents, watched.files)
 
 

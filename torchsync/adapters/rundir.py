@@ -1,4 +1,7 @@
-"""The files of a run: how a shim, an agent and a later agent tell each other what became of it. Part of the process executor.
+"""The files of an attempt of a run: how a shim, an agent and a later agent tell each other what became of it. Part of the process executor.
+
+Each attempt has a directory of its own, named by its id: that of the first attempt is the id of the run (`core/model.py`). What is known never
+to have begun is started again under another id, so that a shim that comes too late finds a claim that is taken.
 
     claim   made exclusively, by the shim as its first act or by a recovery that finds none: who made it decides whether the run begins.
             One line: pid, start ticks and boot id of the shim, /proc/uptime; or `never` and the boot id
@@ -130,26 +133,26 @@ class NewRun:
     keeps_output: bool
 
 
-def create(parents: Sequence[Path], run: str, owner: tuple[int, int]) -> NewRun:
-    """The directory of the run is made in the first of `parents` that can be written; `owner` (uid, gid) has its output.
+def create(parents: Sequence[Path], attempt: str, owner: tuple[int, int]) -> NewRun:
+    """The directory of the attempt is made in the first of `parents` that can be written; `owner` (uid, gid) has its output.
 
     Only the first parent keeps output: the others stand in for it while it is full or read-only, and are memory. Raises OSError when none can
-    be written, and FileExistsError when the run has a directory already, since then it may have been started.
+    be written, and FileExistsError when the attempt has a directory already, since then it may have been started.
     """
-    if any((parent / run).exists() for parent in parents):
+    if any((parent / attempt).exists() for parent in parents):
         raise FileExistsError(errno.EEXIST, "it is there already")
     for parent in parents[:-1]:
         try:
-            return _filled(RunFiles(parent / run), owner, keeps_output=parent is parents[0])
+            return _filled(RunFiles(parent / attempt), owner, keeps_output=parent is parents[0])
         except OSError:
-            shutil.rmtree(parent / run, ignore_errors=True)
-    return _filled(RunFiles(parents[-1] / run), owner, keeps_output=len(parents) == 1)
+            shutil.rmtree(parent / attempt, ignore_errors=True)
+    return _filled(RunFiles(parents[-1] / attempt), owner, keeps_output=len(parents) == 1)
 
 
-def find(parents: Sequence[Path], run: str) -> RunFiles:
-    """The directory that an earlier agent made for the run, else the one it would have made first."""
-    found = [parent for parent in parents if (parent / run).is_dir()]
-    return RunFiles((found or parents)[0] / run)
+def find(parents: Sequence[Path], attempt: str) -> RunFiles:
+    """The directory that an earlier agent made for the attempt, else the one it would have made first."""
+    found = [parent for parent in parents if (parent / attempt).is_dir()]
+    return RunFiles((found or parents)[0] / attempt)
 
 
 def drop_stand_in(parents: Sequence[Path], files: RunFiles) -> None:

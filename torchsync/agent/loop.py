@@ -214,12 +214,12 @@ class Loop:
 
     def _take_run(self, event: RunStarted | RunEnded | RunNeverStarted, now: Instant, mono: Millis) -> None:
         match event:
-            case RunStarted(run=run, started_at=started_at):
-                self._engine.saw_start(run, started_at, now, mono)
-            case RunEnded(run=run, ending=ending, leftovers=leftovers):
-                self._engine.saw_end(run, ending, now, mono, leftovers=leftovers)
-            case RunNeverStarted(run=run):
-                self._engine.saw_no_start(run, now, mono)
+            case RunStarted(attempt=attempt, started_at=started_at):
+                self._engine.saw_start(attempt, started_at, now, mono)
+            case RunEnded(attempt=attempt, ending=ending, leftovers=leftovers):
+                self._engine.saw_end(attempt, ending, now, mono, leftovers=leftovers)
+            case RunNeverStarted(attempt=attempt):
+                self._engine.saw_no_start(attempt, now, mono)
 
     # Syncs.
 

@@ -8,10 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from torchsync.agent.recorder import Recorder
-from torchsync.core.effects import Adopt, Effect, Release, Signal, Start, ToldAdoption, ToldEnd, ToldSkip, ToldStart, ToldStop, Turn
+from torchsync.core.effects import (
+    Adopt,
+    Effect,
+    Release,
+    Signal,
+    Start,
+    ToldAdoption,
+    ToldEnd,
+    ToldRetry,
+    ToldSkip,
+    ToldStart,
+    ToldStop,
+    Turn,
+)
 from torchsync.core.entries import LedgerOp
+from torchsync.core.instants import brief_duration
 from torchsync.core.logevents import Log, LogEvent
-from torchsync.core.model import Instant, Outcome, Run, RunId
+from torchsync.core.model import Attempt, AttemptId, Instant, Millis, Outcome, Run
 from torchsync.core.records import FAILURES
 from torchsync.ports import Executor, StartOrder
 
@@ -37,7 +51,7 @@ class Runner:
         self._environment = environment
         self._announce = announce
         self._log = log
-        self._unforgotten: list[RunId] = []
+        self._unforgotten: list[AttemptId] = []
 
     @property
     def is_degraded(self) -> bool:
@@ -54,8 +68,8 @@ class Runner:
         """What could not be written before is written now, if it can be, and what waited for that is done."""
         self._recorder.retry()
         if not self._recorder.is_volatile:
-            for run in self._unforgotten:
-                self._executor.forget(run)
+            for attempt in self._unforgotten:
+                self._executor.forget(attempt)
             self._unforgotten.clear()
 
     def prune(self, before: Instant) -> bool:
@@ -65,24 +79,24 @@ class Runner:
     def bound_outputs(self, runs: Sequence[Run]) -> None:
         """No run in flight keeps more output than its task allows."""
         for run in runs:
-            self._executor.bound_output(run.id, run.task.output_max)
+            self._executor.bound_output(run.attempt_id, run.task.output_max)
 
-    def _forget(self, run: RunId) -> None:
+    def _forget(self, attempt: AttemptId) -> None:
         """Not before its end is written down: what the executor keeps of the run may be all that tells of it."""
         if self._recorder.is_volatile:
-            self._unforgotten.append(run)
+            self._unforgotten.append(attempt)
         else:
-            self._executor.forget(run)
+            self._executor.forget(attempt)
 
     def _do(self, effect: Effect) -> None:
         match effect:
             case Start(run=run):
                 tree = f"{self._trees}/{run.tree}"
                 self._executor.start(StartOrder(run=run, tree=tree, environment=self._environment(run)))
-            case Signal(run=run_id, name=name):
-                self._executor.signal(run_id, name)
-            case Release(run=run_id):
-                self._forget(run_id)
+            case Signal(attempt=attempt, name=name):
+                self._executor.signal(attempt, name)
+            case Release(attempt=attempt):
+                self._forget(attempt)
             case Adopt(runs=runs):
                 self._executor.adopt(runs)
             case _:
@@ -91,7 +105,9 @@ class Runner:
     def _tell(self, effect: Effect) -> None:
         match effect:
             case ToldStart(run=run):
-                self._log(LogEvent.RUN_STARTED, f"{run.task.name} began", task=run.task.name, run=run.id, trigger=run.trigger.value)
+                self._tell_start(run)
+            case ToldRetry(run=run, over=over):
+                self._tell_retry(run, over)
             case ToldStop(run=run, cause=cause):
                 self._log(LogEvent.RUN_STOPPING, f"{run.task.name} is being ended: {cause.value}", task=run.task.name, run=run.id)
             case ToldAdoption(run=run):
@@ -102,6 +118,25 @@ class Runner:
                 self._log(LogEvent.FIRE_SKIPPED, f"{count} instant(s) of {task} skipped: {reason.value}", task=task, reason=reason.value)
             case ToldEnd(run=run) if run.outcome is not None:
                 self._tell_end(run, run.outcome)
+
+    def _tell_start(self, run: Run) -> None:
+        number = f", attempt {run.attempt} of {run.attempts}" if run.attempt > 1 else ""
+        fields = {"task": run.task.name, "run": run.id, "trigger": run.trigger.value, "attempt": run.attempt}
+        self._log(LogEvent.RUN_STARTED, f"{run.task.name} began{number}", **fields)
+
+    def _tell_retry(self, run: Run, over: Attempt) -> None:
+        delay = brief_duration(Millis(run.wait.until - over.finished_at)) if run.wait else "no time"
+        status = "" if over.exit_status is None else f" with exit status {over.exit_status}"
+        detail = f": {over.detail}" if over.detail else ""
+        self._log(
+            LogEvent.RUN_RETRIED,
+            f"attempt {over.number} of {run.attempts} of {run.task.name} {over.outcome.value}{status}{detail}; the next comes in {delay}",
+            task=run.task.name,
+            run=run.id,
+            attempt=over.number,
+            outcome=over.outcome.value,
+            exit_status=over.exit_status,
+        )
 
     def _tell_end(self, run: Run, outcome: Outcome) -> None:
         status = "" if run.exit_status is None else f" with exit status {run.exit_status}"

@@ -2,54 +2,68 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
 from heapq import heappop, heappush
 
+from torchsync.core.attempts import left, wait_for
 from torchsync.core.backoff import restart_delay
-from torchsync.core.model import DaemonTiming, Instant, Millis, Run, Task, TaskName
+from torchsync.core.model import DaemonTiming, Instant, Millis, Run, StopCause, Task, TaskName
+from torchsync.core.taskrecord import Pause, TaskRecord
 
 Slot = tuple[TaskName, int]
 """A copy of a daemon: the task and the number of the copy, from 1."""
 
 
-@dataclass(slots=True)
-class _Pause:
-    quick_ends: int = 0
-    until: Millis | None = None
-
-
 class Daemons:
     """The restart back-off of every copy. A copy in a pause is not started before the pause is over."""
 
-    def __init__(self) -> None:
-        self._pauses: dict[Slot, _Pause] = {}
+    def __init__(self, boot_id: str) -> None:
+        self._boot_id = boot_id
+        self._pauses: dict[Slot, Pause] = {}
+        self._until: dict[Slot, Millis] = {}
         self._timers: list[tuple[Millis, Slot]] = []
+
+    def restore(self, tasks: Mapping[TaskName, Task], records: Iterable[TaskRecord], now: Instant, mono: Millis) -> None:
+        """The pauses are those of an earlier agent process; a reboot is a new start, and ends them all."""
+        for record in records:
+            timing = tasks[record.task].timing if record.task in tasks else None
+            for pause in record.pauses if isinstance(timing, DaemonTiming) else ():
+                if pause.wait.boot_id == self._boot_id and isinstance(timing, DaemonTiming):
+                    rest = left(pause.wait, timing.max_delay, self._boot_id, now, mono)
+                    self._put((record.task, pause.copy), pause, Millis(mono + rest))
 
     def missing(self, task: Task, open_runs: tuple[Run, ...]) -> list[int]:
         """The copies of the task that neither live nor wait for their restart."""
         alive = {run.copy for run in open_runs}
-        return [copy for copy in range(1, task.max_running + 1) if copy not in alive and not self._is_waiting((task.name, copy))]
+        return [copy for copy in range(1, task.max_running + 1) if copy not in alive and (task.name, copy) not in self._until]
 
-    def ended(self, run: Run, timing: DaemonTiming, mono: Millis) -> None:
-        """The copy waits: the longer, the more often in a row it has ended quickly."""
+    def ended(self, run: Run, timing: DaemonTiming, now: Instant, mono: Millis) -> None:
+        """The copy waits: the longer, the more often in a row it has ended quickly. One that an operator stopped did not end by itself."""
         slot = (run.task.name, run.copy)
-        pause = self._pauses.setdefault(slot, _Pause())
+        before = self._pauses[slot].quick_ends if slot in self._pauses else 0
         lived = (run.finished_at or Instant(0)) - (run.started_at or run.finished_at or Instant(0))
-        pause.quick_ends = 0 if lived >= timing.reset_after else pause.quick_ends + 1
-        pause.until = Millis(mono + restart_delay(timing, pause.quick_ends))
-        heappush(self._timers, (pause.until, slot))
+        is_sound = lived >= timing.reset_after or run.stop_cause is StopCause.OPERATOR
+        quick_ends = 0 if is_sound else before + 1
+        delay = restart_delay(timing, quick_ends)
+        pause = Pause(copy=run.copy, quick_ends=quick_ends, wait=wait_for(delay, self._boot_id, now, mono))
+        self._put(slot, pause, Millis(mono + delay))
 
     def has_ended(self, slot: Slot) -> bool:
         """The copy has ended before, so that its next start is a restart."""
         return slot in self._pauses
 
-    def forget(self, task: TaskName) -> None:
-        """The task is gone or has changed: its copies start with a clean slate."""
-        for slot in [slot for slot in self._pauses if slot[0] == task]:
+    def pauses_of(self, task: TaskName) -> tuple[Pause, ...]:
+        """The pauses of its copies, those that are over included: they tell how often a copy has ended quickly."""
+        return tuple(pause for (name, _), pause in sorted(self._pauses.items()) if name == task)
+
+    def forget(self, task: TaskName, kept: Collection[int] = ()) -> None:
+        """The task is gone or has changed: its copies start with a clean slate, but for those `kept`."""
+        for slot in [slot for slot in self._pauses if slot[0] == task and slot[1] not in kept]:
             del self._pauses[slot]
+            self._until.pop(slot, None)
 
     def next_timer(self) -> Millis | None:
-        while self._timers and not self._is_live(self._timers[0]):
+        while self._timers and self._until.get(self._timers[0][1]) != self._timers[0][0]:
             heappop(self._timers)
         return self._timers[0][0] if self._timers else None
 
@@ -58,14 +72,11 @@ class Daemons:
         ready: list[TaskName] = []
         while (at := self.next_timer()) is not None and at <= mono:
             _, slot = heappop(self._timers)
-            self._pauses[slot].until = None
+            del self._until[slot]
             ready.append(slot[0])
         return ready
 
-    def _is_waiting(self, slot: Slot) -> bool:
-        pause = self._pauses.get(slot)
-        return pause is not None and pause.until is not None
-
-    def _is_live(self, timer: tuple[Millis, Slot]) -> bool:
-        pause = self._pauses.get(timer[1])
-        return pause is not None and pause.until == timer[0]
+    def _put(self, slot: Slot, pause: Pause, until: Millis) -> None:
+        self._pauses[slot] = pause
+        self._until[slot] = until
+        heappush(self._timers, (until, slot))

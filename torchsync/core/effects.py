@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from torchsync.core.entries import LedgerOp
-from torchsync.core.model import Run, RunId, SkipReason, StopCause, TaskName
+from torchsync.core.model import Attempt, AttemptId, Run, SkipReason, StopCause, TaskName
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start this run; its row is durable."""
+    """Start this attempt of the run; its row is durable."""
 
     run: Run
 
@@ -19,15 +19,15 @@ class Start:
 class Signal:
     """Send the signal to everything the run started; the intent is durable."""
 
-    run: RunId
+    attempt: AttemptId
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The run is over and recorded: nothing of it is watched any more."""
+    """The attempt is over and recorded: nothing of it is watched any more."""
 
-    run: RunId
+    attempt: AttemptId
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,14 @@ class ToldStart:
     """A run began: for the log."""
 
     run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class ToldRetry:
+    """An attempt of the run, `over`, has failed, and the run waits for another: for the log."""
+
+    run: Run
+    over: Attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,7 @@ class ToldAdoption:
     run: Run
 
 
-Effect = Start | Signal | Release | Adopt | ToldStart | ToldStop | ToldEnd | ToldSkip | ToldAdoption
+Effect = Start | Signal | Release | Adopt | ToldStart | ToldRetry | ToldStop | ToldEnd | ToldSkip | ToldAdoption
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,33 +13,33 @@ A turn begins with `see_clock`: what a jump of the clock caused may be taken bac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from torchsync.core import admission, records
+from torchsync.core import admission
 from torchsync.core.clockwatch import Sighting
-from torchsync.core.daemons import Daemons
 from torchsync.core.diff import Diff
 from torchsync.core.effects import Adopt, Outbox, ToldAdoption, Turn
 from torchsync.core.entries import PutHold
 from torchsync.core.fires import Fires
 from torchsync.core.holds import HOST, Holds, sentence
+from torchsync.core.inflight import InFlight
 from torchsync.core.inforce import InForce
 from torchsync.core.ledgerview import LedgerView
 from torchsync.core.model import (
+    AttemptId,
     CronTiming,
-    DaemonTiming,
     Ending,
     Generation,
     Instant,
     Millis,
-    Outcome,
     Run,
     RunId,
     StopCause,
     Task,
     TaskName,
     Trigger,
+    run_of,
 )
 from torchsync.core.policy import HostPolicy
 from torchsync.core.recordbook import Recordbook
@@ -61,18 +61,17 @@ class Engine:
     def __init__(self, *, boot_id: str, policy: HostPolicy, new_run_id: Callable[[Instant], RunId]) -> None:
         self.lag = Histogram.empty(*LAG_BOUNDS)
         self.runs_adopted = 0
-        self.runs_lost = 0
         self.boot_id = boot_id
         self._force = InForce(boot_id, new_run_id, policy)
         self._outbox = Outbox()
-        self._roster = Roster(self._outbox)
+        self._roster = Roster(self._outbox, boot_id)
         self._book = Recordbook(self._outbox)
         self._keeper = Timekeeper(self._outbox, self._book, self._roster, boot_id)
-        self._daemons = Daemons()
         self._timetable = Timetable()
         self._statuses: dict[TaskName, TaskStatus] = {}
         self._skips = Skips(self._outbox, self._book, self._keeper)
         self._fires = Fires(self._force, self._book, self._keeper, self._roster, self._skips)
+        self._inflight = InFlight(self._force, self._book, self._roster, self._fires)
         self._adopting: set[RunId] = set()
 
     # What the loop reads.
@@ -107,11 +106,15 @@ class Engine:
         """The open runs; a copy."""
         return self._roster.runs
 
+    @property
+    def runs_lost(self) -> int:
+        return self._inflight.lost
+
     def next_wake(self, now: Instant, mono: Millis) -> Millis | None:
         """How long nothing is to be done, at most; None when nothing is to come by itself."""
         due = None if self._keeper.is_held else self._timetable.next_due()
-        timers = [at - mono for at in (self._roster.next_timer(), self._daemons.next_timer()) if at is not None]
-        waits = timers if due is None else [*timers, due - now]
+        timer = self._inflight.next_timer()
+        waits = [*([] if timer is None else [timer - mono]), *([] if due is None else [due - now])]
         return Millis(max(0, min(waits))) if waits else None
 
     def earliest(self, now: Instant, mono: Millis) -> Instant:
@@ -128,27 +131,27 @@ class Engine:
 
     def restore(self, generation: Generation | None, view: LedgerView, now: Instant, mono: Millis) -> None:
         """The engine is where an earlier agent process left off; the executor is asked about every open run. `holds` are those of then."""
-        runs = view.runs
         self._outbox.write(*map(PutHold, self.holds.changes))
         self._keeper.restore(view.clock, view.tagged.values())
         self._book.restore(view.records, generation.tasks if generation else (), self._keeper.earliest(now, mono))
-        taken = tuple(self._roster.take_up(run) for run in runs)
-        self._adopting = {run.id for run in taken}
-        self._outbox.do(Adopt(taken))
+        taken = tuple(self._roster.take_up(run, now, mono) for run in view.runs)
+        under_way = tuple(run for run in taken if run.wait is None)
+        self._adopting = {run.id for run in under_way}
+        self._outbox.do(Adopt(under_way))
         if generation is None:
             return
         self._force.generation = generation
         for task in generation.tasks.values():
             self._install(task, now)
-        self._stop_outdated(runs, now, mono)
-        self._stop_drained(now, mono)
-        self._tend_daemons(generation.tasks, now)
+        self._inflight.restore(now, mono)
 
     def see_clock(self, now: Instant, mono: Millis, *, is_synchronised: bool) -> Sighting:
         """The first thing in a turn. What a jump caused is taken back when the clock has returned; `generation` is another one then, to be made
         durable before the next `flush`, if a baseline had to move.
         """
         sighting = self._keeper.see(now, mono, is_synchronised=is_synchronised)
+        if self._keeper.has_stepped:
+            self._roster.tell_waits(now, mono)
         if sighting.opened or sighting.returned or sighting.expired:
             self._skips.close_all()
         if sighting.returned or sighting.impossible:
@@ -161,32 +164,32 @@ class Engine:
         self._reinstall(self.generation.tasks.values() if self.generation else (), now)
 
     def apply(self, generation: Generation, found: Diff, now: Instant, mono: Millis) -> None:
-        """`generation`, which is durable, is in force; no run in flight is touched but the daemons that changed or went."""
+        """`generation`, which is durable, is in force; no run in flight is touched but those whose own rules end them with
+        the change or the removal of their task.
+        """
         self.catch_up(now, mono)
         self._force.generation = generation
         for name in found.removed:
             self._remove(name, now, mono)
         for change in found.changed:
-            self._daemons.forget(change.name)
             self._keeper.reschedule(change.name)
-            self._stop_daemons(change.name, StopCause.CHANGED, now, mono)
+            self._inflight.change(change, now, mono)
         for name in found.moved:
             self._keeper.reschedule(name)
         new = [*found.added, *(change.name for change in found.changed)]
         for name in sorted({*new, *found.moved}):
             self._install(generation.tasks[name], now)
             self._book.touch(name, is_changed=True)
-        self._tend_daemons(new, now)
+        self._inflight.tend(new, now, mono)
 
     def hold(self, holds: Holds, now: Instant, mono: Millis) -> None:
         """That is held from now on; what was due before has been decided, by `catch_up`. A drain ends the daemons."""
         self._outbox.write(*map(PutHold, holds.told_since(self.holds)))
         self._force.holds = holds
-        self._stop_drained(now, mono)
-        tasks = self._force.tasks
-        for name in tasks:
+        self._inflight.end_drained(now, mono)
+        for name in self._force.tasks:
             self._book.touch(name, is_changed=False)
-        self._tend_daemons(tasks, now)
+        self._inflight.tend(self._force.tasks, now, mono)
 
     def catch_up(self, now: Instant, mono: Millis) -> None:
         """Everything that is due is decided, unless the clock cannot be believed."""
@@ -201,48 +204,51 @@ class Engine:
 
     def tick(self, now: Instant, mono: Millis) -> None:
         """Everything that is due at `now` is decided, and every timer that ran out has had its effect."""
-        for run in self._roster.expire(now, mono):
-            self._close(run, mono)
+        self._inflight.tick(now, mono)
         if not self._keeper.is_held:
             if self.generation and not self._keeper.has_begun:
                 self._reinstall(self._keeper.begin_boot(self.generation, now), now)
             for task, group in by_task(self._timetable.take(now, MOST_FIRES_A_TURN)).items():
                 self._fires.decide(task, group, now)
-        self._tend_daemons(self._daemons.expire(mono), now)
+        self._inflight.tend_rested(now, mono)
 
-    def saw_start(self, run_id: RunId, started_at: Instant, now: Instant, mono: Millis) -> None:
-        """The executor knows that the run began."""
-        if self._keeper.has_stepped and run_id not in self._adopting:
+    def saw_start(self, attempt: AttemptId, started_at: Instant, now: Instant, mono: Millis) -> None:
+        """The executor knows that the attempt began."""
+        if self._keeper.has_stepped and run_of(attempt) not in self._adopting:
             started_at = now  # It was seen in this turn, before the clock stepped.
-        run = self._roster.started(run_id, started_at, now, mono)
+        run = self._roster.started(attempt, started_at, now, mono)
         if run is None:
             return
-        if not self._note_adoption(run) and run.due is not None:
+        if not self._note_adoption(run) and run.due is not None and run.attempt == 1:
             self.lag = self.lag.observe(max(0, started_at - run.due) / 1000)
         self._book.touch(run.task.name, is_changed=False)
 
-    def saw_end(self, run_id: RunId, ending: Ending, now: Instant, mono: Millis, *, leftovers: bool) -> None:
-        """The executor knows that the run's command is over."""
-        open_run = self._roster.get(run_id)
-        if open_run is None:
-            return
-        self._note_adoption(open_run)
-        if over := self._roster.ended(run_id, ending, now, mono, leftovers=leftovers):
-            self._close(over, mono)
-            self._tend_daemons([over.task.name], now)
-
-    def saw_no_start(self, run_id: RunId, now: Instant, mono: Millis) -> None:
-        """The run of an earlier agent process never began: its fire is decided again, while its deadline holds."""
-        self._adopting.discard(run_id)
-        run = self._roster.never_started(run_id, now, mono)
+    def saw_end(self, attempt: AttemptId, ending: Ending, now: Instant, mono: Millis, *, leftovers: bool) -> None:
+        """The executor knows that the command of the attempt is over."""
+        run = self._roster.current(attempt)
         if run is None:
             return
-        if run.outcome is not None:
-            self._close(run, mono)
-        elif run.instant is not None and run.due is not None and self._keeper.withdraw(run.task.name, run.instant):
+        self._note_adoption(run)
+        self._book.touch(run.task.name, is_changed=False)
+        if over := self._roster.ended(attempt, ending, now, mono, leftovers=leftovers):
+            self._inflight.close(over, now, mono)
+            self._inflight.tend([over.task.name], now, mono)
+
+    def saw_no_start(self, attempt: AttemptId, now: Instant, mono: Millis) -> None:
+        """The attempt of an earlier agent process never began: the fire of a first one is decided again, while its deadline holds; a later one is
+        started again.
+        """
+        open_run = self._roster.current(attempt)
+        if open_run is None:
+            return
+        self._adopting.discard(open_run.id)
+        run = self._roster.never_started(attempt, now, mono)
+        if run and run.outcome is not None:
+            self._inflight.close(run, now, mono)
+        elif run and run.instant is not None and run.due is not None and self._keeper.withdraw(run.task.name, run.instant):
             self._fires.decide(run.task.name, [Fire(run.task.name, run.instant, run.due)], now)
-        self._book.touch(run.task.name, is_changed=True)
-        self._tend_daemons([run.task.name], now)
+        self._book.touch(open_run.task.name, is_changed=True)
+        self._inflight.tend([open_run.task.name], now, mono)
 
     def run_task(self, name: TaskName, actor: str, now: Instant) -> Run | str:
         """The run that was admitted by hand, or a sentence that says why there is none."""
@@ -262,20 +268,10 @@ class Engine:
         named = self._roster.get(RunId(target))
         runs = (named,) if named else self._roster.of(TaskName(target))
         for run in runs:
-            self._roster.stop(run.id, StopCause.OPERATOR, now, mono)
+            self._inflight.end(run, StopCause.OPERATOR, now, mono)
         return [run.id for run in runs]
 
-    # Ends.
-
-    def _close(self, run: Run, mono: Millis) -> None:
-        name = run.task.name
-        self.runs_lost += run.outcome is Outcome.LOST
-        record = records.finished(self._book.get(name, run.admitted_at), run)
-        timing = run.task.timing
-        current = self._force.task(name)
-        if isinstance(timing, DaemonTiming) and run.stop_cause is not StopCause.CHANGED and current and current.is_daemon:
-            self._daemons.ended(run, timing, mono)
-        self._book.update(record)
+    # Adoption.
 
     def _note_adoption(self, run: Run) -> bool:
         if run.id not in self._adopting:
@@ -308,41 +304,9 @@ class Engine:
 
     def _remove(self, name: TaskName, now: Instant, mono: Millis) -> None:
         self._timetable.drop(name)
-        self._daemons.forget(name)
         self._skips.close(name)
-        self._stop_daemons(name, StopCause.REMOVED, now, mono)
+        self._inflight.remove(name, now, mono)
         self._book.update(replace(self._book.get(name, now), last_seen=now))
-
-    def _stop_daemons(self, name: TaskName, cause: StopCause, now: Instant, mono: Millis) -> None:
-        for run in self._roster.of(name):
-            if run.task.is_daemon:
-                self._roster.stop(run.id, cause, now, mono)
-
-    def _stop_drained(self, now: Instant, mono: Millis) -> None:
-        """A drained host becomes empty: daemons do not end by themselves."""
-        drain = self.holds.drain
-        for run in self._roster.runs.values() if drain else ():
-            if run.stop_cause is None and drain and (run.task.is_daemon or drain.stops_runs):
-                self._roster.stop(run.id, StopCause.OPERATOR, now, mono)
-
-    def _stop_outdated(self, runs: Sequence[Run], now: Instant, mono: Millis) -> None:
-        """A crash may have come between a swap and the end of the daemons it was to stop."""
-        tasks = self._force.tasks
-        for run in runs:
-            current = tasks.get(run.task.name)
-            if run.task.is_daemon and (current is None or current.fingerprint != run.task.fingerprint):
-                self._roster.stop(run.id, StopCause.CHANGED if current else StopCause.REMOVED, now, mono)
-
-    def _tend_daemons(self, names: Sequence[TaskName] | Mapping[TaskName, Task], now: Instant) -> None:
-        tasks = self._force.tasks
-        for name in names:
-            task = tasks.get(name)
-            if task is None or not task.is_daemon or not task.enabled or self.holds.pauses(name):
-                continue
-            for copy in self._daemons.missing(task, self._roster.of(name)):
-                self._fires.admit(task, Trigger.DAEMON, now, copy=copy)
-                if self._daemons.has_ended((name, copy)):
-                    self._book.update(records.restarted(self._book.get(name, now)))
 
     # Statuses.
 
@@ -359,5 +323,6 @@ class Engine:
             next_due=self._timetable.next_of(name),
             running=tuple(run.id for run in runs),
             running_since=min(starts, default=None),
+            next_attempt=min((run.wait.until for run in runs if run.wait), default=None),
             paused=self.holds.pauses(name),
         )

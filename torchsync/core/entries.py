@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from torchsync.core.clockwatch import ClockState
 from torchsync.core.holds import HoldChange
-from torchsync.core.model import Instant, Millis, Outcome, Run, RunId, SkipReason, StopCause, TaskName, TaskRecord
+from torchsync.core.model import Attempt, Instant, Millis, Outcome, Run, RunId, SkipReason, StopCause, TaskName, Wait
 from torchsync.core.notice import Notice, NoticeId
+from torchsync.core.taskrecord import TaskRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,25 @@ class Finish:
     started_at: Instant | None = None
     exit_status: int | None = None
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitAttempt:
+    """No attempt of the run is under way: `over` is, or, when that is None, the one that was admitted is known never to have begun. The next one
+    waits.
+    """
+
+    run: RunId
+    wait: Wait
+    over: Attempt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BeginAttempt:
+    """The attempt that waited is admitted, in this boot."""
+
+    run: RunId
+    boot_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +192,12 @@ class DropLate:
 NoticeOp = PutNotice | DropNotice | PutLate | DropLate
 """What is told to others."""
 
-LedgerOp = Admit | Skip | Intend | Finish | Withdraw | PutRecord | DropRecord | PutHold | ClockOp | NoticeOp
+AttemptOp = AwaitAttempt | BeginAttempt
+
+RunOp = Intend | AttemptOp | Finish | Withdraw
+"""What happens to a run that is open."""
+
+LedgerOp = Admit | Skip | RunOp | PutRecord | DropRecord | PutHold | ClockOp | NoticeOp
 
 
 @dataclass(frozen=True, slots=True)

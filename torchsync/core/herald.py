@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from torchsync.core.effects import Effect, ToldEnd, ToldStart
 from torchsync.core.entries import DropLate, NoticeOp, PutLate, PutNotice
 from torchsync.core.lateness import late_since
-from torchsync.core.model import Generation, Instant, Outcome, Run, Task, TaskName, TaskRecord
+from torchsync.core.model import Generation, Instant, Outcome, Run, Task, TaskName
 from torchsync.core.notice import Notice, Place, notice_id
 from torchsync.core.notify import NoticeCommand, NoticeEvent, Notify, Ping
 from torchsync.core.policy import HostPolicy, effective_user
 from torchsync.core.records import FAILURES, failures_after
 from torchsync.core.snapshot import TaskStatus
+from torchsync.core.taskrecord import TaskRecord
 
 _DETAIL_SHOWN = 500
 

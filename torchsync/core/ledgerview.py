@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from torchsync.core.attempts import changed
 from torchsync.core.clockwatch import ClockState
 from torchsync.core.entries import (
     Admit,
     Annul,
+    AwaitAttempt,
     Batch,
+    BeginAttempt,
     ClockOp,
     DropLate,
     DropNotice,
@@ -32,8 +35,9 @@ from torchsync.core.entries import (
     Withdraw,
     earlier,
 )
-from torchsync.core.model import Instant, Run, RunId, RunState, SkipReason, TaskName, TaskRecord
+from torchsync.core.model import Instant, Run, RunId, RunState, SkipReason, TaskName
 from torchsync.core.notice import Notice, NoticeId
+from torchsync.core.taskrecord import TaskRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,14 @@ def after(view: LedgerView, batch: Batch) -> LedgerView:
 
 def turned_back(run: Run, turn: TurnBack) -> Run:
     """The run, with no time in it that is later than the one the clock has turned back to."""
-    started_at = None if run.started_at is None else earlier(run.started_at, turn)
-    return replace(run, admitted_at=earlier(run.admitted_at, turn), started_at=started_at)
+    attempts = tuple(
+        replace(one, started_at=_earlier(one.started_at, turn), finished_at=earlier(one.finished_at, turn)) for one in run.earlier
+    )
+    return replace(run, admitted_at=earlier(run.admitted_at, turn), started_at=_earlier(run.started_at, turn), earlier=attempts)
+
+
+def _earlier(instant: Instant | None, turn: TurnBack) -> Instant | None:
+    return None if instant is None else earlier(instant, turn)
 
 
 def _apply(runs: dict[RunId, Run], records: dict[TaskName, TaskRecord], operation: LedgerOp) -> None:
@@ -91,6 +101,8 @@ def _apply(runs: dict[RunId, Run], records: dict[TaskName, TaskRecord], operatio
             runs[run.id] = run
         case Intend(run=run_id, cause=cause):
             runs[run_id] = replace(_open(runs, run_id), stop_cause=cause, state=RunState.STOPPING)
+        case AwaitAttempt(run=run_id) | BeginAttempt(run=run_id):
+            runs[run_id] = changed(_open(runs, run_id), operation)
         case Finish(run=run_id) | Withdraw(run=run_id):
             del runs[_open(runs, run_id).id]
         case PutRecord(record=record):

@@ -5,11 +5,15 @@ lies the only thing torchsync does to a run: ending it. A stop is first recorded
 signal goes to everything the run started (STOPPING), and after the grace KILL (KILLING). The command may end while processes it started
 live on: outside of a stop they are left alone, as cron does; inside a stop the run is over only when they are gone or have been sent KILL.
 
-An adopted run enters the table where it was: ADMITTED or STOPPING, then `STARTED` or `ENDED` as the executor finds it.
+A run whose task has `retry` goes that way once for each attempt, and is WAITING in between: nothing of it is watched or started then, and a
+stop ends it on the spot.
+
+An adopted run enters the table where it was: ADMITTED or STOPPING, then `STARTED` or `ENDED` as the executor finds it; or WAITING.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -21,13 +25,18 @@ class Signal(Enum):
 
     STARTED = "started"
     ENDED = "ended"
-    """Its command is over, and so is everything it started."""
+    """The command of its last attempt is over, and so is everything it started."""
     ENDED_LEAVING = "ended_leaving"
-    """Its command is over, but processes that it started live on."""
+    """A command is over, but processes that it started live on."""
+    TRIES_AGAIN = "tries_again"
+    """An attempt is over, or known never to have begun, and there is another one to come."""
+    RETRY_DUE = "retry_due"
+    """The wait is over, and no operator holds the task back."""
     STOP = "stop"
     """A rule of the run, a swap or an operator wants it to end."""
     GRACE_OVER = "grace_over"
     NEVER_STARTED = "never_started"
+    """The first attempt is known never to have begun."""
 
 
 class Act(Enum):
@@ -36,9 +45,16 @@ class Act(Enum):
     NOTE_START = "note_start"
     SEND_STOP = "send_stop"
     SEND_KILL = "send_kill"
+    """An ending that is held counts from then on: `ENDED` or `TRIES_AGAIN` follows."""
     HOLD_ENDING = "hold_ending"
     """The ending is kept until the processes left behind are gone or killed."""
+    AWAIT = "await"
+    """The attempt is written down, and so is when the next one comes."""
+    BEGIN = "begin"
+    """The next attempt is written down, then started."""
     FINISH = "finish"
+    CANCEL = "cancel"
+    """The run is over without a further attempt."""
     WITHDRAW = "withdraw"
 
 
@@ -48,45 +64,63 @@ class Move:
     acts: tuple[Act, ...] = ()
 
 
-_A, _R, _S, _K, _F = RunState.ADMITTED, RunState.RUNNING, RunState.STOPPING, RunState.KILLING, RunState.FINISHED
+_A, _R, _S, _K = RunState.ADMITTED, RunState.RUNNING, RunState.STOPPING, RunState.KILLING
+_W, _F = RunState.WAITING, RunState.FINISHED
 
-TABLE: dict[tuple[RunState, Signal], Move] = {
+TABLE: Mapping[tuple[RunState, Signal], Move] = {
     (_A, Signal.STARTED): Move(_R, (Act.NOTE_START,)),
     (_A, Signal.ENDED): Move(_F, (Act.FINISH,)),
     (_A, Signal.ENDED_LEAVING): Move(_F, (Act.FINISH,)),
+    (_A, Signal.TRIES_AGAIN): Move(_W, (Act.AWAIT,)),
     (_A, Signal.STOP): Move(_S, (Act.SEND_STOP,)),
     (_A, Signal.NEVER_STARTED): Move(_F, (Act.WITHDRAW,)),
     (_R, Signal.ENDED): Move(_F, (Act.FINISH,)),
     (_R, Signal.ENDED_LEAVING): Move(_F, (Act.FINISH,)),
+    (_R, Signal.TRIES_AGAIN): Move(_W, (Act.AWAIT,)),
     (_R, Signal.STOP): Move(_S, (Act.SEND_STOP,)),
     # A stop that was recorded before the claim was known: the signal found nobody, so it is sent again.
     (_S, Signal.STARTED): Move(_S, (Act.NOTE_START, Act.SEND_STOP)),
     (_S, Signal.ENDED): Move(_F, (Act.FINISH,)),
     (_S, Signal.ENDED_LEAVING): Move(_S, (Act.HOLD_ENDING,)),
+    (_S, Signal.TRIES_AGAIN): Move(_W, (Act.AWAIT,)),
     # The first cause stands: it is the one that was recorded.
     (_S, Signal.STOP): Move(_S),
     (_S, Signal.GRACE_OVER): Move(_K, (Act.SEND_KILL,)),
     (_S, Signal.NEVER_STARTED): Move(_F, (Act.FINISH,)),
     (_K, Signal.STARTED): Move(_K, (Act.NOTE_START, Act.SEND_KILL)),
     (_K, Signal.ENDED): Move(_F, (Act.FINISH,)),
-    (_K, Signal.ENDED_LEAVING): Move(_F, (Act.SEND_KILL, Act.FINISH)),
+    (_K, Signal.ENDED_LEAVING): Move(_K, (Act.HOLD_ENDING, Act.SEND_KILL)),
+    (_K, Signal.TRIES_AGAIN): Move(_W, (Act.AWAIT,)),
     (_K, Signal.STOP): Move(_K),
     (_K, Signal.GRACE_OVER): Move(_K, (Act.SEND_KILL,)),
     (_K, Signal.NEVER_STARTED): Move(_F, (Act.FINISH,)),
+    (_W, Signal.RETRY_DUE): Move(_A, (Act.BEGIN,)),
+    (_W, Signal.STOP): Move(_F, (Act.CANCEL,)),
 }
 
-IMPOSSIBLE: frozenset[tuple[RunState, Signal]] = frozenset(
-    {
-        # Adoption asks about runs that were ADMITTED when it began; a run whose start was seen cannot turn out never to have started,
-        # and the grace is a timer that only a stop sets.
-        (_A, Signal.GRACE_OVER),
-        (_R, Signal.STARTED),
-        (_R, Signal.GRACE_OVER),
-        (_R, Signal.NEVER_STARTED),
-        # A finished run has left the engine.
-        *((_F, signal) for signal in Signal),
-    }
-)
+_NO_GRACE = "only a stop sets the timer of the grace, and the timers of an attempt end with it"
+_NO_WAIT = "only a run that waits has the timer of the next attempt"
+_KNOWN_TO_HAVE_STARTED = "adoption asks once about each attempt, and its start was seen"
+_NOTHING_UNDER_WAY = "no attempt is under way; what is told of an earlier one is known by its id, and passed over"
+
+IMPOSSIBLE: Mapping[tuple[RunState, Signal], str] = {
+    (_A, Signal.GRACE_OVER): _NO_GRACE,
+    (_A, Signal.RETRY_DUE): _NO_WAIT,
+    (_R, Signal.STARTED): _KNOWN_TO_HAVE_STARTED,
+    (_R, Signal.NEVER_STARTED): _KNOWN_TO_HAVE_STARTED,
+    (_R, Signal.GRACE_OVER): _NO_GRACE,
+    (_R, Signal.RETRY_DUE): _NO_WAIT,
+    (_S, Signal.RETRY_DUE): _NO_WAIT,
+    (_K, Signal.RETRY_DUE): _NO_WAIT,
+    (_W, Signal.STARTED): _NOTHING_UNDER_WAY,
+    (_W, Signal.ENDED): _NOTHING_UNDER_WAY,
+    (_W, Signal.ENDED_LEAVING): _NOTHING_UNDER_WAY,
+    (_W, Signal.TRIES_AGAIN): _NOTHING_UNDER_WAY,
+    (_W, Signal.GRACE_OVER): _NO_GRACE,
+    (_W, Signal.NEVER_STARTED): _NOTHING_UNDER_WAY,
+    **{(_F, signal): "a finished run has left the engine" for signal in Signal},
+}
+"""The pairs that cannot come about, and why."""
 
 
 def move(state: RunState, signal: Signal) -> Move:
@@ -102,14 +136,17 @@ def outcome_of(run: Run, ending: Ending) -> Outcome:
     match ending:
         case NotBegun():
             return Outcome.START_FAILED
-        case _ if run.stop_cause is StopCause.TIMEOUT:
-            return Outcome.TIMED_OUT
         case _ if run.stop_cause is not None:
-            return Outcome.STOPPED
+            return outcome_of_stop(run.stop_cause)
         case Vanished():
             return Outcome.LOST
         case Exited(status=status):
             return Outcome.SUCCEEDED if status in run.task.success_exit_codes else Outcome.FAILED
+
+
+def outcome_of_stop(cause: StopCause) -> Outcome:
+    """What a run came to that torchsync ended for this cause."""
+    return Outcome.TIMED_OUT if cause is StopCause.TIMEOUT else Outcome.STOPPED
 
 
 _STOP_SENTENCES = {
@@ -118,6 +155,11 @@ _STOP_SENTENCES = {
     StopCause.CHANGED: "stopped since its task changed",
     StopCause.REMOVED: "stopped since its task is no longer for this host",
 }
+
+
+def detail_of_cancelled(run: Run, cause: StopCause) -> str:
+    """Of a run that is ended while it waits."""
+    return f"{_STOP_SENTENCES[cause]}, before attempt {run.attempt}"
 
 
 def detail_of(run: Run, ending: Ending, *, leftovers: bool) -> str:

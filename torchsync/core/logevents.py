@@ -41,6 +41,7 @@ class LogEvent(Enum):
     RUN_STARTED = (Level.INFO, "A run began.")
     RUN_ENDED = (Level.INFO, "A run is over with success, or was ended on purpose; `outcome` says how.")
     RUN_FAILED = (Level.WARNING, "A run is over without success, or is lost; `outcome` says how.")
+    RUN_RETRIED = (Level.WARNING, "An attempt of a run is over without success; the run waits for the next one.")
     RUN_ADOPTED = (Level.INFO, "A run of an earlier agent process was taken up.")
     RUN_STOPPING = (Level.INFO, "A run is being ended: by its timeout, a change, a removal or an operator.")
     FIRE_SKIPPED = (Level.INFO, "Instants of a task did not become runs; `reason` says why.")

@@ -1,7 +1,6 @@
 """The nouns of torchsync as frozen values: tasks, hosts, generations, runs. Pure; everything else builds on it.
 
-Time is counted in whole milliseconds: an `Instant` since the Unix epoch in UTC, a `Millis` for a duration or a monotonic reading. Whole
-numbers compare exactly, survive JSON and SQLite unchanged, and cannot carry a wrong zone.
+What they are made of (times, names, ids, endings) stands in `core/values.py`, and can be had from here.
 """
 
 from __future__ import annotations
@@ -9,39 +8,54 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NewType
 
 from torchsync.core.notify import Notify
+from torchsync.core.values import (
+    AttemptId,
+    Conduct,
+    Ending,
+    Exited,
+    Fingerprint,
+    Instant,
+    Millis,
+    NotBegun,
+    Position,
+    Retry,
+    Revision,
+    RunId,
+    Severity,
+    TaskName,
+    TreeId,
+    Vanished,
+    Wait,
+    attempt_id,
+    run_of,
+    usual_conduct,
+)
 
-Instant = NewType("Instant", int)
-"""Milliseconds since 1970-01-01T00:00:00Z."""
-Millis = NewType("Millis", int)
-"""A length of time, or a reading of a monotonic clock, in milliseconds."""
-
-TaskName = NewType("TaskName", str)
-Revision = NewType("Revision", str)
-"""A full commit id: 40 or 64 hexadecimal digits."""
-TreeId = NewType("TreeId", str)
-"""The object id of the tree at `repository.path`."""
-Fingerprint = NewType("Fingerprint", str)
-"""SHA-256 of a task's definition after defaults and of its inputs, in hexadecimal digits."""
-RunId = NewType("RunId", str)
-"""Sorts by admission time: 12 hexadecimal digits of the instant in milliseconds, `-`, 8 random ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in a file of the repository; line and column count from 1."""
-
-    path: str
-    line: int
-    column: int
-
-
-class Severity(Enum):
-    INFO = "info"
-    WARNING = "warning"
-    CRITICAL = "critical"
+__all__ = [
+    "AttemptId",
+    "Conduct",
+    "Ending",
+    "Exited",
+    "Fingerprint",
+    "Instant",
+    "Millis",
+    "NotBegun",
+    "Position",
+    "Retry",
+    "Revision",
+    "RunId",
+    "Severity",
+    "TaskName",
+    "TreeId",
+    "Vanished",
+    "Wait",
+    "attempt_id",
+    "run_of",
+    "usual_conduct",
+]
+"""What is only passed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +81,7 @@ class CronTiming:
     """A task that runs at the instants of a schedule.
 
     `zone` is an IANA name, or `local` for the host's own. A fire is due after its instant by a delay below `jitter`, which is fixed for the task
-    and the host. A fire not decided within `starting_deadline` of due is missed. `timeout` 0 is none.
+    and the host. A fire not decided within `starting_deadline` of due is missed. `timeout` 0 is none, and counts for each attempt.
     """
 
     schedule: str
@@ -75,6 +89,7 @@ class CronTiming:
     jitter: Millis = Millis(0)
     starting_deadline: Millis = Millis(60_000)
     timeout: Millis = Millis(0)
+    retry: Retry | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +116,8 @@ class Task:
     command: Command
     fingerprint: Fingerprint
     source: Position
+    copy_print: str = ""
+    """Of a daemon, as its fingerprint, but whatever the number of its copies; empty for a cron task, or when an older version made the task."""
     description: str = ""
     owner: str = ""
     runbook: str = ""
@@ -121,6 +138,10 @@ class Task:
     success_exit_codes: tuple[int, ...] = (0,)
     stop_signal: str = "TERM"
     stop_grace: Millis = Millis(10_000)
+    on_change: Conduct | None = None
+    """What running copies do when the fingerprint changes; None is the way of its kind: a cron task finishes, a daemon stops."""
+    on_remove: Conduct | None = None
+    """The same for when the task goes, or is disabled."""
     output_max: int = 10 * 1024 * 1024
     """Bytes kept of the output of one run."""
     notify: tuple[Notify, ...] = ()
@@ -129,6 +150,14 @@ class Task:
     @property
     def is_daemon(self) -> bool:
         return isinstance(self.timing, DaemonTiming)
+
+    @property
+    def when_changed(self) -> Conduct:
+        return self.on_change or usual_conduct(is_daemon=self.is_daemon)
+
+    @property
+    def when_removed(self) -> Conduct:
+        return self.on_remove or usual_conduct(is_daemon=self.is_daemon)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +253,8 @@ class RunState(Enum):
     """Where a run is on its way; see `core/lifecycle.py` for what leads from one to the other."""
 
     ADMITTED = "admitted"
+    WAITING = "waiting"
+    """An attempt is over, and another one is to come."""
     RUNNING = "running"
     STOPPING = "stopping"
     KILLING = "killing"
@@ -231,12 +262,27 @@ class RunState(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """An attempt of a run that is over and was not the last: how it ended. The fields are those of `Run`."""
+
+    number: int
+    outcome: Outcome
+    finished_at: Instant
+    started_at: Instant | None = None
+    exit_status: int | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One execution of a task, with the definition and the tree it keeps until it ends.
 
-    `instant` and `due` are None for manual and daemon runs. `boot_id` is the boot it was admitted in. `copy` numbers the copies of a daemon
-    from 1 and is 0 otherwise. `started_at` is None until its claim is known. `exit_status` is 0 to 255, 128+n for a signal. `detail` says in a
-    sentence what the outcome alone does not.
+    `instant` and `due` are None for manual and daemon runs. `boot_id` is the boot its attempt was admitted in. `copy` numbers the copies of a
+    daemon from 1 and is 0 otherwise. `started_at` is None until the claim of the attempt is known. `exit_status` is 0 to 255, 128+n for a signal.
+    `detail` says in a sentence what the outcome alone does not.
+
+    `attempt` is the one under way, or the next while the run waits; `wait` says for how long, and `earlier` how those before it ended. `again`
+    counts the starts of the attempt that are known never to have begun.
     """
 
     id: RunId
@@ -251,6 +297,9 @@ class Run:
     due: Instant | None = None
     copy: int = 0
     attempt: int = 1
+    again: int = 0
+    wait: Wait | None = None
+    earlier: tuple[Attempt, ...] = ()
     actor: str = ""
     state: RunState = RunState.ADMITTED
     stop_cause: StopCause | None = None
@@ -260,63 +309,12 @@ class Run:
     exit_status: int | None = None
     detail: str = ""
 
+    @property
+    def attempt_id(self) -> AttemptId:
+        return attempt_id(self.id, self.attempt, self.again)
 
-# How an executor saw a run end.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exited:
-    """The command ran and ended with `status` (0 to 255, 128+n for a signal) after `duration`."""
-
-    status: int
-    started_at: Instant
-    duration: Millis
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotBegun:
-    """The command is known not to have begun; `why` is a sentence."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vanished:
-    """The run is over and nobody knows how; `why` is a sentence."""
-
-    why: str
-    started_at: Instant | None = None
-
-
-Ending = Exited | NotBegun | Vanished
-
-
-@dataclass(frozen=True, slots=True)
-class Before:
-    """How far the instants of a task were decided before the jump of the clock with this id."""
-
-    jump: int
-    mark: Instant
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRecord:
-    """What is kept of a task over restarts of the agent, and for 30 days after its removal. Instants are 0 for never.
-
-    Every instant up to `decided_through` has its ledger entry; `before` is where that mark goes back to when an open jump is taken back. `runs`
-    counts by outcome, `skipped` by reason.
-    """
-
-    task: TaskName
-    first_seen: Instant
-    last_seen: Instant
-    decided_through: Instant = Instant(0)
-    before: tuple[Before, ...] = ()
-    last_run: Instant = Instant(0)
-    last_success: Instant = Instant(0)
-    last_duration: Millis = Millis(0)
-    last_exit_status: int = 0
-    consecutive_failures: int = 0
-    restarts: int = 0
-    runs: Mapping[Outcome, int] = field(default_factory=dict)
-    skipped: Mapping[SkipReason, int] = field(default_factory=dict)
+    @property
+    def attempts(self) -> int:
+        """How many attempts the run has at most."""
+        timing = self.task.timing
+        return timing.retry.attempts if isinstance(timing, CronTiming) and timing.retry else 1

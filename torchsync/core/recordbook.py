@@ -8,7 +8,8 @@ from dataclasses import replace
 from torchsync.core import records
 from torchsync.core.effects import Outbox
 from torchsync.core.entries import DropRecord, PutRecord, Rewind, TurnBack
-from torchsync.core.model import Instant, TaskName, TaskRecord
+from torchsync.core.model import Instant, TaskName
+from torchsync.core.taskrecord import TaskRecord
 
 
 class Recordbook:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from torchsync.core.entries import TurnBack, earlier
-from torchsync.core.model import Before, Instant, Millis, Outcome, Run, SkipReason, TaskName, TaskRecord
+from torchsync.core.model import Instant, Millis, Outcome, Run, SkipReason, TaskName
+from torchsync.core.taskrecord import Before, TaskRecord
 
 KEPT_AFTER_REMOVAL = Millis(30 * 24 * 3600 * 1000)
 
@@ -87,6 +88,10 @@ def turned_back(record: TaskRecord, turn: TurnBack) -> TaskRecord:
 
 def restarted(record: TaskRecord) -> TaskRecord:
     return replace(record, restarts=record.restarts + 1)
+
+
+def retried(record: TaskRecord) -> TaskRecord:
+    return replace(record, retries=record.retries + 1)
 
 
 def is_forgotten(record: TaskRecord, now: Instant) -> bool:

@@ -9,8 +9,9 @@ from enum import Enum
 
 from torchsync.codetable.row import Reason
 from torchsync.core.holds import Holds
-from torchsync.core.model import Generation, HostFacts, Instant, Millis, Run, RunId, Task, TaskName, TaskRecord
+from torchsync.core.model import Generation, HostFacts, Instant, Millis, Run, RunId, Task, TaskName
 from torchsync.core.syncdoc import Phase, RecoveryAction, SyncOutcome, SyncResult
+from torchsync.core.taskrecord import TaskRecord
 from torchsync.errors import Problem
 
 
@@ -45,13 +46,14 @@ class ClockDirection(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskStatus:
-    """A task of the generation in force and how it fares. `next_due` is None when nothing is to come."""
+    """A task of the generation in force and how it fares. `next_due` is None when nothing is to come, `next_attempt` when no run waits."""
 
     task: Task
     record: TaskRecord
     next_due: Instant | None = None
     running: tuple[RunId, ...] = ()
     running_since: Instant | None = None
+    next_attempt: Instant | None = None
     paused: bool = False
 
 

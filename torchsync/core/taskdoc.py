@@ -7,6 +7,7 @@ is read field by field: a `ValueError` with a sentence says what it lacks.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import cast
 
 from torchsync.codes import CODES
@@ -15,7 +16,9 @@ from torchsync.core.codec import Codec
 from torchsync.core.entries import (
     Admit,
     Annul,
+    AwaitAttempt,
     Batch,
+    BeginAttempt,
     DropLate,
     DropNotice,
     DropRecord,
@@ -47,13 +50,14 @@ from torchsync.core.model import (
     ShellCommand,
     Task,
     TaskName,
-    TaskRecord,
     TreeId,
     Vanished,
+    Wait,
 )
 from torchsync.core.notice import Notice
 from torchsync.core.notify import NoticeCommand, Ping, Webhook
 from torchsync.core.syncdoc import SyncAnswer, SyncRequest, SyncResult
+from torchsync.core.taskrecord import Pause, TaskRecord
 from torchsync.errors import Problem
 
 TASK_NAME = r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?"
@@ -72,6 +76,8 @@ CODEC = Codec(
         Skip: "skip",
         Intend: "intend",
         Finish: "finish",
+        AwaitAttempt: "await_attempt",
+        BeginAttempt: "begin_attempt",
         Withdraw: "withdraw",
         PutRecord: "put_record",
         DropRecord: "drop_record",
@@ -124,6 +130,29 @@ def record_document(record: TaskRecord) -> dict[str, Json]:
 def record_from_document(document: object) -> TaskRecord:
     """The record the document stands for. Raises ValueError with a sentence when it is none."""
     return CODEC.value(TaskRecord, document, "the record")
+
+
+def wait_document(wait: Wait) -> dict[str, Json]:
+    return _object(wait)
+
+
+def wait_from_document(document: object) -> Wait:
+    """The wait the document stands for. Raises ValueError with a sentence when it is none."""
+    return CODEC.value(Wait, document, "the wait")
+
+
+def pauses_document(pauses: tuple[Pause, ...]) -> Json:
+    return [CODEC.document(pause) for pause in pauses]
+
+
+def pauses_from_document(document: object) -> tuple[Pause, ...]:
+    """The pauses the document stands for. Raises ValueError with a sentence when it is none."""
+    return CODEC.value(_Pauses, {"pauses": document}, "the record").pauses
+
+
+@dataclass(frozen=True, slots=True)
+class _Pauses:
+    pauses: tuple[Pause, ...]
 
 
 def batch_document(batch: Batch) -> dict[str, Json]:
