@@ -28,12 +28,12 @@ ROOT = Path(__file__).parent.parent
 HELD_BY = {
     "description": "description", "owner": "owner", "runbook": "runbook", "labels": "labels", "enabled": "enabled", "type": "timing",
     "schedule": "timing", "timezone": "timing", "jitter": "timing", "starting_deadline": "timing", "timeout": "timing",
-    "inputs": "inputs", "restart": "timing", "overlap": None,
+    "inputs": "inputs", "restart": "timing", "retry": "timing", "on_change": "on_change", "on_remove": "on_remove", "overlap": None,
     "misfire": None, "command": "command", "shell": "command", "working_dir": "working_dir", "user": "user", "env": "env", "hosts": "hosts",
     "max_running": "max_running", "stop_signal": "stop_signal", "stop_grace": "stop_grace", "success_exit_codes": "success_exit_codes",
     "output": "output_max", "alert": "severity", "notify": "notify",
 }  # fmt: skip
-MADE_BY_US = {"name", "fingerprint", "source"}
+MADE_BY_US = {"name", "fingerprint", "copy_print", "source"}
 
 
 def task_fields() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.builders import NOON, daemon, facts, task
 from torchsync.cli.planview import Report, plan_lines, shown
-from torchsync.core.model import CronTiming, Fingerprint, Task
+from torchsync.core.model import Conduct, CronTiming, Fingerprint, Task
 from torchsync.core.plan import Side, plan_host
 from torchsync.core.policy import HostPolicy, HostRules
 
@@ -98,6 +98,13 @@ def test_two_long_values_never_look_the_same(one, other) -> None:
         assert old != new
 
 
+FINISH, OTHER = Conduct.FINISH, Fingerprint("c" * 64)
+
+
+def scaled(copies: int, **changes) -> Task:
+    return daemon("a", max_running=copies, copy_print="d" * 64, fingerprint=Fingerprint(f"{copies:064x}"), **changes)
+
+
 def test_the_sum_of_a_plan_that_changes_nothing() -> None:
     assert lines([task()], [task(), task("b", hosts=("web-*",))])[0] == "db-1: nothing changes; 1 unchanged, 1 for other hosts"
 
@@ -118,6 +125,28 @@ def test_the_sum_of_a_plan_that_changes_nothing() -> None:
             [daemon("a", max_running=2, fingerprint=Fingerprint("c" * 64))],
             "running copies finish; 2 copies are started",
             id="a cron task becomes a daemon",
+        ),
+        pytest.param(
+            [daemon("a", on_change=FINISH)],
+            [daemon("a", env={"A": "b"}, fingerprint=OTHER)],
+            "running copies finish, each is started anew then",
+            id="a patient daemon changes",
+        ),
+        pytest.param([scaled(1)], [scaled(3)], "running copies are not touched; 2 copies are started", id="a daemon is scaled up"),
+        pytest.param(
+            [scaled(3)],
+            [scaled(1)],
+            "the last 2 copies are stopped (TERM, KILL after 10s), the others are not touched",
+            id="a daemon is scaled down",
+        ),
+        pytest.param(
+            [scaled(2, on_change=FINISH)],
+            [scaled(1)],
+            "the last copy finishes, the others are not touched",
+            id="a patient daemon is scaled down",
+        ),
+        pytest.param(
+            [task("a", on_remove=Conduct.STOP)], [], "running copies are stopped (TERM, KILL after 10s)", id="a task goes at once"
         ),
     ],
 )

@@ -8,17 +8,20 @@ from hypothesis import strategies as st
 
 from torchsync.core.diff import diff, reschedules
 from torchsync.core.model import (
+    Conduct,
     CronTiming,
     DaemonTiming,
     Fingerprint,
     Millis,
     Position,
     ProgramCommand,
+    Retry,
     Severity,
     ShellCommand,
     Task,
     TaskName,
 )
+from torchsync.core.notify import Notify, Ping
 
 CRON = CronTiming(schedule="0 3 * * *")
 TASK = Task(
@@ -45,7 +48,10 @@ OTHERWISE = {
     "success_exit_codes": (0, 1),
     "stop_signal": "INT",
     "stop_grace": Millis(1),
+    "on_change": Conduct.STOP,
+    "on_remove": Conduct.STOP,
     "output_max": 1,
+    "notify": (Notify(to=Ping(secret="hc")),),
     "timing": CronTiming(schedule="0 4 * * *"),
     "command": ShellCommand("false"),
 }
@@ -82,7 +88,9 @@ def test_a_task_that_only_moved_to_another_line_is_unchanged():
     assert diff({TASK.name: TASK}, {TASK.name: moved}).unchanged == (TASK.name,)
 
 
-@pytest.mark.parametrize("field", [field.name for field in fields(Task) if field.name not in ("name", "fingerprint", "source")])
+@pytest.mark.parametrize(
+    "field", [field.name for field in fields(Task) if field.name not in ("name", "fingerprint", "copy_print", "source")]
+)
 def test_a_change_of_any_field_is_named(field):
     assert len(changed_fields(TASK, replace(TASK, **{field: OTHERWISE[field]}))) == 1
 
@@ -95,6 +103,7 @@ def test_a_change_of_any_field_is_named(field):
         (replace(TASK, command=ProgramCommand(("true",))), ("command", "shell")),
         (replace(TASK, severity=Severity.INFO, output_max=5), ("alert.severity", "output.max_size")),
         (replace(TASK, timing=DaemonTiming()), ("jitter", "restart", "schedule", "starting_deadline", "timeout", "timezone", "type")),
+        (replace(TASK, timing=replace(CRON, retry=Retry(attempts=2))), ("retry",)),
         (TASK, ("inputs",)),
     ],
 )

@@ -15,6 +15,7 @@ from torchsync.core.durations import format_duration
 from torchsync.core.generation import succeed, tasks_of
 from torchsync.core.inventory import HostEntry, Inventory
 from torchsync.core.model import (
+    Conduct,
     CronTiming,
     DaemonTiming,
     Fingerprint,
@@ -22,11 +23,12 @@ from torchsync.core.model import (
     Instant,
     Millis,
     ProgramCommand,
+    Run,
     Severity,
     Task,
     TaskName,
 )
-from torchsync.core.plan import FIRES_SHOWN, HostPlan, Running, Side, plan_host
+from torchsync.core.plan import FIRES_SHOWN, HostPlan, Running, Side, Step, plan_host
 from torchsync.core.policy import HostPolicy, HostRules, judge_host
 from torchsync.core.selector import selects
 from torchsync.core.syncdoc import SyncAnswer, Verdict
@@ -68,8 +70,11 @@ def definitions(draw: st.DrawFn) -> Task:
     one = draw(st.sampled_from([task, task, daemon]))(draw(NAMES), hosts=draw(HOSTS), enabled=draw(st.booleans()))
     if not one.is_daemon:
         one = replace(one, timing=CronTiming(schedule=draw(SCHEDULES), zone=draw(st.sampled_from(["UTC", "Asia/Tokyo", "local"]))))
-    one = replace(one, owner=draw(st.sampled_from(["", "x"])), max_running=draw(st.integers(1, 2)))
-    return replace(one, fingerprint=Fingerprint(f"{hash((one.timing, one.hosts, one.enabled, one.owner, one.max_running)) % 2**64:064x}"))
+    conducts = {key: draw(st.sampled_from([None, None, *Conduct])) for key in ("on_change", "on_remove")}
+    one = replace(one, owner=draw(st.sampled_from(["", "x"])), max_running=draw(st.integers(1, 3)), **conducts)
+    content = hash((one.timing, one.hosts, one.enabled, one.owner, one.on_change, one.on_remove))
+    copy_print = f"{content % 2**64:064x}" if one.is_daemon else ""
+    return replace(one, fingerprint=Fingerprint(f"{hash((content, one.max_running)) % 2**64:064x}"), copy_print=copy_print)
 
 
 SETS = st.lists(definitions(), max_size=6, unique_by=lambda one: one.name)
@@ -136,14 +141,23 @@ def test_running_copies_fare_as_the_plan_says_and_the_next_fires_are_the_agents(
     for step in plan.steps:
         copies = running.get(step.name, [])
         assert bool(copies) == (step.running is not Running.NONE)
-        assert all(bool(process.killed_by) == (step.running is Running.STOP) for process in copies)
+        assert [bool(process.killed_by) for process in copies] == [is_ended(step, process.run) for process in copies]
         mine = [process.run.task for process in started if process.run.task.name == step.name]
-        assert mine == ([step.new] * step.new.max_running if step.new and step.starts else [])
+        assert mine == [step.new] * step.new_copies
+        assert step.starts == bool(mine)
         if step.new and step.reschedules and not step.new.is_daemon:
             assert world.status(step.name).next_due == next(iter(step.next_fires), None)
     touched = set(names(plan.steps))
     assert not [name for name, copies in running.items() if name not in touched and any(process.killed_by for process in copies)]
     assert {process.run.task.name for process in started} <= touched
+
+
+def is_ended(step: Step, run: Run) -> bool:
+    """Whether the plan says that the copy is stopped."""
+    if step.running is not Running.KEEP:
+        return step.running is Running.STOP
+    assert step.new is not None
+    return run.copy > step.new.max_running and run.task.when_changed is Conduct.STOP
 
 
 def test_the_host_is_asked_by_the_function_that_the_agent_asks():
@@ -162,6 +176,13 @@ def test_a_host_that_takes_everything_refuses_nothing_and_one_that_is_not_known_
 # What becomes of running copies.
 
 
+STOP, FINISH = Conduct.STOP, Conduct.FINISH
+
+
+def scaled(copies: int, **changes) -> Task:
+    return daemon("a", copy_print="d" * 64, max_running=copies, **changes)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "running", "starts", "restarts"),
     [
@@ -178,6 +199,29 @@ def test_a_host_that_takes_everything_refuses_nothing_and_one_that_is_not_known_
         pytest.param(daemon("a", enabled=False), changed(daemon("a")), Running.NONE, True, False, id="a daemon is enabled"),
         pytest.param(task("a"), changed(daemon("a")), Running.FINISH, True, False, id="a cron task becomes a daemon"),
         pytest.param(daemon("a"), changed(task("a")), Running.STOP, False, False, id="a daemon becomes a cron task"),
+        pytest.param(
+            task("a", on_change=STOP), changed(task("a")), Running.STOP, False, False, id="a cron task that wants to stop changes"
+        ),
+        pytest.param(
+            task("a", on_remove=STOP), changed(task("a")), Running.FINISH, False, False, id="one that wants to when it goes changes"
+        ),
+        pytest.param(task("a", on_remove=STOP), None, Running.STOP, False, False, id="a cron task that wants to stop goes"),
+        pytest.param(task("a", on_remove=STOP), changed(task("a", enabled=False)), Running.STOP, False, False, id="it is disabled"),
+        pytest.param(daemon("a", on_change=FINISH), changed(daemon("a")), Running.FINISH, False, False, id="a patient daemon changes"),
+        pytest.param(
+            daemon("a", on_change=FINISH), changed(daemon("a", max_running=2)), Running.FINISH, True, False, id="and has more copies"
+        ),
+        pytest.param(daemon("a", on_change=FINISH), None, Running.STOP, False, False, id="a patient daemon goes"),
+        pytest.param(
+            daemon("a", on_change=FINISH),
+            changed(daemon("a", enabled=False)),
+            Running.STOP,
+            False,
+            False,
+            id="a patient daemon is disabled",
+        ),
+        pytest.param(scaled(1), changed(scaled(3)), Running.KEEP, True, False, id="a daemon is scaled up"),
+        pytest.param(scaled(3), changed(scaled(1)), Running.KEEP, False, False, id="a daemon is scaled down"),
     ],
 )
 def test_what_becomes_of_running_copies(old, new, running, starts, restarts):

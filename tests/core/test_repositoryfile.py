@@ -59,7 +59,7 @@ def test_the_fields_of_defaults_are_those_of_a_task() -> None:
         ("pools: {db: 0}", "TS111", (1, 13), "from 1 to 10000"),
         ("pools: {DB: 1}", "TS111", (1, 9), "the name of a pool"),
         ("defaults: {tz: UTC}", "TS110", (1, 12), "did you mean `timezone`?"),
-        ("defaults: {retry: {attempts: 2}}", "TS113", (1, 12), "not in this version"),
+        ("defaults: {run_on: any}", "TS113", (1, 12), "not in this version"),
         ("defaults: {timezone: Berlin}", "TS122", (1, 22), "not a time zone"),
         ("defaults: {schedule: '0 0 31 2 *'}", "TS121", (1, 27), "no date"),
         ("defaults: {hosts: [DB]}", "TS131", (1, 20), "write `db`"),

@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 
 from torchsync.adapters.schemas import read_schema
-from torchsync.core.model import CronTiming, DaemonTiming, Position, ProgramCommand, Severity, ShellCommand, Task
+from torchsync.core.model import Conduct, CronTiming, DaemonTiming, Position, ProgramCommand, Retry, Severity, ShellCommand, Task
 from torchsync.core.taskfile import TaskFileReader
 from torchsync.errors import Problem
 
@@ -92,6 +92,32 @@ def test_a_daemon_says_how_it_is_started_again() -> None:
     assert task.timing == DaemonTiming(delay=5_000, backoff=1.5, max_delay=300_000, reset_after=600_000)
 
 
+def test_a_task_says_how_often_a_run_is_tried() -> None:
+    timing = tasks_of(cron("retry: {attempts: 5, delay: 1m, backoff: 1.5, max_delay: 1h}"))["t"].timing
+    assert timing == CronTiming(schedule="@hourly", retry=Retry(attempts=5, delay=60_000, backoff=1.5, max_delay=3_600_000))
+    assert tasks_of(cron("retry: {}"))["t"].timing == CronTiming(schedule="@hourly", retry=Retry(attempts=3))
+    assert tasks_of(cron("retry: {delay: 1s}", "{retry: {attempts: 4}}"))["t"].timing.retry == Retry(attempts=4, delay=1_000)
+
+
+@pytest.mark.parametrize("field", ["retry: null", "retry: {attempts: 1}"])
+def test_one_attempt_is_no_retry(field: str) -> None:
+    assert tasks_of(cron(field, "{retry: {attempts: 4}}"))["t"].timing.retry is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (cron(""), (None, None)),
+        (cron("on_change: stop"), (Conduct.STOP, None)),
+        (cron("on_remove: stop, on_change: finish"), (None, Conduct.STOP)),
+        (daemon("on_change: finish, on_remove: stop"), (Conduct.FINISH, None)),
+    ],
+)
+def test_what_copies_do_anyway_is_the_same_written_down_or_not(text: str, expected: tuple[Conduct | None, Conduct | None]) -> None:
+    task = tasks_of(text)["t"]
+    assert (task.on_change, task.on_remove) == expected
+
+
 def test_a_list_is_a_program_and_its_arguments() -> None:
     task = tasks_of("version: 1\ntasks: {t: {schedule: '@daily', command: [echo, $HOME, 'a b']}}\n")["t"]
     assert task.command == ProgramCommand(("echo", "$HOME", "a b"))
@@ -130,7 +156,7 @@ def test_a_signal_may_be_written_with_or_without_sig(text: str) -> None:
 
 @pytest.mark.parametrize(
     "field",
-    ["schedule: '@daily'", "timezone: UTC", "overlap: skip", "misfire: skip", "starting_deadline: 1m", "timeout: 1h"],
+    ["schedule: '@daily'", "timezone: UTC", "overlap: skip", "misfire: skip", "starting_deadline: 1m", "timeout: 1h", "retry: {}"],
 )
 def test_a_field_of_cron_tasks_is_refused_for_a_daemon(field: str) -> None:
     (problem,) = problems_of(daemon(field))
@@ -142,6 +168,10 @@ def test_a_field_of_cron_tasks_is_refused_for_a_daemon(field: str) -> None:
     [
         pytest.param(cron("restart: {delay: 5s}"), "TS114", "`restart` is not for a cron task", id="restart of a cron task"),
         pytest.param(daemon("max_running: 0"), "TS114", "`max_running` must be at least 1", id="a daemon without copies"),
+        pytest.param(cron("retry: {delay: 1h}"), "TS114", "`retry.delay` is longer", id="delay of a retry beyond its maximum"),
+        pytest.param(cron("retry: {attempts: 0}"), "TS111", "`retry.attempts` must be a whole number from 1 to 100", id="no attempt"),
+        pytest.param(cron("retry: 3"), "TS111", "`retry` must be", id="retry as a number"),
+        pytest.param(cron("on_change: kill"), "TS111", "`on_change` must be", id="an unknown way to take a change"),
         pytest.param(daemon("restart: {delay: 2m}"), "TS114", "`restart.delay` is longer", id="delay beyond its maximum"),
         pytest.param("version: 1\ntasks: {t: {command: x}}", "TS112", "lacks `schedule`", id="no schedule"),
         pytest.param("version: 1\ntasks: {t: {schedule: '@daily'}}", "TS112", "lacks `command`", id="no command"),
@@ -190,7 +220,6 @@ def test_a_rule_that_is_broken_is_told_in_one_problem(text: str, code: str, mess
     [
         *(
             "pool: db",
-            "retry: {attempts: 3}",
             "env_file: /etc/x",
             "credentials: [x]",
             "group: x",
@@ -205,7 +234,7 @@ def test_a_rule_that_is_broken_is_told_in_one_problem(text: str, code: str, mess
             "misfire_limit: 5",
             "limits: {nice: 5}",
         ),
-        *("on_change: stop", "on_remove: stop", "run_on: one", "rollout: {}", "coordination: x"),
+        *("run_on: one", "rollout: {}", "coordination: x"),
         *("alert: {max_age: 26h}", "alert: {max_duration: 1h}", "alert: {failures: 3}"),
     ],
 )

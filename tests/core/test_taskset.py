@@ -423,6 +423,28 @@ def with_inputs(*patterns: str) -> dict[str, bytes]:
     return with_command("./x.sh", inputs="[" + ", ".join(f"'{pattern}'" for pattern in patterns) + "]")
 
 
+def test_copies_of_a_daemon_are_the_same_whatever_their_number() -> None:
+    """Nothing but the number may differ: neither another field nor the content of what the daemon depends on."""
+
+    def copy_print(fields: str, script: TreeEntry = SCRIPT) -> str:
+        text = f"version: 1\ntasks: {{a: {{type: daemon, command: ./x.sh, {fields}}}}}\n".encode()
+        return tasks_of({"tasks/a.yaml": text}, script)["a"].copy_print
+
+    assert copy_print("max_running: 3") == copy_print("") != ""
+    assert (
+        len(
+            {
+                copy_print(""),
+                copy_print("owner: me"),
+                copy_print("max_running: 2, stop_grace: 1s"),
+                copy_print("", replace(SCRIPT, object_id="b" * 40)),
+            }
+        )
+        == 4
+    )
+    assert tasks_of(GOOD)["a"].copy_print == ""
+
+
 @pytest.mark.parametrize(
     ("patterns", "changed", "counts"),
     [

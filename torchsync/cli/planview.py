@@ -11,7 +11,7 @@ from torchsync.cli.terminal import Tone, clock, paint
 from torchsync.core.durations import format_duration
 from torchsync.core.instants import rfc3339_short
 from torchsync.core.jsontext import Json
-from torchsync.core.model import CronTiming, Instant, Task
+from torchsync.core.model import Conduct, CronTiming, Instant, Task
 from torchsync.core.plan import FieldChange, HostPlan, Running, Side, Step
 
 _LONGEST_VALUE = 80
@@ -206,14 +206,23 @@ def _of_running(step: Step) -> str:
     if step.old is None or step.running is Running.NONE:
         return ""
     if step.running is Running.FINISH:
-        return "running copies finish"
-    return f"running copies are stopped ({step.old.stop_signal}, KILL after {format_duration(step.old.stop_grace)})"
+        is_followed = step.finishes_first and step.new is not None and step.new.is_daemon and step.new.enabled
+        return f"running copies finish{', each is started anew then' if is_followed else ''}"
+    end = f"({step.old.stop_signal}, KILL after {format_duration(step.old.stop_grace)})"
+    if step.running is Running.STOP:
+        return f"running copies are stopped {end}"
+    if step.surplus <= 0:
+        return "running copies are not touched"
+    gone, ends = step.surplus, step.old.when_changed is Conduct.STOP
+    surplus = f"the last {gone} copies" if gone > 1 else "the last copy"
+    how = f"{'are' if gone > 1 else 'is'} stopped {end}" if ends else f"finish{'' if gone > 1 else 'es'}"
+    return f"{surplus} {how}, the others are not touched"
 
 
 def _of_new_copies(step: Step) -> str:
     if step.new is None or not step.starts:
         return ""
-    copies = step.new.max_running
+    copies = step.new_copies
     return f"{copies if copies > 1 else 'one'} {'copies are' if copies > 1 else 'copy is'} started{' anew' if step.restarts else ''}"
 
 

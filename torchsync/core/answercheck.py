@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from torchsync.core.durations import LONGEST
 from torchsync.core.jsontext import Json
 from torchsync.core.localtime import check_zone
-from torchsync.core.model import CronTiming, DaemonTiming, HostFacts, ProgramCommand, ShellCommand, Task
+from torchsync.core.model import CronTiming, DaemonTiming, HostFacts, ProgramCommand, Retry, ShellCommand, Task
 from torchsync.core.syncdoc import SyncAnswer, SyncRequest, Verdict
 from torchsync.core.timetable import check_timing
 
@@ -117,11 +117,17 @@ def _amounts(task: Task) -> Iterator[tuple[str, float, float, float]]:
     yield "output.max_size", task.output_max, 0, 1 << 40
     yield from (("success_exit_codes", code, 0, 255) for code in task.success_exit_codes)
     match task.timing:
-        case CronTiming(jitter=jitter, starting_deadline=deadline, timeout=timeout):
+        case CronTiming(jitter=jitter, starting_deadline=deadline, timeout=timeout, retry=retry):
             yield from (("jitter", jitter, 0, LONGEST), ("starting_deadline", deadline, 1, LONGEST), ("timeout", timeout, 0, LONGEST))
+            yield from _retry_amounts(retry) if retry else ()
         case DaemonTiming(delay=delay, backoff=backoff, max_delay=most, reset_after=reset):
             yield from (("restart.delay", delay, 100, LONGEST), ("restart.max_delay", most, 100, LONGEST))
             yield from (("restart.reset_after", reset, 0, LONGEST), ("restart.backoff", backoff, 1, 100))
+
+
+def _retry_amounts(retry: Retry) -> Iterator[tuple[str, float, float, float]]:
+    yield from (("retry.attempts", retry.attempts, 1, 100), ("retry.backoff", retry.backoff, 1, 100))
+    yield from (("retry.delay", retry.delay, 100, LONGEST), ("retry.max_delay", retry.max_delay, 100, LONGEST))
 
 
 def _texts(document: Json) -> Iterator[str]:

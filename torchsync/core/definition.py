@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from torchsync.core.jsontext import Json, canonical, parse_json
-from torchsync.core.model import Command, CronTiming, Fingerprint, Position, Task, TaskName, Timing
+from torchsync.core.model import Command, CronTiming, DaemonTiming, Fingerprint, Position, Task, TaskName, Timing
 from torchsync.core.notify import Notify
 from torchsync.core.taskdoc import CODEC
 
-_NOT_THE_TASK = ("fingerprint", "source")
+_NOT_THE_TASK = ("fingerprint", "copy_print", "source")
+_A_DAEMON = '"kind":"daemon"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +59,26 @@ def timing_of(text: str) -> CronTiming | None:
     return instants_of(CODEC.value(_Timed, parse_json(text), "the definition"))
 
 
-def defined_task(text: str, source: Position, fingerprint: Fingerprint) -> Task:
+def defined_task(text: str, source: Position, fingerprint: Fingerprint, copy_print: str = "") -> Task:
     """The task with this definition. Raises ValueError with a sentence when the text is no definition."""
-    return CODEC.value(Task, _document(text, source) | {"fingerprint": fingerprint}, "the definition")
+    prints: dict[str, Json] = {"fingerprint": fingerprint, "copy_print": copy_print}
+    return CODEC.value(Task, _document(text, source) | prints, "the definition")
 
 
 def fingerprint_of(text: str, inputs: Iterable[tuple[str, str, str]]) -> Fingerprint:
     """SHA-256 over the definition `text` and (path, mode, blob id) of the inputs."""
     listed: list[Json] = [list(entry) for entry in sorted(set(inputs))]
     return Fingerprint(sha256(f"[{text},{canonical(listed)}]".encode()).hexdigest())
+
+
+def copy_print_of(text: str, inputs: Iterable[tuple[str, str, str]]) -> str:
+    """As `fingerprint_of`, of a daemon but for the number of its copies; empty for a cron task. Raises ValueError when the text is no definition."""
+    if _A_DAEMON not in text:
+        return ""  # Most are none, and reading each would cost more than all the rest.
+    document = parse_json(text)
+    if not isinstance(document, dict) or not isinstance(CODEC.value(_Timed, document, "the definition").timing, DaemonTiming):
+        return ""
+    return fingerprint_of(canonical({key: value for key, value in document.items() if key != "max_running"}), inputs)
 
 
 def _document(text: str, source: Position) -> dict[str, Json]:

@@ -66,7 +66,7 @@ def _instants(timing: CronTiming) -> tuple[str, str, int]:
 
 
 _WORDS = {"severity": "alert.severity", "output_max": "output.max_size", "zone": "timezone"}
-_NOT_THE_TASKS_OWN = frozenset({"name", "fingerprint", "source"})
+_NOT_THE_TASKS_OWN = frozenset({"name", "fingerprint", "copy_print", "source"})
 
 
 def described(task: Task) -> dict[str, object]:

@@ -15,7 +15,7 @@ def _words(text: str) -> list[str]:
 
 
 _TASK_FIELDS = _words("""
-    group umask env_file credentials queue_limit pool misfire_limit retry on_change on_remove limits
+    group umask env_file credentials queue_limit pool misfire_limit limits
     alert.max_age alert.max_duration alert.failures run_on rollout coordination
 """)
 

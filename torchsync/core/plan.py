@@ -18,10 +18,11 @@ from torchsync.core.durations import format_duration, format_size
 from torchsync.core.guard import judge_removal
 from torchsync.core.inventory import Inventory
 from torchsync.core.jsontext import Json
-from torchsync.core.model import CronTiming, DaemonTiming, Guards, HostFacts, Instant, Millis, ProgramCommand, Task, TaskName
+from torchsync.core.model import CronTiming, DaemonTiming, Guards, HostFacts, Instant, Millis, ProgramCommand, Retry, Task, TaskName
 from torchsync.core.notify import Notify, written
 from torchsync.core.policy import HostRules, judge_host
 from torchsync.core.selector import Groups, selects, why
+from torchsync.core.succession import conduct, is_scaled
 from torchsync.core.timetable import Timetable, is_moved
 from torchsync.errors import Problem
 
@@ -52,6 +53,8 @@ class Running(Enum):
 
     FINISH = "finish"
     STOP = "stop"
+    KEEP = "keep"
+    """A daemon is scaled: copies of a number that is no longer wanted end as they would at any change, the others are not touched."""
     NONE = "none"
     """The task had nothing to keep running."""
 
@@ -88,12 +91,34 @@ class Step:
     def running(self) -> Running:
         if self.old is None or (self.old.is_daemon and not self.old.enabled):
             return Running.NONE
-        return Running.STOP if self.old.is_daemon else Running.FINISH
+        if self.new is not None and self.old.fingerprint == self.new.fingerprint:
+            return Running.FINISH
+        if self.new is not None and is_scaled(self.old, self.new):
+            return Running.KEEP
+        return Running(conduct(self.old, self.new).value)
+
+    @property
+    def surplus(self) -> int:
+        """How many copies of a daemon go when nothing else of it changes."""
+        return self.old.max_running - self.new.max_running if self.old and self.new and self.running is Running.KEEP else 0
+
+    @property
+    def finishes_first(self) -> bool:
+        """Running copies of the daemon stay, and new ones with their numbers are started only when those have ended."""
+        return self.old is not None and self.old.is_daemon and self.running in (Running.FINISH, Running.KEEP)
+
+    @property
+    def new_copies(self) -> int:
+        """How many copies of a daemon are started when the change is applied."""
+        if self.new is None or not self.new.is_daemon or not self.new.enabled:
+            return 0
+        staying = self.old.max_running if self.old and self.finishes_first else 0
+        return max(0, self.new.max_running - staying)
 
     @property
     def starts(self) -> bool:
         """Copies of a daemon are started when the change is applied."""
-        return self.new is not None and self.new.is_daemon and self.new.enabled
+        return self.new_copies > 0
 
     @property
     def at_startup(self) -> bool:
@@ -233,7 +258,7 @@ def _field_change(field: str, old: object, new: object) -> FieldChange:
 def _written(field: str, value: object) -> Json:
     """The value as a task file has it; None for one that a task file would leave out."""
     match value:
-        case DaemonTiming():
+        case DaemonTiming() | Retry():
             return {item.name: _written(item.name, getattr(value, item.name)) for item in fields(value)}
         case ProgramCommand(argv=argv):
             return list(argv)

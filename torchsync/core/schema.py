@@ -199,7 +199,7 @@ class _Known:
         if "tasks" in self.fields and isinstance(value, dict) and {"command", "schedule"} & value.keys():
             return "tasks"
         below = {field: schema | self.parts.get(schema.get("$ref", ""), {}) for field, schema in self.fields.items()}
-        return next((field for field, schema in below.items() if name in schema.get("properties", ())), "")
+        return "` or `".join(field for field, schema in below.items() if name in schema.get("properties", ()))
 
 
 def _unknown(route: Route, value: Json, here: _Known, document: Document) -> Violation:

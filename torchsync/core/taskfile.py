@@ -17,17 +17,20 @@ from torchsync.core.definition import definition
 from torchsync.core.durations import format_duration
 from torchsync.core.model import (
     Command,
+    Conduct,
     CronTiming,
     DaemonTiming,
     Fingerprint,
     Millis,
     Position,
     ProgramCommand,
+    Retry,
     Severity,
     ShellCommand,
     Task,
     TaskName,
     Timing,
+    usual_conduct,
 )
 from torchsync.core.notifyfields import notify_entries
 from torchsync.core.schema import Schema, bad_routes, task_of
@@ -37,7 +40,7 @@ from torchsync.core.yamlfault import Fault, brief
 from torchsync.core.yamltext import Document, Route, load
 from torchsync.errors import Problem
 
-_NOT_FOR_A_DAEMON = ("schedule", "timezone", "overlap", "misfire", "starting_deadline", "jitter", "timeout")
+_NOT_FOR_A_DAEMON = ("schedule", "timezone", "overlap", "misfire", "starting_deadline", "jitter", "timeout", "retry")
 _NOT_FOR_CRON = ("restart",)
 _OF_WHOLE_TASKS = frozenset({"TS112", "TS114"})
 
@@ -166,6 +169,8 @@ def _task(fields: TaskFields, timing: Timing) -> Task:
         success_exit_codes=tuple(sorted({int(code) for code in fields.value("success_exit_codes") or (0,)})),
         stop_signal=fields.text("stop_signal", "TERM").removeprefix("SIG"),
         stop_grace=fields.duration("stop_grace", default="10s", least=Millis(0)),
+        on_change=_conduct(fields, "on_change", is_daemon=isinstance(timing, DaemonTiming)),
+        on_remove=_conduct(fields, "on_remove", is_daemon=isinstance(timing, DaemonTiming)),
         output_max=fields.size("output", "max_size", default="10MiB", least="64KiB", most="1TiB"),
         notify=notify_entries(fields, is_daemon=isinstance(timing, DaemonTiming)),
     )
@@ -188,9 +193,13 @@ def _daemon_timing(fields: TaskFields) -> Timing:
         max_delay=fields.duration("restart", "max_delay", default="1m", least=Millis(100)),
         reset_after=fields.duration("restart", "reset_after", default="1m", least=Millis(0)),
     )
-    if timing.delay > timing.max_delay and not fields.is_unsure("restart"):
-        fields.complain("TS114", "`restart.delay` is longer than `restart.max_delay`", fields.spot("restart"), "raise `max_delay`")
+    _check_delays(fields, "restart", timing)
     return timing
+
+
+def _check_delays(fields: TaskFields, key: str, found: DaemonTiming | Retry) -> None:
+    if found.delay > found.max_delay and not fields.is_unsure(key):
+        fields.complain("TS114", f"`{key}.delay` is longer than `{key}.max_delay`", fields.spot(key), "raise `max_delay`")
 
 
 def _cron_timing(fields: TaskFields, rules: CommonRules) -> Timing:
@@ -201,7 +210,26 @@ def _cron_timing(fields: TaskFields, rules: CommonRules) -> Timing:
         jitter=jitter,
         starting_deadline=fields.duration("starting_deadline", default="60s", least=Millis(1)),
         timeout=fields.duration("timeout", default="0s", least=Millis(1)) if "timeout" in fields else Millis(0),
+        retry=_retry(fields) if "retry" in fields else None,
     )
+
+
+def _retry(fields: TaskFields) -> Retry | None:
+    """One attempt in all is the same as no `retry`."""
+    retry = Retry(
+        attempts=int(fields.value("retry", "attempts") or 3),
+        delay=fields.duration("retry", "delay", default="10s", least=Millis(100)),
+        backoff=float(fields.value("retry", "backoff") or 2),
+        max_delay=fields.duration("retry", "max_delay", default="5m", least=Millis(100)),
+    )
+    _check_delays(fields, "retry", retry)
+    return retry if retry.attempts > 1 else None
+
+
+def _conduct(fields: TaskFields, key: str, *, is_daemon: bool) -> Conduct | None:
+    """None for what copies of such a task do anyway, whether it is written down or not."""
+    conduct = Conduct(fields.value(key)) if key in fields else None
+    return None if conduct is usual_conduct(is_daemon=is_daemon) else conduct
 
 
 def _schedule(fields: TaskFields, jitter: Millis, min_interval: Millis) -> str:

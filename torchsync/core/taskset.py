@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from torchsync.core import hostsfile, repositoryfile
-from torchsync.core.definition import defined_task, definition, fingerprint_of
+from torchsync.core.definition import copy_print_of, defined_task, definition, fingerprint_of
 from torchsync.core.inventory import Inventory
 from torchsync.core.model import Fingerprint, Position, Task, TaskName
 from torchsync.core.references import group_references, inputs, problem_at, references
@@ -66,6 +66,7 @@ class FoundTask:
 
     draft: Draft
     fingerprint: Fingerprint
+    copy_print: str = ""
 
     @property
     def name(self) -> TaskName:
@@ -83,9 +84,9 @@ class FoundTask:
         """The whole task. Raises ValueError when it comes from a cache that was changed in between."""
         match self.draft:
             case TaskDraft(task=task):
-                return replace(task, fingerprint=self.fingerprint)
+                return replace(task, fingerprint=self.fingerprint, copy_print=self.copy_print)
             case KeptDraft(definition=text):
-                return defined_task(text, self.source, self.fingerprint)
+                return defined_task(text, self.source, self.fingerprint, self.copy_print)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,9 +165,13 @@ def judge(
     findings.add(problem for draft in drafts for problem in (*references(draft, tree), *group_references(draft, inventory)))
     if findings.found:
         return Rejection(problems=findings.first(), found=findings.found)
-    found = (FoundTask(draft, fingerprint_of(draft.definition, inputs(draft.task, tree))) for draft in drafts)
+    found = (_found(draft, tuple(inputs(draft.task, tree))) for draft in drafts)
     ordered = tuple(sorted(found, key=lambda task: task.name))
     return TaskSet(found=ordered, files=len(task_files(entries)), settings=settings, inventory=inventory or Inventory())
+
+
+def _found(draft: Draft, depends_on: Sequence[tuple[str, str, str]]) -> FoundTask:
+    return FoundTask(draft, fingerprint_of(draft.definition, depends_on), copy_print_of(draft.definition, depends_on))
 
 
 def _unread(entries: Sequence[TreeEntry]) -> tuple[RepositorySettings, Inventory | None]:
