@@ -41,6 +41,7 @@ core.spread
 core.sshkey
 core.yamlfault
 core.taskrecord
+core.succession
 core.admission
 core.backoff
 core.rhythm
@@ -120,7 +121,6 @@ core.timekeeper
 core.skips
 core.inforce
 core.fires
-core.succession
 core.inflight
 core.verdictcache
 core.engine

@@ -56,8 +56,9 @@ class Agent:
         self.queries.append(query)
         return [HistoryRow(task="nightly-backup", first=NOON, last=NOON, count=1, decided_at=NOON, run=OLD_RUN)]
 
-    def output(self, wanted):
-        return (piece for piece in (b"one\n", b"two\n")) if wanted == OLD_RUN.id else None
+    def output(self, wanted, attempt):
+        kept = {0: (b"one\n", b"two\n"), 2: (b"two\n",)}.get(attempt)
+        return (piece for piece in kept) if kept and wanted == OLD_RUN.id else None
 
     def surface(self, **changes):
         defaults = {
@@ -250,6 +251,9 @@ def test_the_client_gets_documents_and_streams(tmp_path):
         assert client.get("/api/v1/status")["host"] == "db-1"
         assert client.post("/api/v1/run", {"task": "a"}) == {"run": run_id(3)}
         assert b"".join(client.stream(f"/api/v1/runs/{OLD_RUN.id}/output")) == b"one\ntwo\n"
+        assert b"".join(client.stream(f"/api/v1/runs/{OLD_RUN.id}/output?attempt=2")) == b"two\n"
+        with pytest.raises(NotFound):
+            list(client.stream(f"/api/v1/runs/{OLD_RUN.id}/output?attempt=3"))
         assert client.get("/api/v1/history", {"task": "a b&c"})["entries"]
     assert agent.queries == [HistoryQuery(task="a b&c")]
     assert agent.asked[0].actor.endswith(f"({os.getuid()})")

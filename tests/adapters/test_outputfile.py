@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from torchsync.adapters.outputfile import kept_output
+from tests.builders import run_id
+from torchsync.adapters.outputfile import kept_output, run_output
 
 MIB = 1024 * 1024
 
@@ -22,6 +23,35 @@ def test_an_empty_output_is_empty_and_a_missing_one_is_none(tmp_path):
     (tmp_path / "output").touch()
     assert read(tmp_path / "output") == b""
     assert kept_output(tmp_path / "nothing") is None
+
+
+RUN = run_id(1)
+
+
+def wrote(runs, attempt, text):
+    """What an attempt wrote; None for one that is known never to have begun."""
+    (runs / attempt).mkdir()
+    if text is not None:
+        (runs / attempt / "output").write_bytes(text)
+
+
+def test_a_run_of_one_attempt_has_its_output_byte_for_byte(tmp_path):
+    wrote(tmp_path, RUN, b"one\xff")
+    assert b"".join(run_output(tmp_path, RUN)) == b"one\xff"
+    assert b"".join(run_output(tmp_path, RUN, 1)) == b"one\xff"
+    assert run_output(tmp_path, RUN, 2) is None
+    assert run_output(tmp_path, run_id(2)) is None
+
+
+def test_of_several_attempts_each_is_there_and_it_is_said_which(tmp_path):
+    wrote(tmp_path, RUN, b"one")
+    wrote(tmp_path, f"{RUN}.2", None)
+    wrote(tmp_path, f"{RUN}.2.1", b"two\n")
+    wrote(tmp_path, f"{RUN}.4", b"four\n")
+    wrote(tmp_path, f"{run_id(2)}", b"of another run")
+    assert b"".join(run_output(tmp_path, RUN)) == b"... attempt 1 ...\none\n... attempt 2 ...\ntwo\n... attempt 4 ...\nfour\n"
+    assert b"".join(run_output(tmp_path, RUN, 2)) == b"two\n"
+    assert run_output(tmp_path, RUN, 3) is None
 
 
 def punched(path, start, length):

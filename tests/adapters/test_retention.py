@@ -54,6 +54,19 @@ def test_a_hole_in_an_output_counts_for_nothing(runs: list[Path]) -> None:
     assert left(runs) == list(range(10))
 
 
+def test_the_attempts_of_a_run_stay_or_go_together(runs: list[Path]) -> None:
+    for number in (3, 9):
+        for attempt in (".2", ".2.1", ".10"):
+            (runs[0].parent / f"{runs[number].name}{attempt}").mkdir()
+    (runs[0].parent / "not-a-run.2").mkdir()
+    assert prune_runs(runs[0].parent, bounds(most_runs=2), {runs[3].name}) == 7
+    kept = {path.name for path in runs[0].parent.iterdir()}
+    assert kept == {f"{run.name}{attempt}" for run in (runs[3], runs[9]) for attempt in ("", ".2", ".2.1", ".10")} | {
+        runs[8].name,
+        "not-a-run.2",
+    }
+
+
 def test_a_run_in_flight_is_never_touched(runs: list[Path]) -> None:
     prune_runs(runs[0].parent, bounds(most_runs=0), {runs[2].name})
     assert left(runs) == [2]

@@ -14,9 +14,9 @@ from torchsync.adapters.ledger import SqliteLedger
 from torchsync.cli import inspect
 from torchsync.cli.client import ControlClient, Place
 from torchsync.core.api import status_document, tasks_document
-from torchsync.core.entries import Admit, Annul, PutHold
+from torchsync.core.entries import Admit, Annul, AwaitAttempt, BeginAttempt, Finish, PutHold
 from torchsync.core.holds import SYNCS, HoldAct, HoldChange
-from torchsync.core.model import Instant
+from torchsync.core.model import Attempt, Instant, Millis, Outcome, Wait
 from torchsync.errors import NotFound, Unavailable, UsageError
 
 
@@ -152,6 +152,32 @@ def test_without_an_agent_history_and_logs_read_the_state_directory(state, capsy
     assert to.getvalue() == b"kept\n"
     with pytest.raises(NotFound):
         inspect.run_logs(place, OLD.id, to)
+
+
+def test_a_run_that_is_tried_again_tells_its_attempts(state, capsys):
+    wait = Wait(until=Instant(NOON + 90 * SECOND), mono=Millis(5), boot_id="boot")
+    first = Attempt(number=1, outcome=Outcome.FAILED, finished_at=Instant(NOON + MINUTE), started_at=NOON, exit_status=7)
+    ledger = SqliteLedger(state / "ledger.sqlite", state)
+    ledger.commit([AwaitAttempt(run=NEW.id, wait=wait, over=first), AwaitAttempt(run=OLD.id, wait=wait, over=first)])
+    ledger.commit([BeginAttempt(OLD.id, "boot"), Finish(run=OLD.id, outcome=Outcome.SUCCEEDED, finished_at=Instant(NOON + 2 * MINUTE))])
+    ledger.close()
+    (state / "runs" / f"{NEW.id}.2").mkdir()
+    (state / "runs" / f"{NEW.id}.2" / "output").write_bytes(b"again\n")
+    place = Place(state / "nobody.sock", state)
+    assert inspect.run_history(place, {"limit": "50"}, as_json=False) == 0
+    _, newest, older = capsys.readouterr().out.splitlines()
+    assert "waiting" in newest
+    assert "attempt 2 of 1 at 2026-11-23 12:01:30Z" in newest
+    assert older.endswith("attempt 2 of 1")
+    for attempt, expected in ((0, b"... attempt 1 ...\nkept\n... attempt 2 ...\nagain\n"), (2, b"again\n")):
+        to = io.BytesIO()
+        assert inspect.run_logs(place, NEW.id, to, attempt) == 0
+        assert to.getvalue() == expected
+
+
+def test_the_status_says_when_a_run_is_tried_again():
+    one = task_status(task("a"), running=(NEW.id,), next_attempt=Instant(NOON + MINUTE))
+    assert lines_of(snapshot(one))[-1].endswith("1 retry 2026-11-23 12:01:00Z")
 
 
 def test_without_an_agent_and_a_known_state_directory_nothing_answers(tmp_path):

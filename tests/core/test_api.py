@@ -45,7 +45,7 @@ from torchsync.core.holds import (
     pinned,
     placed,
 )
-from torchsync.core.model import Instant, Millis, ProgramCommand, SkipReason
+from torchsync.core.model import Attempt, CronTiming, Instant, Millis, Outcome, ProgramCommand, Retry, RunState, SkipReason, Wait
 
 SCHEMAS = Path(torchsync.__file__).parent / "schemas"
 
@@ -188,3 +188,22 @@ def test_an_agent_is_ready_when_it_runs_what_the_remote_said_lately(one, now, re
 def test_an_agent_whose_loop_stands_still_is_not_ready():
     one = replace(READY, last_tick=NOON)
     assert why_not_ready(one, Instant(NOON + 2 * MINUTE)) == "the scheduler last turned 2m00s ago"
+
+
+def test_a_run_that_waits_tells_its_attempts_and_keeps_the_sentences_to_operators() -> None:
+    first = Attempt(number=1, outcome=Outcome.FAILED, finished_at=Instant(NOON + 1), started_at=NOON, exit_status=7, detail="secret")
+    retried = task(timing=CronTiming(schedule="@daily", retry=Retry(attempts=3)))
+    wait = Wait(until=Instant(NOON + 5), mono=Millis(0), boot_id="b")
+    one = run(retried, state=RunState.WAITING, attempt=2, earlier=(first,), wait=wait, started_at=None)
+    document = run_document(one, full=False)
+    assert (document["state"], document["attempt"], document["attempts"]) == ("waiting", 2, 3)
+    assert document["next_attempt_at"] == "2026-11-23T12:00:00.005Z"
+    told = {
+        "number": 1,
+        "outcome": "failed",
+        "exit_status": 7,
+        "started_at": "2026-11-23T12:00:00.000Z",
+        "finished_at": "2026-11-23T12:00:00.001Z",
+    }
+    assert document["earlier_attempts"] == [told]
+    assert run_document(one, full=True)["earlier_attempts"] == [told | {"detail": "secret"}]

@@ -61,14 +61,15 @@ class ControlSurface:
     """The handler for the control socket.
 
     `post` puts an event into the inbox of the loop. `history`, `find_run` and `output` are called in the threads of the server; they may raise
-    TorchsyncError. `output` is what a run wrote, None when there is none. `probes` answers /metrics, /healthz and /readyz.
+    TorchsyncError. `output` is what an attempt of a run wrote, with 0 what all of them did, None when there is none. `probes` answers /metrics,
+    /healthz and /readyz.
     """
 
     read: Callable[[], Snapshot]
     post: Callable[[Ask], None]
     history: Callable[[HistoryQuery], Sequence[HistoryRow]]
     find_run: Callable[[RunId], Run | None]
-    output: Callable[[RunId], Generator[bytes, None, None] | None]
+    output: Callable[[RunId, int], Generator[bytes, None, None] | None]
     probes: Handler
     admission: Admission
     on_denied: Callable[[Peer, str], None]
@@ -123,8 +124,8 @@ class ControlSurface:
         run = self.read().runs.get(RunId(run_id)) or self.find_run(RunId(run_id))
         return of_document(run_document(run, full=True)) if run else of_answer(not_found(f"there is no run {run_id}"))
 
-    def run_output(self, _: Request, run_id: str) -> Response:
-        body = self.output(RunId(run_id))
+    def run_output(self, request: Request, run_id: str) -> Response:
+        body = self.output(RunId(run_id), _attempt(request.query))
         if body is None:
             return of_answer(not_found(f"no output of a run {run_id} is kept"))
         return Response(200, "application/octet-stream", body)
@@ -269,6 +270,14 @@ def _what(fields: Fields, *scopes: HoldScope) -> tuple[Held, ...]:
     if names or scope not in [one.value for one in scopes]:
         raise _BadRequest(f'"scope" is to be {", ".join(one.value for one in scopes)}, or task with names in "tasks"')
     return (Held(HoldScope(scope)),)
+
+
+def _attempt(query: Mapping[str, str]) -> int:
+    """The attempt asked for; 0 for all of them."""
+    number = query.get("attempt", "0")
+    if set(query) - {"attempt"} or not re.fullmatch("[0-9]{1,3}", number):
+        raise _BadRequest("the one parameter is attempt, a number")
+    return int(number)
 
 
 def _history_query(query: Mapping[str, str]) -> HistoryQuery:

@@ -11,7 +11,46 @@ import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+from torchsync.core.model import RunId, attempt_id
+
 _PIECE = 64 * 1024
+_MOST_ATTEMPTS = 100
+
+
+def outputs_of(runs: Path, run: RunId) -> list[tuple[int, Path]]:
+    """The files that hold what the attempts of the run wrote, each with the number of its attempt, the first one first."""
+    found = ((number, _output_of(runs, run, number)) for number in range(1, _MOST_ATTEMPTS + 1))
+    return [(number, path) for number, path in found if path is not None]
+
+
+def run_output(runs: Path, run: RunId, attempt: int = 0) -> Generator[bytes, None, None] | None:
+    """What is kept of the output of one attempt, or with 0 of all of them, in pieces; of several each has a line that says which one follows.
+
+    None when nothing is kept. Raises OSError as `kept_output`.
+    """
+    kept = [(number, kept_output(path)) for number, path in outputs_of(runs, run) if attempt in (0, number)]
+    there = [(number, pieces) for number, pieces in kept if pieces is not None]
+    if not there:
+        return None
+    return _one_after_the_other(there) if len(there) > 1 else there[0][1]
+
+
+def _one_after_the_other(outputs: list[tuple[int, Generator[bytes, None, None]]]) -> Generator[bytes, None, None]:
+    is_at_start = True
+    for number, pieces in outputs:
+        yield f"{'' if is_at_start else chr(10)}... attempt {number} ...\n".encode()
+        for piece in pieces:
+            is_at_start = piece.endswith(b"\n")
+            yield piece
+
+
+def _output_of(runs: Path, run: RunId, number: int) -> Path | None:
+    """That of the start of the attempt that came to something: those before it never began."""
+    found, again = None, 0
+    while (folder := runs / attempt_id(run, number, again)).is_dir():
+        found = folder / "output" if (folder / "output").exists() else found
+        again += 1
+    return found
 
 
 def kept_output(path: Path) -> Generator[bytes, None, None] | None:

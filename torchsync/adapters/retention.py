@@ -1,4 +1,5 @@
-"""Bounds what finished runs leave on the disk: their directories go by age, by number and by size, the oldest first.
+"""Bounds what finished runs leave on the disk: their directories go by age, by number and by size, the oldest first, those of all attempts
+of a run together.
 
 The id of a run begins with the time of its admission, so the names sort by age and nothing has to be asked for it. A run that is not over is
 never touched, nor is anything whose name is not that of a run.
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from torchsync.core.model import Instant
 
-_RUN = re.compile(r"[0-9a-f]{12}-[0-9a-f]{8}")
+_ATTEMPT = re.compile(r"(?P<run>[0-9a-f]{12}-[0-9a-f]{8})(\.[0-9]+){0,2}")
 _BLOCK = 512
 """stat(2): st_blocks counts these, whatever the file system's own blocks are."""
 
@@ -33,7 +34,7 @@ class Bounds:
 
 
 def prune_runs(folder: Path, bounds: Bounds, in_flight: Collection[str]) -> int:
-    """How many directories of finished runs were removed; what is left is within the bounds, as far as it may be removed."""
+    """How many directories of attempts of finished runs were removed; what is left is within the bounds, as far as it may be removed."""
     surplus = list(_surplus(folder, bounds, in_flight))
     for path in surplus:
         shutil.rmtree(path, ignore_errors=True)
@@ -41,14 +42,22 @@ def prune_runs(folder: Path, bounds: Bounds, in_flight: Collection[str]) -> int:
 
 
 def _surplus(folder: Path, bounds: Bounds, in_flight: Collection[str]) -> Iterator[Path]:
-    newest_first = sorted((path for path in folder.iterdir() if _RUN.fullmatch(path.name)), reverse=True)
     size = 0
-    for number, path in enumerate(newest_first, start=1):
-        size += _size(path)
-        admitted = int(path.name[:12], 16)
-        is_settled = path.name not in in_flight and admitted < bounds.until
+    for number, (run, paths) in enumerate(sorted(_by_run(folder).items(), reverse=True), start=1):
+        size += sum(map(_size, paths))
+        admitted = int(run[:12], 16)
+        is_settled = run not in in_flight and admitted < bounds.until
         if is_settled and (admitted <= bounds.since or number > bounds.most_runs or size > bounds.most_bytes):
-            yield path
+            yield from paths
+
+
+def _by_run(folder: Path) -> dict[str, list[Path]]:
+    """The directories of the attempts of each run, by its id."""
+    found: dict[str, list[Path]] = {}
+    for path in folder.iterdir():
+        if match := _ATTEMPT.fullmatch(path.name):
+            found.setdefault(match["run"], []).append(path)
+    return found
 
 
 def _size(folder: Path) -> int:

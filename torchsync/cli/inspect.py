@@ -21,7 +21,7 @@ from torchsync.cli.client import ControlClient, Place, add_place_arguments, plac
 from torchsync.cli.terminal import Cell, Tone, ago, clock, is_coloured, lasting, paint, printable, table
 from torchsync.core.durations import parse_duration
 from torchsync.core.instants import parse_rfc3339, rfc3339
-from torchsync.core.model import Instant
+from torchsync.core.model import Instant, RunId
 from torchsync.errors import NotFound, Unavailable, UsageError
 
 Document = dict[str, Any]
@@ -107,10 +107,16 @@ def _problem_line(problem: Document) -> str:
 
 def _task_row(task: Document, now: str) -> list[Cell]:
     took = f"{task['last_duration_seconds']:g}s" if task["last_run"] else "-"
-    running = f"{len(task['running'])} since {clock(task['running_since'])}" if task["running"] else "-"
     schedule = f"{task['schedule']} {task['timezone']}" if task["schedule"] else task["type"]
     last = ago(task["last_run"], now)
-    return [task["name"], task["state"], schedule, clock(task["next_run"]), last, took, _result(task), running]
+    return [task["name"], task["state"], schedule, clock(task["next_run"]), last, took, _result(task), _running(task)]
+
+
+def _running(task: Document) -> str:
+    """How many copies there are, since when, and when one of them is tried again."""
+    since = f"since {clock(task['running_since'])}" if task["running_since"] else ""
+    retry = f"retry {clock(task['next_attempt_at'])}" if task["next_attempt_at"] else ""
+    return " ".join((str(len(task["running"])), *filter(None, (since, retry)))) if task["running"] else "-"
 
 
 def _result(task: Document) -> Cell:
@@ -194,12 +200,21 @@ def _history_line(entry: Document) -> list[Cell]:
             _joined(span, annulled),
         ]
     outcome = run["outcome"] or run["state"]
-    tone = {"succeeded": Tone.GOOD, "running": Tone.PLAIN, "admitted": Tone.PLAIN}.get(outcome, Tone.BAD)
+    tone = {"succeeded": Tone.GOOD, "running": Tone.PLAIN, "admitted": Tone.PLAIN, "waiting": Tone.PLAIN}.get(outcome, Tone.BAD)
     status = "-" if run["exit_status"] is None else str(run["exit_status"])
     when = clock(run["instant"]) if run["instant"] else f"({run['trigger']})"
     took = lasting(run["started_at"], run["finished_at"])
-    detail = _joined(run.get("detail", ""), annulled)
+    detail = _joined(run.get("detail", ""), _attempts(run), annulled)
     return [when, entry["task"], (outcome, tone), clock(run["started_at"]), took, status, run["id"], detail]
+
+
+def _attempts(run: Document) -> str:
+    """Which attempt it is, when there is or was more than one."""
+    if not run["earlier_attempts"]:
+        return ""
+    if run["next_attempt_at"]:
+        return f"attempt {run['attempt']} of {run['attempts']} at {clock(run['next_attempt_at'])}"
+    return f"attempt {run['attempt']} of {run['attempts']}"
 
 
 def _joined(*parts: str) -> str:
@@ -212,18 +227,19 @@ def _joined(*parts: str) -> str:
 def add_logs_arguments(parser: ArgumentParser) -> None:
     add_place_arguments(parser)
     parser.add_argument("target", metavar="TASK|RUN", help="a task, for its newest run, or the id of a run")
+    parser.add_argument("--attempt", type=int, default=0, metavar="N", help="only the attempt with this number (default: all of them)")
 
 
 def execute_logs(args: Namespace) -> int:
-    return run_logs(place_of(args), args.target, sys.stdout.buffer)
+    return run_logs(place_of(args), args.target, sys.stdout.buffer, args.attempt)
 
 
-def run_logs(place: Place, target: str, to: IO[bytes]) -> int:
-    """What is kept of the output of the run is on `to`, byte for byte."""
+def run_logs(place: Place, target: str, to: IO[bytes], attempt: int = 0) -> int:
+    """What is kept of the output of the run is on `to`, byte for byte; of several attempts each has a line that says which one follows."""
     run_id = target if _RUN_ID.fullmatch(target) else _newest_run(place, target)
     # Taken in whole before it is shown: the agent does not wait for somebody who reads page by page.
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as kept:
-        for piece in _output(place, run_id):
+        for piece in _output(place, RunId(run_id), attempt):
             kept.write(piece)
         kept.seek(0)
         shutil.copyfileobj(kept, to)
@@ -238,23 +254,23 @@ def _newest_run(place: Place, task: str) -> str:
     return str(max(runs))
 
 
-def _output(place: Place, run_id: str) -> Iterator[bytes]:
+def _output(place: Place, run_id: RunId, attempt: int) -> Iterator[bytes]:
     answered = False
     try:
-        for piece in ControlClient(place.socket).stream(f"/api/v1/runs/{run_id}/output"):
+        for piece in ControlClient(place.socket).stream(f"/api/v1/runs/{run_id}/output?attempt={attempt}"):
             answered = True
             yield piece
     except Unavailable:
         if answered or place.state is None:
             raise
-        yield from _output_from_state(place.state, run_id)
+        yield from _output_from_state(place.state, run_id, attempt)
 
 
-def _output_from_state(state: Path, run_id: str) -> Iterable[bytes]:
-    from torchsync.adapters.outputfile import kept_output
+def _output_from_state(state: Path, run_id: RunId, attempt: int) -> Iterable[bytes]:
+    from torchsync.adapters.outputfile import run_output
 
     try:
-        kept = kept_output(state / "runs" / run_id / "output")
+        kept = run_output(state / "runs", run_id, attempt)
     except PermissionError as error:
         raise Unavailable("TS350", f"no agent answers, and {state} is not for this user; use sudo") from error
     if kept is None:

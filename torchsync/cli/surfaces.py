@@ -17,7 +17,7 @@ from torchsync.adapters.hookapi import HookSurface
 from torchsync.adapters.http import MOST_BODY, Running, bind_tcp, bind_unix, own_names, serve
 from torchsync.adapters.ledger import open_readonly
 from torchsync.adapters.metrics import CONTENT_TYPE, new_registry, render
-from torchsync.adapters.outputfile import kept_output
+from torchsync.adapters.outputfile import run_output
 from torchsync.adapters.statefile import StateDirectory
 from torchsync.core.entries import HistoryQuery, HistoryRow
 from torchsync.core.logevents import Log, LogEvent
@@ -157,8 +157,8 @@ class Surfaces:
         """The ledger learns of a run's start only with its end; of a run in flight the agent knows more."""
         return run if run.outcome else self._read().runs.get(run.id, run)
 
-    def _output(self, run: RunId) -> Generator[bytes, None, None] | None:
-        return kept_output(self._store.runs / run / "output")
+    def _output(self, run: RunId, attempt: int) -> Generator[bytes, None, None] | None:
+        return run_output(self._store.runs, run, attempt)
 
 
 def _bind_control(path: Path) -> socket.socket | Problem:

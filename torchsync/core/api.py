@@ -14,7 +14,7 @@ from torchsync.core.entries import HistoryRow
 from torchsync.core.holds import Held, Hold, HoldChange, Holds, HoldScope, change_sentence, sentence
 from torchsync.core.instants import brief_duration, rfc3339
 from torchsync.core.metrictable import state_of
-from torchsync.core.model import CronTiming, Instant, Millis, ProgramCommand, Run, ShellCommand, Task
+from torchsync.core.model import Attempt, CronTiming, Instant, Millis, ProgramCommand, Run, ShellCommand, Task
 from torchsync.core.snapshot import Snapshot, SyncStatus, TaskStatus
 from torchsync.core.syncdoc import SyncResult
 from torchsync.errors import Problem
@@ -117,6 +117,9 @@ def run_document(run: Run, *, full: bool) -> Document:
         "started_at": _instant(run.started_at),
         "finished_at": _instant(run.finished_at),
         "attempt": run.attempt,
+        "attempts": run.attempts,
+        "next_attempt_at": _instant(run.wait.until if run.wait else None),
+        "earlier_attempts": [_attempt(attempt, full=full) for attempt in run.earlier],
         "copy": run.copy,
         "outcome": run.outcome.value if run.outcome else None,
         "exit_status": run.exit_status,
@@ -127,13 +130,24 @@ def run_document(run: Run, *, full: bool) -> Document:
     return document
 
 
+def _attempt(attempt: Attempt, *, full: bool) -> Document:
+    document: Document = {
+        "number": attempt.number,
+        "started_at": _instant(attempt.started_at),
+        "finished_at": rfc3339(attempt.finished_at),
+        "outcome": attempt.outcome.value,
+        "exit_status": attempt.exit_status,
+    }
+    return document | {"detail": attempt.detail} if full else document
+
+
 def history_document(rows: Sequence[HistoryRow]) -> Document:
     """Newest first, full: the history is on the control socket only."""
     return {"entries": [_history_row(row) for row in rows]}
 
 
 def output_path(run: str) -> str:
-    """Where the control socket shows what a run wrote."""
+    """Where the control socket shows what a run wrote; `?attempt=N` for one of its attempts."""
     return f"/api/v1/runs/{run}/output"
 
 
@@ -226,9 +240,11 @@ def _task_status(status: TaskStatus, *, full: bool) -> Document:
         "consecutive_failures": record.consecutive_failures,
         "running": list(status.running),
         "running_since": _instant(status.running_since),
+        "next_attempt_at": _instant(status.next_attempt),
         "runs": {outcome.value: count for outcome, count in record.runs.items()},
         "skipped": {reason.value: count for reason, count in record.skipped.items()},
         "restarts": record.restarts,
+        "retries": record.retries,
     }
     return document | _private_definition(task) if full else document
 

@@ -152,6 +152,10 @@ def _timeout(status: TaskStatus) -> float:
     return timing.timeout / 1000 if isinstance(timing, CronTiming) else 0
 
 
+def _retries(snapshot: Snapshot) -> Iterable[Sample]:
+    return [((name,), status.record.retries) for name, status in snapshot.tasks.items() if not status.task.is_daemon]
+
+
 def _restarts(snapshot: Snapshot) -> Iterable[Sample]:
     return [((name,), status.record.restarts) for name, status in snapshot.tasks.items() if status.task.is_daemon]
 
@@ -266,18 +270,26 @@ _TASKS = (
     ),
     _task_gauge("task_first_seen_timestamp_seconds", "When the task first came to this host.", lambda t: _seconds(t.record.first_seen)),
     _task_gauge("task_next_run_timestamp_seconds", "When the task is due next; 0 is never.", lambda t: _seconds(t.next_due), compact=True),
-    _task_gauge("task_last_run_timestamp_seconds", "When the newest ended run began; 0 is never.", lambda t: _seconds(t.record.last_run)),
+    _task_gauge(
+        "task_last_run_timestamp_seconds",
+        "When the newest ended run began its last attempt; 0 is never.",
+        lambda t: _seconds(t.record.last_run),
+    ),
     _task_gauge(
         "task_last_success_timestamp_seconds",
         "When a run last ended with success; 0 is never.",
         lambda t: _seconds(t.record.last_success),
         compact=True,
     ),
-    _task_gauge("task_last_run_duration_seconds", "How long the newest ended run took.", lambda t: t.record.last_duration / 1000),
+    _task_gauge(
+        "task_last_run_duration_seconds", "How long the last attempt of the newest ended run took.", lambda t: t.record.last_duration / 1000
+    ),
     _task_gauge("task_last_exit_status", "Exit status of the newest ended run, 128+n for a signal.", lambda t: t.record.last_exit_status),
     _task_gauge("task_consecutive_failures", "Runs in a row that failed.", lambda t: t.record.consecutive_failures, compact=True),
     _task_gauge("task_running", "Runs of the task that are not over.", lambda t: len(t.running), compact=True),
-    _task_gauge("task_running_since_timestamp_seconds", "When the oldest of them began; 0 is none.", lambda t: _seconds(t.running_since)),
+    _task_gauge(
+        "task_running_since_timestamp_seconds", "When the oldest of them began its attempt; 0 is none.", lambda t: _seconds(t.running_since)
+    ),
     _task_gauge("task_max_success_age_seconds", "How old the last success may be; 0 is off.", lambda _: 0, compact=True),
     _task_gauge("task_timeout_seconds", "The timeout of a run; 0 is none.", _timeout),
     _task_gauge(
@@ -301,6 +313,7 @@ _TASKS = (
         ("task", "reason"),
         _values(SkipReason),
     ),
+    Metric("task_retries_total", Kind.COUNTER, Scope.TASK, "Attempts of runs after their first.", _retries, ("task",)),
     Metric("task_restarts_total", Kind.COUNTER, Scope.TASK, "Restarts of a daemon.", _restarts, ("task",)),
 )
 

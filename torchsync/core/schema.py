@@ -195,7 +195,7 @@ class _Known:
     parts: Mapping[str, Any]
 
     def place_for(self, name: str, value: Json) -> str:
-        """The field below which `name` belongs, or an empty text."""
+        """The field below which `name` belongs, or several with what stands between their names; or an empty text."""
         if "tasks" in self.fields and isinstance(value, dict) and {"command", "schedule"} & value.keys():
             return "tasks"
         below = {field: schema | self.parts.get(schema.get("$ref", ""), {}) for field, schema in self.fields.items()}
