@@ -15,6 +15,7 @@ from tests.builders import (
     finished_run,
     generation,
     run,
+    run_id,
     snapshot,
     sync_status,
     task,
@@ -207,3 +208,10 @@ def test_a_run_that_waits_tells_its_attempts_and_keeps_the_sentences_to_operator
     }
     assert document["earlier_attempts"] == [told]
     assert run_document(one, full=True)["earlier_attempts"] == [told | {"detail": "secret"}]
+
+
+def test_a_run_that_waits_is_not_in_progress() -> None:
+    """A drained host is empty, although retries are pending."""
+    waiting = run(id=run_id(2), state=RunState.WAITING, attempt=2, started_at=None)
+    document = status_document(snapshot(runs={one.id: one for one in (run(), waiting)}), full=True)
+    assert (document["runs_in_progress"], document["runs_waiting"]) == (1, 1)

@@ -56,7 +56,8 @@ def run_status(client: ControlClient, *, as_json: bool) -> int:
 def status_lines(status: Document, tasks: list[Document], *, coloured: bool) -> list[str]:
     """The status for people."""
     now, sync, counts = status["taken_at"], status["sync"], status["tasks"]
-    others = f"{counts['not_selected']} for other hosts; {status['runs_in_progress']} runs in progress"
+    waiting = f", {status['runs_waiting']} waiting for a retry" if status["runs_waiting"] else ""
+    others = f"{counts['not_selected']} for other hosts; {status['runs_in_progress']} runs in progress{waiting}"
     lines = [
         f"torchsync {status['version']} on {status['host']}, {status['executor']} executor, started {ago(status['started_at'], now)}",
         f"commit  {_commit_line(status, now)}",

@@ -241,7 +241,7 @@ _SCHEDULER = (
         ("direction",),
         _values(ClockDirection),
     ),
-    _gauge("runs_in_progress", "Runs that are not over.", _one(lambda s: len(s.runs))),
+    _gauge("runs_in_progress", "Runs under way; one that waits for its next attempt is not.", _one(lambda s: len(s.runs_under_way))),
     _counter(
         "runs_adopted_total", "Runs of an earlier agent process taken up, still running or ended meanwhile.", _one(lambda s: s.runs_adopted)
     ),

@@ -9,7 +9,7 @@ from enum import Enum
 
 from torchsync.codetable.row import Reason
 from torchsync.core.holds import Holds
-from torchsync.core.model import Generation, HostFacts, Instant, Millis, Run, RunId, Task, TaskName
+from torchsync.core.model import Generation, HostFacts, Instant, Millis, Run, RunId, RunState, Task, TaskName
 from torchsync.core.syncdoc import Phase, RecoveryAction, SyncOutcome, SyncResult
 from torchsync.core.taskrecord import TaskRecord
 from torchsync.errors import Problem
@@ -116,3 +116,8 @@ class Snapshot:
     config_reload_ok: bool = True
     notices: tuple[Problem, ...] = ()
     """What is wrong with the agent itself just now: an address in use, a reload refused."""
+
+    @property
+    def runs_under_way(self) -> tuple[Run, ...]:
+        """Those that do not wait for their next attempt."""
+        return tuple(run for run in self.runs.values() if run.state is not RunState.WAITING)
