@@ -9,7 +9,7 @@ import pytest
 from tests.adapters import contract_clock, contract_executor, contract_wakeups
 from tests.builders import run, run_id
 from tests.fakes import FakeClock, FakeExecutor, FakeMachine, FakeWakeups
-from torchsync.core.model import Exited, Instant, Millis, Run, RunId, RunState
+from torchsync.core.model import AttemptId, Exited, Instant, Millis, Run, RunState
 from torchsync.ports import RunEnded, RunStarted, StartOrder
 
 
@@ -36,8 +36,11 @@ class FakeStage:
         self.executor.start(StartOrder(run=started, tree="/tree", environment={}))
         return started
 
-    def finish(self, run: RunId, status: int) -> None:
-        self.executor.finish(run, status)
+    def start_again(self, run: Run) -> None:
+        self.executor.start(StartOrder(run=run, tree="/tree", environment={}))
+
+    def finish(self, attempt: AttemptId, status: int) -> None:
+        self.executor.finish(attempt, status)
 
     def events(self, count: int) -> Sequence[object]:
         events = list(self.wakeups.wait(Millis(1000)))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from torchsync.core.model import Exited, NotBegun, Run, RunId, Vanished
+from torchsync.core.model import AttemptId, Exited, NotBegun, Run, Vanished
 from torchsync.ports import Executor, RunEnded, RunNeverStarted, RunStarted
 
 
@@ -20,8 +21,12 @@ class Stage(Protocol):
         """A run that no executor was told of."""
         ...
 
-    def finish(self, run: RunId, status: int) -> None:
-        """The command of the run exits with this status."""
+    def start_again(self, run: Run) -> None:
+        """The attempt of a run that was started before is started; its command waits to be told, too."""
+        ...
+
+    def finish(self, attempt: AttemptId, status: int) -> None:
+        """The command of the attempt exits with this status."""
         ...
 
     def restart(self) -> None:
@@ -183,6 +188,54 @@ def _ended(stage: Stage, run: Run) -> RunEnded:
     return _the_one(stage.events(1), RunEnded, run)
 
 
+def an_attempt_is_known_by_its_id(stage: Stage) -> None:
+    first = stage.start()
+    _started(stage, first)
+    stage.finish(first.attempt_id, 1)
+    assert _exit_status(stage, first) == 1
+    stage.executor.forget(first.attempt_id)
+    second = replace(first, attempt=2)
+    stage.start_again(second)
+    _started(stage, second)
+    stage.executor.signal(first.attempt_id, "KILL")
+    stage.executor.forget(first.attempt_id)
+    assert list(stage.silence()) == []
+    stage.finish(second.attempt_id, 2)
+    assert _exit_status(stage, second) == 2
+
+
+def a_later_attempt_is_adopted_and_takes_signals(stage: Stage) -> None:
+    first = stage.start()
+    _started(stage, first)
+    stage.finish(first.attempt_id, 1)
+    _ended(stage, first)
+    stage.executor.forget(first.attempt_id)
+    second = replace(first, attempt=2)
+    stage.start_again(second)
+    _started(stage, second)
+    stage.restart()
+    stage.executor.adopt([second])
+    _started(stage, second)
+    stage.executor.signal(second.attempt_id, "TERM")
+    assert _exit_status(stage, second) == 143
+
+
+def a_later_attempt_that_was_only_admitted_never_starts_and_can_be_started_again(stage: Stage) -> None:
+    first = stage.start()
+    _started(stage, first)
+    stage.finish(first.attempt_id, 1)
+    _ended(stage, first)
+    stage.restart()
+    second = replace(first, attempt=2)
+    stage.executor.adopt([second])
+    _the_one(stage.events(1), RunNeverStarted, second)
+    again = replace(second, again=1)
+    stage.start_again(again)
+    _started(stage, again)
+    stage.finish(again.attempt_id, 3)
+    assert _exit_status(stage, again) == 3
+
+
 def _exit_status(stage: Stage, run: Run) -> int:
     """Of a run that is over with everything it started; what a signal ended too may have taken a moment longer than the command."""
     ended = _ended(stage, run)
@@ -215,4 +268,7 @@ CONTRACT: tuple[Callable[[Stage], None], ...] = (
     a_run_that_was_only_admitted_never_starts,
     a_run_of_an_earlier_boot_is_lost,
     a_run_that_is_forgotten_is_over,
+    an_attempt_is_known_by_its_id,
+    a_later_attempt_is_adopted_and_takes_signals,
+    a_later_attempt_that_was_only_admitted_never_starts_and_can_be_started_again,
 )

@@ -18,7 +18,7 @@ from tests.adapters.contract_executor import CONTRACT
 from tests.adapters.processes import IS_ROOT, Rig, account, carriers, open_rig, status, wait_for, why_not
 from torchsync.adapters import procfs
 from torchsync.adapters.rundir import Claim, RunFiles
-from torchsync.core.model import Exited, ProgramCommand, Run, RunId, ShellCommand
+from torchsync.core.model import AttemptId, Exited, ProgramCommand, Run, ShellCommand, run_of
 from torchsync.ports import RunEnded, RunStarted
 
 only_root = pytest.mark.skipif(not IS_ROOT, reason="only as root: switches users")
@@ -54,8 +54,11 @@ class ProcessStage:
     def admit(self, **changes) -> Run:
         return self._rig.admit(**changes)
 
-    def finish(self, run: RunId, status: int) -> None:
-        told = self._rig.folder / f"told-{run}"
+    def start_again(self, run: Run) -> None:
+        self._rig.executor.start(self._rig.order(run))
+
+    def finish(self, attempt: AttemptId, status: int) -> None:
+        told = self._rig.folder / f"told-{run_of(attempt)}-{attempt.split('.')[1] if '.' in attempt else 1}"
         told.with_suffix(".new").write_text(str(status))
         told.with_suffix(".new").rename(told)
 
@@ -69,7 +72,7 @@ class ProcessStage:
         return self._rig.silence()
 
     def _told(self) -> str:
-        return f"{self._rig.folder}/told-$TORCHSYNC_RUN_ID"
+        return f"{self._rig.folder}/told-$TORCHSYNC_RUN_ID-$TORCHSYNC_ATTEMPT"
 
 
 @pytest.mark.parametrize("contract", CONTRACT, ids=lambda contract: contract.__name__)
@@ -547,3 +550,22 @@ def test_a_live_run_costs_one_descriptor(rig) -> None:
     assert len(open_descriptors()) == before + 1
     rig.executor.signal(run.id, "KILL")
     rig.end_of(run)
+
+
+# Attempts.
+
+
+def test_every_attempt_has_files_of_its_own_and_a_stop_reaches_what_an_earlier_one_left_behind(rig) -> None:
+    """What a failed attempt leaves is let alone, as cron does; a stop of the run means all that the run started."""
+    pids = rig.folder / "pids"
+    run = rig.start(f"echo $TORCHSYNC_ATTEMPT; sleep 300 & echo $! >>{pids}; [ $TORCHSYNC_ATTEMPT = 2 ] && sleep 300; exit 1")
+    assert rig.end_of(run).leftovers
+    rig.executor.forget(run.attempt_id)
+    second = replace(run, attempt=2)
+    rig.executor.start(rig.order(second))
+    assert rig.next_event().attempt == second.attempt_id
+    wait_for(lambda: len(pids.read_text().split()) == 2, "what the second attempt starts")
+    assert [(rig.state / "runs" / one.attempt_id / "output").read_text() for one in (run, second)] == ["1\n", "2\n"]
+    assert [(rig.state / "runs" / one.attempt_id / "exit").exists() for one in (run, second)] == [True, False]
+    rig.executor.signal(second.attempt_id, "KILL")
+    wait_for(lambda: carriers(run.id) == [], "the end of all of them")

@@ -167,6 +167,20 @@ def test_a_run_over_its_timeout_is_stopped_and_the_intent_is_durable_before_the_
     assert (run.finished_at or 0) - (run.started_at or 0) == 5_000
 
 
+def test_a_run_that_leaves_processes_behind_is_over_and_says_so() -> None:
+    world = World(lambda _: (None, 0))
+    world.swap(every(60))
+    world.pass_time(MINUTE)
+    (process,) = world.processes.values()
+    process.ended_at = world.mono
+    now, mono = Instant(world.now), Millis(world.mono)
+    world.engine.saw_end(process.run.attempt_id, world._ending(process), now, mono, leftovers=True)
+    world.turn()
+    assert [(run.outcome, run.detail) for run in world.book.runs.values() if run.outcome] == [
+        (Outcome.SUCCEEDED, "processes it started live on")
+    ]
+
+
 def test_a_run_that_ignores_the_stop_signal_is_killed_after_the_grace() -> None:
     world = World(lambda _: (None, 0))
     world.swap(every(60, timeout=Millis(5_000), stop_grace=Millis(3_000), stop_signal="INT"))

@@ -211,6 +211,41 @@ def test_an_attempt_that_never_began_is_started_again_and_is_not_counted() -> No
     assert (only(world).outcome, only(world).attempt) == (Outcome.FAILED, 3)
 
 
+def over(world: World, attempt: int, *, leftovers: bool) -> None:
+    """The command of the attempt is over, maybe with processes that live on."""
+    (process,) = (process for process in world.processes.values() if process.run.attempt == attempt)
+    process.ended_at, process.status = world.mono, 1
+    now, mono = Instant(world.now), Millis(world.mono)
+    world.engine.saw_end(process.run.attempt_id, world._ending(process), now, mono, leftovers=leftovers)
+    world.turn()
+
+
+def test_what_a_failed_attempt_leaves_behind_does_not_hold_up_the_next() -> None:
+    world = World()
+    begun(world, {}, length=10 * MINUTE)
+    over(world, 1, leftovers=True)
+    assert only(world).earlier[0].detail == "processes it started live on"
+    world.pass_time(11 * SECOND)
+    assert len(world.alive("a")) == 1
+    over(world, 1, leftovers=False)
+    assert only(world).outcome is None
+
+
+def test_what_an_attempt_that_timed_out_leaves_behind_is_killed_before_the_next() -> None:
+    world = World()
+    begun(world, {}, hourly(timeout=30 * SECOND), length=10 * MINUTE)
+    next(iter(world.processes.values())).obeys = ()
+    world.pass_time(31 * SECOND)
+    over(world, 1, leftovers=True)
+    world.pass_time(5 * SECOND)
+    assert (only(world).earlier, len(starts(world))) == ((), 1)
+    world.pass_time(5 * SECOND)
+    (first,) = only(world).earlier
+    assert (first.outcome, first.exit_status) == (Outcome.TIMED_OUT, 1)
+    world.pass_time(10 * SECOND)
+    assert len(world.alive("a")) == 1
+
+
 def test_what_is_told_of_an_attempt_that_is_over_is_passed_over() -> None:
     world = World(lambda run: (1_000 if run.attempt == 1 else 10 * MINUTE, 1))
     world.swap(hourly())
