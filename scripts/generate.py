@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.lifecycle_page import lifecycle_page
 from scripts.schedules_page import schedules_page
 from torchsync.adapters.schemas import read_schema
 from torchsync.cli.main import COMMANDS
@@ -129,6 +130,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/torchsync.md": lambda: render_schema_page(read_schema("torchsync")),
     "docs/reference/hosts.md": lambda: render_schema_page(read_schema("hosts")),
     "docs/reference/agent.md": lambda: render_schema_page(read_schema("agent")),
+    "docs/explanation/run-states.md": lambda: lifecycle_page(MADE),
     "docs/reference/schedules.md": lambda: schedules_page(MADE),
     "docs/reference/errors.md": errors_page,
     "docs/reference/metrics.md": metrics_page,

@@ -16,6 +16,7 @@ import yaml
 from tests.gitrepo import Repo, one_task
 from torchsync.adapters.schemas import read_schema
 from torchsync.core.configfile import Account, ConfigFileReader
+from torchsync.core.taskfile import TaskFileReader
 
 PAGES = sorted((Path(__file__).parent.parent / "docs/how-to").glob("*.md"))
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -41,6 +42,23 @@ def test_an_agent_yaml_on_a_page_is_one_that_an_agent_takes(text: str) -> None:
     document, problems = ConfigFileReader(read_schema("agent")).read("agent.yaml", text.encode(), Account(user="root", is_root=True))
     assert problems == ()
     assert document is not None
+
+
+def task_files() -> list[object]:
+    """The yaml blocks that are a task file."""
+    return [
+        pytest.param(text, id=f"{page.name}-{number}")
+        for page in PAGES
+        for number, text in enumerate(blocks(page.name, "yaml"))
+        if re.search(r"^tasks:", text, re.MULTILINE)
+    ]
+
+
+@pytest.mark.parametrize("text", task_files())
+def test_a_task_file_on_a_page_is_valid(text: str) -> None:
+    drafts, problems = TaskFileReader(read_schema("task")).read("tasks/page.yaml", text.encode())
+    assert problems == ()
+    assert drafts
 
 
 @pytest.fixture

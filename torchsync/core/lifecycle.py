@@ -36,7 +36,7 @@ class Signal(Enum):
     """A rule of the run, a swap or an operator wants it to end."""
     GRACE_OVER = "grace_over"
     NEVER_STARTED = "never_started"
-    """The first attempt is known never to have begun."""
+    """The first attempt, or one that is being ended, is known never to have begun."""
 
 
 class Act(Enum):
