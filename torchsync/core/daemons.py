@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 
 from torchsync.core.attempts import left, wait_for
@@ -19,7 +19,7 @@ class Daemons:
 
     def __init__(self, boot_id: str) -> None:
         self._boot_id = boot_id
-        self._pauses: dict[Slot, Pause] = {}
+        self._pauses: dict[TaskName, dict[int, Pause]] = {}
         self._until: dict[Slot, Millis] = {}
         self._timers: list[tuple[Millis, Slot]] = []
 
@@ -40,27 +40,29 @@ class Daemons:
     def ended(self, run: Run, timing: DaemonTiming, now: Instant, mono: Millis) -> None:
         """The copy waits: the longer, the more often in a row it has ended quickly. One that an operator stopped did not end by itself."""
         slot = (run.task.name, run.copy)
-        before = self._pauses[slot].quick_ends if slot in self._pauses else 0
+        pause = self._pauses.get(run.task.name, {}).get(run.copy)
         lived = (run.finished_at or Instant(0)) - (run.started_at or run.finished_at or Instant(0))
         is_sound = lived >= timing.reset_after or run.stop_cause is StopCause.OPERATOR
-        quick_ends = 0 if is_sound else before + 1
+        quick_ends = 0 if is_sound else (pause.quick_ends if pause else 0) + 1
         delay = restart_delay(timing, quick_ends)
         pause = Pause(copy=run.copy, quick_ends=quick_ends, wait=wait_for(delay, self._boot_id, now, mono))
         self._put(slot, pause, Millis(mono + delay))
 
     def has_ended(self, slot: Slot) -> bool:
         """The copy has ended before, so that its next start is a restart."""
-        return slot in self._pauses
+        return slot[1] in self._pauses.get(slot[0], {})
 
     def pauses_of(self, task: TaskName) -> tuple[Pause, ...]:
         """The pauses of its copies, those that are over included: they tell how often a copy has ended quickly."""
-        return tuple(pause for (name, _), pause in sorted(self._pauses.items()) if name == task)
+        return tuple(pause for _, pause in sorted(self._pauses.get(task, {}).items()))
 
-    def forget(self, task: TaskName, kept: Collection[int] = ()) -> None:
+    def forget(self, task: TaskName, kept: frozenset[int] = frozenset()) -> None:
         """The task is gone or has changed: its copies start with a clean slate, but for those `kept`."""
-        for slot in [slot for slot in self._pauses if slot[0] == task and slot[1] not in kept]:
-            del self._pauses[slot]
-            self._until.pop(slot, None)
+        pauses = self._pauses.pop(task, {})
+        for copy in pauses.keys() - kept:
+            self._until.pop((task, copy), None)
+        if staying := {copy: pauses[copy] for copy in pauses.keys() & kept}:
+            self._pauses[task] = staying
 
     def next_timer(self) -> Millis | None:
         while self._timers and self._until.get(self._timers[0][1]) != self._timers[0][0]:
@@ -77,6 +79,6 @@ class Daemons:
         return ready
 
     def _put(self, slot: Slot, pause: Pause, until: Millis) -> None:
-        self._pauses[slot] = pause
+        self._pauses.setdefault(slot[0], {})[slot[1]] = pause
         self._until[slot] = until
         heappush(self._timers, (until, slot))
