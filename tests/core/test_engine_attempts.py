@@ -170,6 +170,19 @@ def test_a_wait_goes_on_over_a_crash_on_the_monotonic_clock() -> None:
     assert len(starts(world)) == 2
 
 
+def test_a_step_of_the_wall_clock_moves_what_is_told_of_a_wait_and_not_the_wait() -> None:
+    world = World()
+    begun(world, {1: 1})
+    for by in (-HOUR, 10 * MINUTE):
+        world.step(by)
+        world.turn()
+        assert world.status("a").next_attempt == world.now + 10 * SECOND
+    world.pass_time(10 * SECOND - 1)
+    assert len(starts(world)) == 1
+    world.pass_time(2)
+    assert len(starts(world)) == 2
+
+
 def test_a_wait_that_was_over_while_no_agent_lived_ends_at_once() -> None:
     world = World()
     begun(world, {1: 1})

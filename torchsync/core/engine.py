@@ -151,7 +151,8 @@ class Engine:
         """
         sighting = self._keeper.see(now, mono, is_synchronised=is_synchronised)
         if self._keeper.has_stepped:
-            self._roster.tell_waits(now, mono)
+            for name in self._roster.tell_waits(now, mono):
+                self._book.touch(name, is_changed=False)
         if sighting.opened or sighting.returned or sighting.expired:
             self._skips.close_all()
         if sighting.returned or sighting.impossible:

@@ -82,7 +82,7 @@ def after(view: LedgerView, batch: Batch) -> LedgerView:
 
 
 def turned_back(run: Run, turn: TurnBack) -> Run:
-    """The run, with no time in it that is later than the one the clock has turned back to."""
+    """The run, with no time in it that is later than the one the clock has turned back to; a wait goes by the monotonic clock and stays."""
     attempts = tuple(
         replace(one, started_at=_earlier(one.started_at, turn), finished_at=earlier(one.finished_at, turn)) for one in run.earlier
     )

@@ -117,11 +117,12 @@ class Roster:
         self._add(run)
         return run
 
-    def tell_waits(self, now: Instant, mono: Millis) -> None:
-        """The wall clock has stepped: what it will show at the end of each wait is told anew."""
-        for run in self._runs.values():
-            if run.wait is not None:
-                self._runs[run.id] = replace(run, wait=replace(run.wait, until=Instant(now + run.wait.mono - mono)))
+    def tell_waits(self, now: Instant, mono: Millis) -> list[TaskName]:
+        """The wall clock has stepped: what it will show at the end of each wait is told anew; the tasks of the runs that wait."""
+        waiting = {run.id: (run, run.wait) for run in self._runs.values() if run.wait is not None}
+        for run_id, (run, wait) in waiting.items():
+            self._runs[run_id] = replace(run, wait=replace(wait, until=Instant(now + wait.mono - mono)))
+        return [run.task.name for run, _ in waiting.values()]
 
     def started(self, attempt: AttemptId, started_at: Instant, now: Instant, mono: Millis) -> Run | None:
         """The attempt's start is known, and its timeout counts from it. None when it is not under way."""
