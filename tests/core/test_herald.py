@@ -100,6 +100,14 @@ def test_a_command_knows_where_it_is_to_be_run() -> None:
     assert (notice.place.task.name, notice.place.tree, notice.place.folder) == ("backup", run().tree, run_id())
 
 
+def test_a_command_finds_the_output_of_the_last_attempt() -> None:
+    of = task("backup", notify=(Notify(to=NoticeCommand(("mail",))),))
+    over = finished_run(of, Outcome.FAILED, attempt=3, again=1)
+    (notice,) = told(herald().see([ToldEnd(over)]))
+    assert notice.place is not None
+    assert notice.place.folder == f"{over.id}.3.1"
+
+
 def test_two_receivers_get_notices_with_ids_of_their_own() -> None:
     one = told(herald().see([end(Outcome.FAILED, Notify(to=HOOK), Notify(to=HOOK)), end(Outcome.FAILED, Notify(to=HOOK), number=2)]))
     assert len({notice.id for notice in one}) == 3

@@ -21,6 +21,7 @@ from torchsync.core.model import (
     Generation,
     HostFacts,
     ProgramCommand,
+    Retry,
     Revision,
     Run,
     RunId,
@@ -41,6 +42,7 @@ st.register_type_strategy(TreeId, (hexes | st.just("")).map(TreeId))
 st.register_type_strategy(Fingerprint, st.just(Fingerprint("ab" * 32)))
 st.register_type_strategy(RunId, st.from_regex(r"[0-9a-f]{12}-[0-9a-f]{8}", fullmatch=True).map(RunId))
 st.register_type_strategy(DaemonTiming, st.builds(DaemonTiming, backoff=st.floats(1, 100)))
+st.register_type_strategy(Retry, st.builds(Retry, backoff=st.floats(1, 100)))
 st.register_type_strategy(SyncAnswer, st.builds(SyncAnswer, durations=durations))
 st.register_type_strategy(SyncResult, st.builds(SyncResult, durations=durations))
 st.register_type_strategy(Problem, st.builds(Problem, code=st.sampled_from(sorted(CODES))))

@@ -150,7 +150,7 @@ def _of_run(run: Run, event: NoticeEvent, numbered: tuple[int, Notify], host: st
         finished_at=run.finished_at,
         failures=failures,
         detail=_on_one_line(run.detail),
-        place=Place(task, run.tree, run.id) if isinstance(entry.to, NoticeCommand) else None,
+        place=Place(task, run.tree, run.attempt_id) if isinstance(entry.to, NoticeCommand) else None,
     )
 
 

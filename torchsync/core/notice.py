@@ -22,8 +22,8 @@ NoticeId = NewType("NoticeId", str)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a command needs to be run: the definition it belongs to, the tree of its commit, and the name of the folder that the run has left its
-    output in, if there is one.
+    """What a command needs to be run: the definition it belongs to, the tree of its commit, and the name of the folder that the last attempt
+    of the run has left its output in, if there is one.
     """
 
     task: Task
