@@ -15,6 +15,7 @@ from torchsync.core.model import (
     Instant,
     Millis,
     Outcome,
+    Overlap,
     Position,
     Revision,
     Run,
@@ -28,7 +29,7 @@ from torchsync.core.model import (
     TreeId,
     Trigger,
 )
-from torchsync.core.snapshot import ClockDirection, Histogram, Snapshot, SyncStatus, TaskChange, TaskStatus
+from torchsync.core.snapshot import ClockDirection, Histogram, PoolStatus, Snapshot, SyncStatus, TaskChange, TaskStatus, WaitsFor
 from torchsync.core.syncdoc import Phase, RecoveryAction, SyncOutcome, SyncResult
 from torchsync.core.taskrecord import TaskRecord
 from torchsync.errors import Problem
@@ -144,7 +145,8 @@ def busy_snapshot() -> Snapshot:
         owner='team "db"\\ops',
         severity=Severity.CRITICAL,
         env={"PGPASSFILE": "/etc/pgpass"},
-        timing=CronTiming(schedule="0 30 2 * * *", zone="Europe/Berlin", timeout=Millis(2 * HOUR)),
+        timing=CronTiming(schedule="0 30 2 * * *", zone="Europe/Berlin", timeout=Millis(2 * HOUR), overlap=Overlap.QUEUE),
+        pool="db",
     )
     proxy, off = daemon(), task("old-report", enabled=False)
     backup_run = run(backup, id=run_id(1), actor="alice (1000)", trigger=Trigger.MANUAL, instant=None, due=None)
@@ -156,6 +158,7 @@ def busy_snapshot() -> Snapshot:
         runs={one.id: one for one in (backup_run, proxy_run)},
         holds=_busy_holds(),
         sync=_busy_sync(),
+        pools={"db": PoolStatus(places=1, runs=1), "net": PoolStatus(places=4, runs=0)},
         lag=Histogram.empty(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60).observe(0.012).observe(0.3).observe(90),
         task_changes={TaskChange.ADDED: 3, TaskChange.CHANGED: 1},
         clock_jumps={ClockDirection.FORWARD: 1},
@@ -181,7 +184,8 @@ def _backup_status(of: Task, running: Run) -> TaskStatus:
         runs={Outcome.SUCCEEDED: 40, Outcome.FAILED: 2},
         skipped={SkipReason.OVERLAP: 1},
     )
-    return task_status(of, record=kept, next_due=Instant(NOON + 14 * HOUR), running=(running.id,), running_since=running.started_at)
+    next_due, waiting = Instant(NOON + 14 * HOUR), {"queued": 1, "waits_for": WaitsFor.COPY}
+    return task_status(of, record=kept, next_due=next_due, running=(running.id,), running_since=running.started_at, **waiting)
 
 
 def _proxy_status(of: Task, running: Run) -> TaskStatus:

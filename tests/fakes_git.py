@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from torchsync.core.inventory import Inventory
@@ -26,6 +26,7 @@ class FakeCommit:
     inventory: Inventory
     guards: Guards
     removal_allowed: bool
+    pools: Mapping[str, int]
 
 
 class FakeGitSource:
@@ -54,6 +55,7 @@ class FakeGitSource:
         inventory: Inventory = NO_INVENTORY,
         guards: Guards = USUAL_GUARDS,
         removal_allowed: bool = False,
+        pools: Mapping[str, int] | None = None,
     ) -> Revision:
         """A new commit with these tasks is the tip; it follows the tip unless another `parent` is named."""
         number = len(self.commits) + 1
@@ -68,6 +70,7 @@ class FakeGitSource:
             inventory=inventory,
             guards=guards,
             removal_allowed=removal_allowed,
+            pools=pools or {},
         )
         self.tip = revision
         return revision
@@ -142,6 +145,7 @@ class FakeGitSource:
             notices=tuple(commit.inventory.notices(request.facts)),
             guards=commit.guards,
             removal_allowed=commit.removal_allowed,
+            pools=commit.pools,
             raises_floor=not (request.pin and request.floor) or request.floor in self._history(commit.revision),
             tasks=tuple(task for task in selected if task.name not in kept),
             kept=tuple(sorted(kept)),

@@ -17,9 +17,11 @@ from torchsync.core.entries import (
     Batch,
     BeginAttempt,
     ClockOp,
+    Dequeue,
     DropLate,
     DropNotice,
     DropRecord,
+    Enqueue,
     Finish,
     HistoryQuery,
     HistoryRow,
@@ -31,6 +33,8 @@ from torchsync.core.entries import (
     PutLate,
     PutNotice,
     PutRecord,
+    QueuedFire,
+    QueueOp,
     Rewind,
     RunOp,
     Settle,
@@ -39,6 +43,7 @@ from torchsync.core.entries import (
     TurnBack,
     Withdraw,
     earlier,
+    is_annulled,
 )
 from torchsync.core.holds import HoldAct, HoldChange
 from torchsync.core.model import Instant, Outcome, Run, RunId, RunState, SkipReason, TaskName
@@ -61,11 +66,14 @@ class _Tables:
     holds: dict[int, HoldChange] = field(default_factory=dict)
     notices: dict[NoticeId, Notice] = field(default_factory=dict)
     late: dict[TaskName, Instant] = field(default_factory=dict)
+    queue: dict[tuple[TaskName, Instant], QueuedFire] = field(default_factory=dict)
+    annulled_fires: list[QueuedFire] = field(default_factory=list)
 
     def copy(self) -> _Tables:
         annulled, holds = list(self.annulled), dict(self.holds)
         kept = _Tables(dict(self.runs), list(self.skips), dict(self.records), dict(self.jumps), annulled, self.clock, holds)
         kept.notices, kept.late = dict(self.notices), dict(self.late)
+        kept.queue, kept.annulled_fires = dict(self.queue), list(self.annulled_fires)
         return kept
 
 
@@ -130,6 +138,9 @@ class MemoryLedger:
         found = [Tagged(run.task.name, run.instant, run.instant, self._tables.jumps[run.id], run=run.id) for run in runs if run.instant]
         return found + [Tagged(skip.task, skip.first, skip.last, skip.jump, skip.reason) for skip in self._tables.skips if skip.jump]
 
+    def queue(self) -> Sequence[QueuedFire]:
+        return list(self._tables.queue.values())
+
     def history(self, query: HistoryQuery) -> Sequence[HistoryRow]:
         covering = self._tables.jumps
         rows = [
@@ -140,6 +151,8 @@ class MemoryLedger:
         if not query.failed:
             rows += [_skip_row(skip) for skip in self._tables.skips]
             rows += [replace(_skip_row(skip), annulled=True) for skip in self._tables.annulled]
+            rows += [_queue_row(fire) for fire in self._tables.queue.values()]
+            rows += [replace(_queue_row(fire), annulled=True) for fire in self._tables.annulled_fires]
             rows += [_hold_row(change) for change in self._tables.holds.values()]
         wanted = [row for row in rows if row.decided_at >= query.since and query.task in ("", row.task)]
         wanted.sort(
@@ -154,10 +167,12 @@ class MemoryLedger:
         tables.runs = {run.id: run for run in tables.runs.values() if run.outcome is None or run.admitted_at >= before}
         tables.skips = [skip for skip in tables.skips if skip.decided_at >= before]
         tables.annulled = [skip for skip in tables.annulled if skip.decided_at >= before]
+        tables.annulled_fires = [fire for fire in tables.annulled_fires if fire.since >= before]
         tables.jumps = {run: jump for run, jump in tables.jumps.items() if run in tables.runs}
         tables.holds = _without_old(tables.holds, before)
         gone = len(self._tables.runs) - len(tables.runs) + len(self._tables.skips) - len(tables.skips)
         gone += len(self._tables.annulled) - len(tables.annulled) + len(self._tables.holds) - len(tables.holds)
+        gone += len(self._tables.annulled_fires) - len(tables.annulled_fires)
         self._tables = tables
         return gone
 
@@ -171,6 +186,10 @@ def _run_row(run: Run) -> HistoryRow:
 
 def _skip_row(skip: Skip) -> HistoryRow:
     return HistoryRow(task=skip.task, first=skip.first, last=skip.last, count=skip.count, decided_at=skip.decided_at, reason=skip.reason)
+
+
+def _queue_row(fire: QueuedFire) -> HistoryRow:
+    return HistoryRow(task=fire.task, first=fire.instant, last=fire.instant, count=1, decided_at=fire.since, queued=fire.trigger)
 
 
 def _without_old(changes: Mapping[int, HoldChange], before: Instant) -> dict[int, HoldChange]:
@@ -199,6 +218,8 @@ def _apply(tables: _Tables, operation: LedgerOp) -> None:
             _admit(tables, run, operation.jump)
         case Skip():
             _skip(tables, operation)
+        case Enqueue() | Dequeue():
+            _queue(tables, operation)
         case Intend() | Finish() | AwaitAttempt() | BeginAttempt() | Withdraw():
             _change_run(tables, operation)
         case PutRecord() | DropRecord():
@@ -211,15 +232,6 @@ def _apply(tables: _Tables, operation: LedgerOp) -> None:
             _apply_clock(tables, operation)
         case _:
             assert_never(operation)
-
-
-def _record(tables: _Tables, operation: PutRecord | DropRecord) -> None:
-    match operation:
-        case PutRecord(record=record):
-            mark = max(tables.records.get(record.task, record).decided_through, record.decided_through)
-            tables.records[record.task] = replace(record, decided_through=mark)
-        case DropRecord(task=task):
-            tables.records.pop(task, None)
 
 
 def _apply_notice(tables: _Tables, operation: NoticeOp) -> None:
@@ -256,6 +268,25 @@ def _change_attempt(tables: _Tables, run: Run, operation: AttemptOp) -> None:
     tables.runs[run.id] = changed(run, operation)
 
 
+def _record(tables: _Tables, operation: PutRecord | DropRecord) -> None:
+    match operation:
+        case PutRecord(record=record):
+            mark = max(tables.records.get(record.task, record).decided_through, record.decided_through)
+            tables.records[record.task] = replace(record, decided_through=mark)
+        case DropRecord(task=task):
+            tables.records.pop(task, None)
+
+
+def _queue(tables: _Tables, operation: QueueOp) -> None:
+    match operation:
+        case Enqueue(fire=fire):
+            _cover(tables, fire.task, fire.instant, fire.instant)
+            tables.queue[fire.task, fire.instant] = fire
+        case Dequeue(task=task, instant=instant):
+            if tables.queue.pop((task, instant), None) is None:
+                raise ValueError(f"no fire of {task} for {instant} waits")
+
+
 def _apply_clock(tables: _Tables, operation: ClockOp) -> None:
     match operation:
         case Annul():
@@ -281,6 +312,9 @@ def _annul(tables: _Tables, annul: Annul) -> None:
     gone = [skip for skip in tables.skips if (skip.task, skip.jump) == (annul.task, annul.jump) and _reaches(skip, annul)]
     tables.skips = [skip for skip in tables.skips if skip not in gone]
     tables.annulled += gone
+    for key, fire in list(tables.queue.items()):
+        if is_annulled(fire, annul):
+            tables.annulled_fires.append(tables.queue.pop(key))
     if annul.heir:
         _bequeath(tables, annul.task, annul.jump, annul.heir)
 
@@ -293,6 +327,9 @@ def _bequeath(tables: _Tables, task: TaskName, jump: int, heir: int) -> None:
     for run, caused_by in tables.jumps.items():
         if jump and caused_by == jump and tables.runs[run].task.name == task:
             tables.jumps[run] = heir
+    for key, fire in tables.queue.items():
+        if jump and (fire.task, fire.jump) == (task, jump):
+            tables.queue[key] = replace(fire, jump=heir)
     tables.skips = [replace(skip, jump=heir) if jump and (skip.task, skip.jump) == (task, jump) else skip for skip in tables.skips]
 
 
@@ -306,6 +343,8 @@ def _turn_back(tables: _Tables, turn: TurnBack) -> None:
         tables.runs[run.id] = replace(run, admitted_at=earlier(run.admitted_at, turn), earlier=earlier_ones, **times)
     tables.skips = [replace(skip, decided_at=earlier(skip.decided_at, turn)) for skip in tables.skips]
     tables.annulled = [replace(skip, decided_at=earlier(skip.decided_at, turn)) for skip in tables.annulled]
+    tables.queue = {key: replace(fire, since=earlier(fire.since, turn)) for key, fire in tables.queue.items()}
+    tables.annulled_fires = [replace(fire, since=earlier(fire.since, turn)) for fire in tables.annulled_fires]
     tables.holds = {number: replace(change, at=earlier(change.at, turn)) for number, change in tables.holds.items()}
 
 
@@ -319,10 +358,10 @@ def _admit(tables: _Tables, run: Run, jump: int) -> None:
 
 
 def _skip(tables: _Tables, skip: Skip) -> None:
-    newest = max((span for span in _spans(tables, skip.task)), default=None)
+    before = max((span for span in _spans(tables, skip.task) if span[0] < skip.first), default=None)
     for place, entry in enumerate(tables.skips):
-        is_newest = newest == (entry.first, entry.last) and entry.task == skip.task
-        if skip.extends and is_newest and (entry.reason, entry.jump) == (skip.reason, skip.jump) and entry.last < skip.first:
+        is_before = before == (entry.first, entry.last) and entry.task == skip.task
+        if skip.extends and is_before and (entry.reason, entry.jump) == (skip.reason, skip.jump) and entry.last < skip.first:
             tables.skips[place] = replace(entry, last=skip.last, count=entry.count + skip.count, decided_at=skip.decided_at)
             return
     _cover(tables, skip.task, skip.first, skip.last)
@@ -332,6 +371,7 @@ def _skip(tables: _Tables, skip: Skip) -> None:
 def _spans(tables: _Tables, task: TaskName) -> list[tuple[int, int]]:
     covering = [tables.runs[run] for run in tables.jumps]
     runs = [(run.instant, run.instant) for run in covering if run.task.name == task and run.instant is not None]
+    runs += [(fire.instant, fire.instant) for fire in tables.queue.values() if fire.task == task]
     return runs + [(skip.first, skip.last) for skip in tables.skips if skip.task == task]
 
 

@@ -79,6 +79,7 @@ core.trust
 core.yamltext
 core.control
 core.effects
+core.firequeue
 core.jumpdiary
 core.later
 core.ledgerview
@@ -90,6 +91,7 @@ core.syncstatus
 core.taskdoc
 core.taskfields
 core.notifyfields
+core.firefields
 core.clockchange
 core.crongap
 core.cronmacro
@@ -140,6 +142,7 @@ adapters.gitproblem
 adapters.gitssh
 adapters.journal
 adapters.ledgerschema
+adapters.ledgerqueue
 adapters.statefile
 adapters.folder
 adapters.gitaccess

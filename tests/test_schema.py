@@ -24,12 +24,13 @@ from torchsync.core.taskfile import TaskFileReader
 
 ROOT = Path(__file__).parent.parent
 
-# Which field of `Task` holds what a field of the file says. `overlap` and `misfire` have one value each so far, which need not be held.
+# Which field of `Task` holds what a field of the file says.
 HELD_BY = {
     "description": "description", "owner": "owner", "runbook": "runbook", "labels": "labels", "enabled": "enabled", "type": "timing",
     "schedule": "timing", "timezone": "timing", "jitter": "timing", "starting_deadline": "timing", "timeout": "timing",
-    "inputs": "inputs", "restart": "timing", "retry": "timing", "on_change": "on_change", "on_remove": "on_remove", "overlap": None,
-    "misfire": None, "command": "command", "shell": "command", "working_dir": "working_dir", "user": "user", "env": "env", "hosts": "hosts",
+    "inputs": "inputs", "restart": "timing", "retry": "timing", "on_change": "on_change", "on_remove": "on_remove", "overlap": "timing",
+    "queue_limit": "timing", "misfire": "timing", "misfire_limit": "timing", "pool": "pool",
+    "command": "command", "shell": "command", "working_dir": "working_dir", "user": "user", "env": "env", "hosts": "hosts",
     "max_running": "max_running", "stop_signal": "stop_signal", "stop_grace": "stop_grace", "success_exit_codes": "success_exit_codes",
     "output": "output_max", "alert": "severity", "notify": "notify",
 }  # fmt: skip
@@ -128,8 +129,9 @@ def test_every_field_of_the_file_is_held_by_the_task_and_every_field_of_the_task
     [pytest.param(name, example, id=f"{name} {example}") for name, field in task_fields().items() for example in field["examples"]],
 )
 def test_an_example_of_the_task_schema_is_a_task(name: str, example: object) -> None:
+    beside = {"queue_limit": {"overlap": "queue"}, "misfire_limit": {"misfire": "all"}}.get(name, {})
     is_daemon = name in ("restart", "max_running") or example == "daemon"
-    task = {"command": "true", **({"type": "daemon"} if is_daemon else {"schedule": "@daily"}), name: example}
+    task = {"command": "true", **({"type": "daemon"} if is_daemon else {"schedule": "@daily"}), **beside, name: example}
     content = json.dumps({"version": 1, "tasks": {"t": task}}).encode()
     assert TaskFileReader(read_schema("task")).read("tasks/t.json", content)[1] == ()
 
@@ -139,7 +141,9 @@ def test_the_defaults_of_the_task_schema_are_those_of_the_code() -> None:
     for kind in ({"schedule": "@daily"}, {"type": "daemon"}):
         plain = {"command": "x", **kind}
         left_out = (
-            ("schedule", "timezone", "jitter", "starting_deadline", "timeout", "overlap", "misfire") if "type" in kind else ("restart",)
+            ("schedule", "timezone", "jitter", "starting_deadline", "timeout", "overlap", "queue_limit", "misfire", "misfire_limit")
+            if "type" in kind
+            else ("restart",)
         )
         spelt = {
             name: field["default"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from torchsync.core.clockwatch import ClockState
-from torchsync.core.entries import Batch, HistoryQuery, HistoryRow, LedgerOp, Tagged
+from torchsync.core.entries import Batch, HistoryQuery, HistoryRow, LedgerOp, QueuedFire, Tagged
 from torchsync.core.errand import Mail
 from torchsync.core.holds import HoldChange
 from torchsync.core.model import AttemptId, Ending, Instant, Millis, Run, RunId, TaskName
@@ -175,6 +175,10 @@ class Ledger(Protocol):
 
     def tagged(self) -> Sequence[Tagged]:
         """The entries that carry the id of a jump of the clock and are not annulled, in any order."""
+        ...
+
+    def queue(self) -> Sequence[QueuedFire]:
+        """The fires that wait for room, in any order."""
         ...
 
     def history(self, query: HistoryQuery) -> Sequence[HistoryRow]: ...

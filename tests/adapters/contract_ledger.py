@@ -14,9 +14,11 @@ from torchsync.core.entries import (
     AwaitAttempt,
     Batch,
     BeginAttempt,
+    Dequeue,
     DropLate,
     DropNotice,
     DropRecord,
+    Enqueue,
     Finish,
     HistoryQuery,
     Intend,
@@ -25,6 +27,7 @@ from torchsync.core.entries import (
     PutLate,
     PutNotice,
     PutRecord,
+    QueuedFire,
     Rewind,
     Settle,
     Skip,
@@ -463,6 +466,82 @@ def what_was_annulled_is_pruned_like_the_rest(ledger: Ledger) -> None:
     assert ledger.history(HistoryQuery()) == []
 
 
+# Fires that wait.
+
+
+def waiting(number: int, of=BACKUP, **changes) -> QueuedFire:
+    fresh = {"task": of.name, "instant": minute(number), "due": Instant(minute(number) + 7), "since": minute(number + 1)}
+    return QueuedFire(**(fresh | {"trigger": Trigger.SCHEDULE} | changes))
+
+
+def a_fire_that_waits_comes_back_as_it_was(ledger: Ledger) -> None:
+    fires = [waiting(2), waiting(1, trigger=Trigger.MISFIRE, jump=3), waiting(9, REPORT, trigger=Trigger.STARTUP)]
+    ledger.commit([Enqueue(fire) for fire in fires])
+    assert sorted(ledger.queue(), key=lambda fire: fire.instant) == [fires[1], fires[0], fires[2]]
+    assert ledger.tagged() == []
+    ledger.commit([Dequeue(BACKUP.name, minute(2))])
+    assert {fire.instant for fire in ledger.queue()} == {minute(1), minute(9)}
+
+
+def a_fire_that_waits_covers_its_instant_until_it_runs_or_is_skipped(ledger: Ledger) -> None:
+    ledger.commit([Enqueue(waiting(1)), Enqueue(waiting(2)), skip(3)])
+    for double in (Admit(admitted(1)), skip(1, 2, count=2), Enqueue(waiting(2)), Enqueue(waiting(3))):
+        with pytest.raises(ValueError, match="covered"):
+            ledger.commit([double])
+    ledger.commit([Dequeue(BACKUP.name, minute(1)), Admit(admitted(1)), Dequeue(BACKUP.name, minute(2)), skip(2)])
+    assert ledger.queue() == []
+    assert len(ledger.history(HistoryQuery())) == 3
+    for covered in (skip(1), skip(2)):
+        with pytest.raises(ValueError, match="covered"):
+            ledger.commit([covered])
+
+
+def what_does_not_wait_cannot_be_taken_out(ledger: Ledger) -> None:
+    ledger.commit([Enqueue(waiting(1)), Admit(admitted(2)), skip(3)])
+    for number, of in ((2, BACKUP), (3, BACKUP), (4, BACKUP), (1, REPORT)):
+        with pytest.raises(ValueError, match="waits"):
+            ledger.commit([Dequeue(of.name, minute(number))])
+    assert len(ledger.queue()) == 1
+
+
+def a_span_grows_up_to_what_waits_and_not_over_it(ledger: Ledger) -> None:
+    ledger.commit([skip(1, 3, count=3), Enqueue(waiting(4)), Enqueue(waiting(5)), Enqueue(waiting(6))])
+    ledger.commit([Dequeue(BACKUP.name, minute(4)), skip(4, extends=True)])
+    assert sorted((row.first, row.last) for row in ledger.history(HistoryQuery()) if not row.queued) == [(minute(1), minute(4))]
+    ledger.commit([Dequeue(BACKUP.name, minute(6)), skip(6, extends=True)])
+    told = sorted((row.first, row.last) for row in ledger.history(HistoryQuery()) if not row.queued)
+    assert told == [(minute(1), minute(4)), (minute(6), minute(6))]
+
+
+def what_waits_is_in_the_history_and_never_pruned(ledger: Ledger) -> None:
+    ledger.commit([Enqueue(waiting(1)), Enqueue(waiting(2, trigger=Trigger.MISFIRE)), skip(3)])
+    told = [(row.first, row.count, row.queued, row.reason, row.run) for row in ledger.history(HistoryQuery()) if row.queued]
+    assert told == [(minute(2), 1, Trigger.MISFIRE, None, None), (minute(1), 1, Trigger.SCHEDULE, None, None)]
+    assert ledger.history(HistoryQuery(failed=True)) == []
+    while ledger.prune(minute(99)):
+        pass
+    assert len(ledger.queue()) == len(ledger.history(HistoryQuery())) == 2
+
+
+def what_waits_is_taken_back_with_the_jump_that_caused_it(ledger: Ledger) -> None:
+    made_up = {"trigger": Trigger.MISFIRE}
+    fires = [waiting(1, jump=2), waiting(2, jump=2, **made_up), waiting(9, jump=2), waiting(3, jump=1, **made_up), waiting(4, **made_up)]
+    ledger.commit([*(Enqueue(fire) for fire in fires), Enqueue(waiting(2, REPORT, jump=2, **made_up))])
+    ledger.commit([annul(2, now=5, heir=1)])
+    left = {(fire.task, fire.instant): fire.jump for fire in ledger.queue()}
+    assert left == {("backup", minute(1)): 1, ("backup", minute(3)): 1, ("backup", minute(4)): 0, ("report", minute(2)): 2}
+    assert {row.first: row.queued for row in ledger.history(HistoryQuery()) if row.annulled} == {
+        minute(2): Trigger.MISFIRE,
+        minute(9): Trigger.SCHEDULE,
+    }
+    ledger.commit([Settle(BACKUP.name, 1), TurnBack(minute(3), Millis(50 * MINUTE)), Enqueue(waiting(9))])
+    assert {fire.jump for fire in ledger.queue() if fire.task == "backup"} == {0}
+    assert max(fire.since for fire in ledger.queue() if fire.instant != minute(9)) == minute(3)
+    while ledger.prune(minute(99)):
+        pass
+    assert not [row for row in ledger.history(HistoryQuery()) if row.annulled]
+
+
 def what_happened_to_holds_is_in_the_history_each_once(ledger: Ledger) -> None:
     pause = HoldChange(
         number=NOON + 5, at=minute(1), act=HoldAct.PLACED, what=held_task("backup"), actor="alice", reason="a 'b'\n", until=minute(9)
@@ -524,6 +603,12 @@ def a_task_is_known_to_be_late_until_it_is_not(ledger: Ledger) -> None:
 CONTRACT = (
     what_is_to_be_told_is_kept_in_order_until_it_is_dropped,
     a_task_is_known_to_be_late_until_it_is_not,
+    a_fire_that_waits_comes_back_as_it_was,
+    a_fire_that_waits_covers_its_instant_until_it_runs_or_is_skipped,
+    what_does_not_wait_cannot_be_taken_out,
+    a_span_grows_up_to_what_waits_and_not_over_it,
+    what_waits_is_in_the_history_and_never_pruned,
+    what_waits_is_taken_back_with_the_jump_that_caused_it,
     what_happened_to_holds_is_in_the_history_each_once,
     what_is_held_still_is_not_pruned_and_what_is_not_never_comes_back,
     what_is_known_of_the_clock_comes_back_as_it_was,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from tests.adapters.contract_ledger import admitted, finish, skip
+from tests.adapters.contract_ledger import admitted, finish, skip, waiting
 from tests.builders import NOON, record
 from torchsync.core.clockwatch import ClockState, Jump
 from torchsync.core.entries import (
     Admit,
     Annul,
     Batch,
+    Dequeue,
     DropRecord,
+    Enqueue,
     Intend,
     LedgerOp,
     PutClock,
@@ -21,7 +23,7 @@ from torchsync.core.entries import (
     Withdraw,
 )
 from torchsync.core.holds import HoldAct, HoldChange, held_task
-from torchsync.core.model import Millis, Outcome, StopCause, TaskName
+from torchsync.core.model import Millis, Outcome, StopCause, TaskName, Trigger
 from torchsync.ports import Spool
 
 
@@ -51,6 +53,8 @@ def batches_come_back_in_order_as_they_were(spool: Spool) -> None:
         Rewind(TaskName("backup"), NOON),
         TurnBack(NOON, Millis(5)),
         PutHold(HoldChange(number=1, at=NOON, act=HoldAct.PLACED, what=held_task("a"), actor="alice", until=NOON)),
+        Enqueue(waiting(3, trigger=Trigger.MISFIRE, jump=2)),
+        Dequeue(TaskName("backup"), NOON),
         PutClock(ClockState(boot_id="b", jumps=(Jump(id=1, since=NOON, opened=Millis(2), below=Millis(-3)),))),
     )
     spool.append([batch(5), everything])

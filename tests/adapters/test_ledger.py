@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.adapters.contract_ledger import BACKUP, CONTRACT, FAILED, WAIT, admitted, finish, minute, notice, skip
+from tests.adapters.contract_ledger import BACKUP, CONTRACT, FAILED, WAIT, admitted, finish, minute, notice, skip, waiting
 from tests.builders import record, task
 from torchsync.adapters.ledger import SqliteLedger, open_readonly
-from torchsync.adapters.ledgerschema import _ATTEMPTS, _LADDER, APPLICATION_ID
-from torchsync.core.entries import Admit, AwaitAttempt, HistoryQuery, PutHold, PutLate, PutNotice, PutRecord
+from torchsync.adapters.ledgerschema import _ATTEMPTS, _LADDER, _QUEUE, APPLICATION_ID
+from torchsync.core.entries import Admit, AwaitAttempt, Enqueue, HistoryQuery, PutHold, PutLate, PutNotice, PutRecord
 from torchsync.core.holds import SYNCS, HoldAct, HoldChange
 from torchsync.core.jsontext import canonical
-from torchsync.core.model import Outcome, SkipReason
+from torchsync.core.model import Outcome, SkipReason, Trigger
 from torchsync.core.notify import Ping
 from torchsync.core.taskdoc import task_document
 from torchsync.errors import NotFound, Refused, StateUncreatable
@@ -268,6 +268,28 @@ def test_a_ledger_of_before_attempts_learns_of_them(path):
         assert (ledger.records()["backup"].restarts, ledger.records()["backup"].retries, ledger.records()["backup"].pauses) == (4, 0, ())
         ledger.commit([AwaitAttempt(run=one.id, wait=WAIT, over=FAILED)])
         assert [run.earlier for run in ledger.open_runs()] == [(FAILED,)]
+
+
+def test_a_ledger_of_before_the_queue_learns_of_fires_that_wait(path):
+    ladder = _LADDER[: _LADDER.index(_QUEUE)]
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        for statement in (statement for rung in ladder for statement in rung):
+            old.execute(statement)
+        old.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (len(ladder),))
+        old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        old.execute("INSERT INTO fire VALUES ('backup', ?, ?, 3, ?, 'missed', NULL, 7)", (minute(1), minute(3), minute(3)))
+        old.execute("INSERT INTO annulled VALUES ('backup', ?, ?, 1, ?, 'missed', NULL, 7)", (minute(9), minute(9), minute(3)))
+    with closing(reopened(path)) as ledger:
+        assert ledger.queue() == []
+        ledger.commit([Enqueue(waiting(4)), skip(5)])
+        assert [(row.reason, row.queued, row.annulled) for row in ledger.history(HistoryQuery())] == [
+            (SkipReason.MISSED, None, False),
+            (None, Trigger.SCHEDULE, False),
+            (SkipReason.MISSED, None, True),
+            (SkipReason.MISSED, None, False),
+        ]
+        with pytest.raises(ValueError, match="covered"):
+            ledger.commit([skip(4)])
 
 
 def test_old_entries_are_pruned_and_the_marks_stay(path, ledger):

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.builders import daemon, task
-from torchsync.core.answercheck import MOST_PARTS, check_size, check_task, check_texts
+from tests.builders import REVISION, TREE, daemon, facts, task
+from torchsync.core.answercheck import MOST_PARTS, check_answer, check_size, check_task, check_texts
 from torchsync.core.durations import LONGEST
 from torchsync.core.jsontext import canonical
 from torchsync.core.model import CronTiming, DaemonTiming, Millis, Position, ProgramCommand, Task
+from torchsync.core.syncdoc import RemoteSpec, SyncAnswer, SyncRequest, Verdict
 
 ROOT = Path(__file__).parents[2]
 FIELDS: dict[str, Any] = json.loads((ROOT / "torchsync/schemas/task.schema.json").read_text())["$defs"]["fields"]["properties"]
@@ -36,6 +37,10 @@ def test_what_a_task_file_can_say_is_believed(one: Task) -> None:
     check_task(one)
 
 
+def test_fires_may_wait_in_the_numbers_of_the_schema() -> None:
+    check_task(task(timing=replace(LONG, queue_limit=FIELDS["queue_limit"]["maximum"], misfire_limit=FIELDS["misfire_limit"]["maximum"])))
+
+
 @pytest.mark.parametrize("name", [name for name in FIELDS["stop_signal"]["enum"] if name])
 def test_every_signal_of_the_schema_is_one(name: str) -> None:
     check_task(task(stop_signal=name.removeprefix("SIG")))
@@ -50,6 +55,9 @@ def test_every_signal_of_the_schema_is_one(name: str) -> None:
         task(timing=replace(LONG, jitter=Millis(LONGEST + 1))),
         task(timing=replace(LONG, timeout=Millis(-1))),
         task(timing=replace(LONG, starting_deadline=Millis(0))),
+        task(timing=replace(LONG, queue_limit=0)),
+        task(timing=replace(LONG, queue_limit=FIELDS["queue_limit"]["maximum"] + 1)),
+        task(timing=replace(LONG, misfire_limit=FIELDS["misfire_limit"]["maximum"] + 1)),
         task(timing=replace(LONG, zone="Mars/Base")),
         task(timing=replace(LONG, schedule="@reboot")),
         daemon(timing=replace(SLOW, backoff=0.5)),
@@ -84,3 +92,14 @@ def test_the_parts_of_an_answer_are_counted_before_it_is_read() -> None:
     check_size(b"[" + b"0," * (MOST_PARTS - 1) + b"0]")
     with pytest.raises(ValueError, match="parts"):
         check_size(b"[" + b"0," * MOST_PARTS + b"0]")
+
+
+@pytest.mark.parametrize(("places", "is_believed"), [(1, True), (10_000, True), (0, False), (-1, False), (10_001, False)])
+def test_a_pool_has_a_size_that_a_file_can_give_it(places: int, is_believed: bool) -> None:
+    request = SyncRequest(remote=RemoteSpec(url="/x"), ref_name="", revision=REVISION, floor="", facts=facts(), state="/x")
+    answer = SyncAnswer(verdict=Verdict.ACCEPTED, revision=REVISION, tree=TREE, pools={"db": places})
+    if is_believed:
+        check_answer(request, answer)
+        return
+    with pytest.raises(ValueError, match="pool"):
+        check_answer(request, answer)

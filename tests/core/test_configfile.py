@@ -71,6 +71,7 @@ def test_the_smallest_file_takes_the_documented_defaults() -> None:
             "secrets": {},
             "notify_hosts": [],
         },
+        "pools": {},
         "log": {"format": "auto", "level": "info"},
     }
 
@@ -232,7 +233,6 @@ def test_a_setting_that_does_nothing_is_told_where_it_stands() -> None:
         pytest.param(SMALLEST + "log: {format: journald}\n", "TS113", "journald", id="later log"),
         pytest.param(SMALLEST + "retention: {}\n", "TS113", "`retention`", id="later field"),
         pytest.param(SMALLEST + "http: {tls_cert: /x}\n", "TS113", "`http.tls_cert`", id="later field below"),
-        pytest.param(SMALLEST + "pools: {}\n", "TS113", "`pools`", id="later pools"),
         pytest.param(SMALLEST + "htp: {}\n", "TS302", "unknown field `htp`", id="unknown"),
         pytest.param(with_repository("url: /x, ssh_key: /y"), "TS303", "no effect on an address with file", id="key for a file address"),
         pytest.param(with_repository(f"{SSH}, proxy: 'http://p:1'"), "TS303", "no effect on an address with ssh", id="proxy for ssh"),

@@ -43,6 +43,7 @@ OTHERWISE = {
     "inputs": ("x",),
     "max_running": 2,
     "user": "u",
+    "pool": "db",
     "working_dir": "w",
     "env": {"A": "B"},
     "success_exit_codes": (0, 1),
@@ -55,6 +56,12 @@ OTHERWISE = {
     "timing": CronTiming(schedule="0 4 * * *"),
     "command": ShellCommand("false"),
 }
+
+
+CRON_ONLY = (
+    *("schedule", "timezone", "jitter", "starting_deadline", "timeout"),
+    *("overlap", "queue_limit", "misfire", "misfire_limit"),
+)
 
 
 def changed_fields(old: Task, new: Task) -> tuple[str, ...]:
@@ -102,7 +109,7 @@ def test_a_change_of_any_field_is_named(field):
         (replace(TASK, command=ShellCommand("true", shell="/bin/bash")), ("shell",)),
         (replace(TASK, command=ProgramCommand(("true",))), ("command", "shell")),
         (replace(TASK, severity=Severity.INFO, output_max=5), ("alert.severity", "output.max_size")),
-        (replace(TASK, timing=DaemonTiming()), ("jitter", "restart", "schedule", "starting_deadline", "timeout", "timezone", "type")),
+        (replace(TASK, timing=DaemonTiming()), tuple(sorted([*CRON_ONLY, "restart", "type"]))),
         (replace(TASK, timing=replace(CRON, retry=Retry(attempts=2))), ("retry",)),
         (TASK, ("inputs",)),
     ],

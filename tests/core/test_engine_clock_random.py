@@ -2,6 +2,7 @@
 
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from tests.core.world import Killed, World
 from tests.fakes_state import MemoryLedger
 from torchsync.core.clockwatch import STEP
 from torchsync.core.ledgerview import view_of
-from torchsync.core.model import CronTiming, Instant, Millis, Task, TaskName
+from torchsync.core.model import CronTiming, Instant, Millis, Misfire, Overlap, Task, TaskName
 from torchsync.core.spread import Spread
 
 PERIODS = {"a": 60 * SECOND, "b": 7 * MINUTE, "c": 45 * MINUTE}
@@ -20,9 +21,17 @@ DELAYS = {name: Spread(facts().name, name).pick("jitter", max(1, jitter)) for na
 POINTS = ("before the generation is durable", "after the generation is durable", "before the transaction", "after the transaction")
 
 
-def beat(name: str, deadline: int) -> Task:
-    timing = CronTiming(schedule=f"@every {PERIODS[name] // SECOND}s", starting_deadline=Millis(deadline), jitter=JITTERS[name])
-    return task(name, timing=timing, max_running=0)
+def beat(name: str, deadline: int, misfire: Misfire = Misfire.SKIP, overlap: Overlap = Overlap.SKIP) -> Task:
+    timing = CronTiming(
+        schedule=f"@every {PERIODS[name] // SECOND}s",
+        starting_deadline=Millis(deadline),
+        jitter=JITTERS[name],
+        misfire=misfire,
+        misfire_limit=5,
+        queue_limit=3,
+        overlap=overlap,
+    )
+    return task(name, timing=timing, max_running=int(overlap is not Overlap.SKIP))
 
 
 calm = st.one_of(
@@ -44,8 +53,9 @@ anything = st.one_of(jumps, st.tuples(st.just("step"), st.integers(-3 * HOUR, 14
 class Story:
     """Plays a history, and knows what time it really is. `ahead` holds the jumps that have not returned."""
 
-    def __init__(self, deadline: int) -> None:
-        self.world = World()
+    def __init__(self, deadline: int, misfire: Misfire = Misfire.SKIP, overlap: Overlap = Overlap.SKIP) -> None:
+        self.world = World(lambda _: (100 if overlap is Overlap.SKIP else 4 * MINUTE, 0))
+        self.misfire, self.overlap = misfire, overlap
         self.world.book.ledger = MemoryLedger()
         self.deadline = deadline
         self.ahead: list[int] = []
@@ -116,7 +126,7 @@ class Story:
             return
         self.since[name] = self.really
         try:
-            self.world.swap(*(beat(one, self.deadline) for one in self.since))
+            self.world.swap(*(beat(one, self.deadline, self.misfire, self.overlap) for one in self.since))
         except Killed:
             self.world.crash()
             if TaskName(name) not in self.world.engine.statuses:
@@ -136,7 +146,9 @@ deadlines = st.sampled_from([30 * SECOND, 10 * MINUTE, 2 * HOUR])
 def check_starts(story: Story) -> None:
     book = story.world.book
     assert book.ledger is not None
-    assert view_of(book.ledger.open_runs(), book.ledger.records(), book.ledger.clock(), book.ledger.tagged()) == book.view
+    ledger = book.ledger
+    assert view_of(ledger.open_runs(), ledger.records(), ledger.clock(), ledger.tagged(), ledger.queue()) == book.view
+    assert story.world.waiting() == {replace(fire, since=Instant(0)) for fire in book.view.queue.values()}
     annulled = {row.run for row in book.annulled}
     standing = Counter(
         (process.run.task.name, process.run.instant) for run, process in story.world.processes.items() if run not in annulled
@@ -155,10 +167,17 @@ def test_no_instant_has_two_entries_or_two_starts_but_what_is_annulled(history: 
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.one_of(jumps), min_size=1, max_size=12).filter(lambda history: "reboot" not in dict(history)), deadlines)
-@example([("jump", 16 * MINUTE), ("add", "b"), *[("jump", 16 * MINUTE)] * 3, ("return", 3)], 30 * SECOND)
-def test_once_every_jump_has_returned_every_real_instant_is_accounted_for(history: list[tuple[str, object]], deadline: int) -> None:
-    story = Story(deadline)
+@given(
+    st.lists(st.one_of(jumps), min_size=1, max_size=12).filter(lambda history: "reboot" not in dict(history)),
+    deadlines,
+    st.sampled_from(Misfire),
+    st.sampled_from(Overlap),
+)
+@example([("jump", 16 * MINUTE), ("add", "b"), *[("jump", 16 * MINUTE)] * 3, ("return", 3)], 30 * SECOND, Misfire.SKIP, Overlap.SKIP)
+def test_once_every_jump_has_returned_every_real_instant_is_accounted_for(
+    history: list[tuple[str, object]], deadline: int, misfire: Misfire, overlap: Overlap
+) -> None:
+    story = Story(deadline, misfire, overlap)
     story.play(history)
     world = story.world
     assert world.now == story.really

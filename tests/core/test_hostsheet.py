@@ -26,9 +26,14 @@ POLICIES = st.builds(
         st.sampled_from(["slack", "db"]), st.builds(Secret, file=st.just(""), users=st.just(("deploy",)), notify=st.booleans())
     ),
     notify_hosts=st.just(("hc-ping.com",)),
+    pools=st.dictionaries(st.sampled_from(["db", "cpu"]), st.integers(1, 9)),
 )
+POOLS = st.sampled_from(["", "db", "cpu"])
 TASKS = st.lists(
-    st.builds(lambda user, path: task("a", user=user, source=Position(path, 3, 5)), st.one_of(st.just(""), NAMES), PATHS), max_size=5
+    st.builds(
+        lambda user, path, pool: task("a", user=user, source=Position(path, 3, 5), pool=pool), st.one_of(st.just(""), NAMES), PATHS, POOLS
+    ),
+    max_size=5,
 )
 
 
@@ -38,7 +43,7 @@ def test_elsewhere_the_host_judges_as_it_does_at_home(policy: HostPolicy, tasks)
     carried = sheet_from_document(json.loads(json.dumps(sheet_document(sheet))))
     assert carried == sheet
     assert carried.rules is not None
-    assert judge_host(tasks, carried.rules.policy, carried.rules.uid_of) == judge_host(tasks, policy, UIDS.get)
+    assert judge_host(tasks, carried.rules.policy, carried.rules.uid_of, {}) == judge_host(tasks, policy, UIDS.get, {})
 
 
 def test_who_may_use_a_secret_is_carried_and_not_where_it_is() -> None:

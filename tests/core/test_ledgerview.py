@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.adapters.contract_ledger import admitted, finish, minute, notice, skip
+from tests.adapters.contract_ledger import admitted, finish, minute, notice, skip, waiting
 from tests.builders import record, run_id, task
 from tests.fakes_state import MemoryLedger
 from torchsync.core.clockwatch import ClockState
@@ -15,9 +15,11 @@ from torchsync.core.entries import (
     Admit,
     Annul,
     Batch,
+    Dequeue,
     DropLate,
     DropNotice,
     DropRecord,
+    Enqueue,
     Intend,
     LedgerOp,
     PutClock,
@@ -30,7 +32,7 @@ from torchsync.core.entries import (
     Withdraw,
 )
 from torchsync.core.ledgerview import LedgerView, after, view_of
-from torchsync.core.model import Millis, Run, StopCause, TaskName
+from torchsync.core.model import Millis, Run, StopCause, TaskName, Trigger
 from torchsync.core.notice import NoticeId
 from torchsync.core.notify import Ping
 
@@ -52,6 +54,8 @@ KINDS: list[Callable[[Run, int], LedgerOp]] = [
     lambda one, mark: DropNotice(NoticeId(str(mark))),
     lambda one, mark: PutLate(one.task.name, minute(mark)),
     lambda one, _: DropLate(one.task.name),
+    lambda one, mark: Enqueue(waiting(mark, one.task, jump=mark % 3, trigger=(Trigger.SCHEDULE, Trigger.MISFIRE)[mark % 2])),
+    lambda one, mark: Dequeue(one.task.name, minute(mark)),
     lambda one, mark: PutClock(ClockState(boot_id=one.id, last_jump=mark)),
 ]
 runs = st.integers(0, 5).map(lambda place: admitted(place, task(f"task-{place}")))
@@ -59,7 +63,7 @@ operations = st.builds(lambda kind, one, mark: kind(one, mark), st.sampled_from(
 
 
 def seen(ledger: MemoryLedger) -> LedgerView:
-    view = view_of(ledger.open_runs(), ledger.records(), ledger.clock(), ledger.tagged())
+    view = view_of(ledger.open_runs(), ledger.records(), ledger.clock(), ledger.tagged(), ledger.queue())
     return replace(view, notices={one.id: one for one in ledger.notices_waiting()}, late=ledger.late())
 
 
@@ -90,10 +94,11 @@ def test_the_view_after_batches_is_what_the_ledger_tells_after_them(before: list
         pytest.param(finish(admitted(2)), id="the end of an unknown run"),
         pytest.param(Intend(run_id(9), StopCause.TIMEOUT), id="an unknown run"),
         pytest.param(Withdraw(run_id(9)), id="an unknown run withdrawn"),
+        pytest.param(Dequeue(TaskName("backup"), minute(1)), id="a fire that does not wait"),
     ],
 )
 def test_a_batch_that_contradicts_is_refused_and_changes_nothing(operation: LedgerOp) -> None:
     view = view_of([admitted(1)], {TaskName("backup"): record("backup")})
-    with pytest.raises(ValueError, match=r"there already|unknown or over"):
+    with pytest.raises(ValueError, match=r"there already|unknown or over|waits"):
         after(view, Batch(number=1, operations=(PutRecord(record("other")), operation)))
     assert view == view_of([admitted(1)], {TaskName("backup"): record("backup")})

@@ -164,8 +164,18 @@ def test_the_host_is_asked_by_the_function_that_the_agent_asks():
     tasks = [task("a", user="deploy"), task("b", user="nobody-here"), task("c", hosts=("web-*",), user="nobody-here")]
     uid_of = {"deploy": 1000, "torchsync-run": 999}.get
     plan = planned([], tasks, rules=HostRules(POLICY, uid_of))
-    assert plan.refused == judge_host(tasks[:2], POLICY, uid_of)
+    assert plan.refused == judge_host(tasks[:2], POLICY, uid_of, {})
     assert [problem.code for problem in plan.refused or ()] == ["TS310", "TS311"]
+
+
+def test_the_pools_of_the_change_are_those_that_count():
+    pooled, rules = [task("a", pool="db")], HostRules(POLICY, lambda _: 999)
+    base, head = Side(words="base", revision=None, pools={"db": 1}), Side(words="head", revision=None, tasks=tuple(pooled))
+    assert [problem.code for problem in plan_host(base, head, own=facts(), now=NOON, rules=rules).refused or ()] == ["TS312"]
+    sized = replace(head, pools={"db": 1})
+    assert plan_host(base, sized, own=facts(), now=NOON, rules=rules).refused == ()
+    own_size = HostRules(replace(POLICY, pools={"db": 3}), lambda _: 999)
+    assert plan_host(base, head, own=facts(), now=NOON, rules=own_size).refused == ()
 
 
 def test_a_host_that_takes_everything_refuses_nothing_and_one_that_is_not_known_does_not_say():

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from torchsync.codes import CODES
+from torchsync.codetable.row import Reason
 from torchsync.core.model import CronTiming, Fingerprint, Position, ProgramCommand, Task, TaskName
 from torchsync.core.policy import HostPolicy, Secret, effective_user, grants_address, grants_credential, judge_host
 
@@ -22,7 +26,7 @@ def task(user: str = "", path: str = "tasks/web/a.yaml", name: str = "a", line: 
 
 
 def codes(tasks, policy):
-    return [problem.code for problem in judge_host(tasks, policy, UIDS.get)]
+    return [problem.code for problem in judge_host(tasks, policy, UIDS.get, {})]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +81,7 @@ def test_the_number_of_tasks_is_bounded():
 
 def test_all_problems_come_at_once_in_the_order_of_the_files():
     tasks = [task("x", "tasks/b.yaml", "b"), task("x", "tasks/a.yaml", "a2", line=9), task("x", "tasks/a.yaml", "a1", line=2)]
-    found = judge_host(tasks, ROOT, UIDS.get)
+    found = judge_host(tasks, ROOT, UIDS.get, {})
     assert [(problem.path, problem.line, problem.task) for problem in found] == [
         ("tasks/a.yaml", 2, "a1"),
         ("tasks/a.yaml", 9, "a2"),
@@ -86,7 +90,7 @@ def test_all_problems_come_at_once_in_the_order_of_the_files():
 
 
 def test_a_refusal_says_what_the_operator_can_do():
-    (problem,) = judge_host([task("www")], ROOT, UIDS.get)
+    (problem,) = judge_host([task("www")], ROOT, UIDS.get, {})
     assert str(problem).startswith("tasks/web/a.yaml:3:5: TS310 user 'www' is not granted to tasks/web/a.yaml")
     assert "policy.users" in str(problem)
 
@@ -105,3 +109,13 @@ def test_a_secret_is_a_credential_or_an_address_for_the_users_that_it_names():
     granted = [(name, user) for name in ("db", "slack", "other") for user in ("deploy", "www")]
     assert [grant for grant in granted if grants_credential(policy, *grant)] == [("db", "deploy")]
     assert [grant for grant in granted if grants_address(policy, *grant)] == [("slack", "deploy")]
+
+
+def test_a_pool_needs_a_size_from_the_repository_or_from_the_host():
+    pooled = [replace(task("", path, name), pool=pool) for path, name, pool in (("tasks/b.yaml", "b", "db"), ("tasks/a.yaml", "a", "cpu"))]
+    assert [problem.task for problem in judge_host(pooled, PLAIN, UIDS.get, {})] == ["a", "b"]
+    assert [problem.task for problem in judge_host(pooled, PLAIN, UIDS.get, {"cpu": 1})] == ["b"]
+    assert judge_host(pooled, replace(PLAIN, pools={"db": 2}), UIDS.get, {"cpu": 1}) == ()
+    (problem,) = judge_host(pooled[:1], PLAIN, UIDS.get, {})
+    assert (problem.code, CODES["TS312"].reason) == ("TS312", Reason.LIMIT)
+    assert "pools: {db: 1}" in problem.hint

@@ -7,7 +7,19 @@ from textwrap import dedent
 import pytest
 
 from torchsync.adapters.schemas import read_schema
-from torchsync.core.model import Conduct, CronTiming, DaemonTiming, Position, ProgramCommand, Retry, Severity, ShellCommand, Task
+from torchsync.core.model import (
+    Conduct,
+    CronTiming,
+    DaemonTiming,
+    Misfire,
+    Overlap,
+    Position,
+    ProgramCommand,
+    Retry,
+    Severity,
+    ShellCommand,
+    Task,
+)
 from torchsync.core.taskfile import TaskFileReader
 from torchsync.errors import Problem
 
@@ -219,21 +231,12 @@ def test_a_rule_that_is_broken_is_told_in_one_problem(text: str, code: str, mess
     "field",
     [
         *(
-            "pool: db",
             "env_file: /etc/x",
             "credentials: [x]",
             "group: x",
             "umask: '022'",
         ),
-        *(
-            "overlap: queue",
-            "overlap: replace",
-            "queue_limit: 2",
-            "misfire: latest",
-            "misfire: all",
-            "misfire_limit: 5",
-            "limits: {nice: 5}",
-        ),
+        *("limits: {nice: 5}",),
         *("run_on: one", "rollout: {}", "coordination: x"),
         *("alert: {max_age: 26h}", "alert: {max_duration: 1h}", "alert: {failures: 3}"),
     ],
@@ -335,7 +338,7 @@ def test_all_that_is_wrong_in_a_file_is_told_at_once() -> None:
     found = problems_of(
         """\
         version: 1
-        defaults: {pool: x}
+        defaults: {run_on: x}
         tasks:
           a: {schedule: "61 * * * *", comand: x, hosts: ["10.0.0.0/99", 5], timeout: soon}
           b: {type: daemon, schedule: "@daily", command: x, max_running: 0}
@@ -373,3 +376,21 @@ def test_a_json_file_is_read_by_the_same_rules() -> None:
 def test_the_same_text_gives_the_same_answer() -> None:
     text = cron("tiemout: 1h, jitter: 5m").encode()
     assert READER.read(PATH, text) == TaskFileReader(read_schema("task")).read(PATH, text)
+
+
+def test_what_becomes_of_fires_is_read() -> None:
+    text = """\
+        version: 1
+        defaults: {misfire: all, queue_limit: 7, pool: db}
+        tasks:
+          a: {schedule: "@daily", command: x, overlap: queue, misfire_limit: 24}
+          b: {schedule: "@daily", command: x, overlap: replace, misfire: latest, pool: null}
+          c: {type: daemon, command: x}
+        """
+    a, b, c = tasks_of(text).values()
+    assert isinstance(a.timing, CronTiming)
+    assert isinstance(b.timing, CronTiming)
+    assert a.timing == CronTiming(schedule="@daily", overlap=Overlap.QUEUE, queue_limit=7, misfire=Misfire.ALL, misfire_limit=24)
+    assert b.timing == CronTiming(schedule="@daily", overlap=Overlap.REPLACE, queue_limit=7, misfire=Misfire.LATEST)
+    assert (a.pool, b.pool, c.pool) == ("db", "", "db")
+    assert [timing.most_made_up for timing in (a.timing, b.timing, CronTiming(schedule="@daily"))] == [24, 1, 0]

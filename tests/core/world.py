@@ -13,7 +13,24 @@ from torchsync.core.clockwatch import Sighting
 from torchsync.core.diff import diff
 from torchsync.core.effects import Adopt, Signal, Start, Turn
 from torchsync.core.engine import Engine
-from torchsync.core.entries import Admit, Annul, AwaitAttempt, Batch, BeginAttempt, Finish, Intend, LedgerOp, PutHold, RunOp, Skip, Withdraw
+from torchsync.core.entries import (
+    Admit,
+    Annul,
+    AwaitAttempt,
+    Batch,
+    BeginAttempt,
+    Dequeue,
+    Enqueue,
+    Finish,
+    Intend,
+    LedgerOp,
+    PutHold,
+    QueuedFire,
+    QueueOp,
+    RunOp,
+    Skip,
+    Withdraw,
+)
 from torchsync.core.holds import HoldChange, Holds, expired
 from torchsync.core.ledgerview import after, view_of
 from torchsync.core.model import (
@@ -66,6 +83,7 @@ class Row:
     jump: int
     run: RunId | None = None
     skip: Skip | None = None
+    made_up: bool = False
 
 
 class Book:
@@ -112,16 +130,13 @@ class Book:
                 self.runs[run.id] = run
                 if run.instant is not None:
                     self._cover(Row(run.task.name, run.instant, run.instant, "run", jump, run=run.id))
+            case Enqueue() | Dequeue():
+                self._apply_queue(operation)
             case Skip():
                 how = operation.reason.value
                 self._cover(Row(operation.task, operation.first, operation.last, how, operation.jump, skip=operation))
-            case Annul(task=task, jump=jump, now=now):
-                caused = [row for row in self.rows if (row.task, row.jump) == (task, jump)]
-                gone = [row for row in caused if row.last > now or row.how == "missed"]
-                self._uncover(gone)
-                self.annulled += gone
-                for row in caused:
-                    row.jump = operation.heir or row.jump
+            case Annul():
+                self._annul(operation)
             case _:
                 pass
 
@@ -144,6 +159,23 @@ class Book:
             case Withdraw(run=run_id):
                 del self.runs[run_id]
                 self._uncover([row for row in self.rows if row.run == run_id])
+
+    def _annul(self, annul: Annul) -> None:
+        caused = [row for row in self.rows if (row.task, row.jump) == (annul.task, annul.jump)]
+        gone = [row for row in caused if row.last > annul.now or row.how == "missed" or row.made_up]
+        self._uncover(gone)
+        self.annulled += gone
+        for row in caused:
+            row.jump = annul.heir or row.jump
+
+    def _apply_queue(self, operation: QueueOp) -> None:
+        match operation:
+            case Enqueue(fire=fire):
+                self._cover(Row(fire.task, fire.instant, fire.instant, "queued", fire.jump, made_up=fire.is_made_up))
+            case Dequeue(task=task, instant=instant):
+                gone = [row for row in self.rows if (row.task, row.first, row.how) == (task, instant, "queued")]
+                assert len(gone) == 1, f"no fire of {task} waits at {instant}"
+                self._uncover(gone)
 
     def _uncover(self, rows: list[Row]) -> None:
         for row in rows:
@@ -267,6 +299,11 @@ class World:
 
     def alive(self, task: str) -> list[Process]:
         return [process for process in self.processes.values() if process.run.task.name == task and process.ended_at is None]
+
+    def waiting(self) -> set[QueuedFire]:
+        """What the engine knows to wait. Since when is told to the ledger alone."""
+        queue = self.engine._queue
+        return {replace(fire, since=Instant(0)) for name in queue.tasks() for fire in queue.of(name)}
 
     def status(self, task: str):
         return self.engine.statuses[TaskName(task)]

@@ -116,7 +116,7 @@ class Host:
             "log": {"format": "json", "level": "debug"},
         }
         for section, values in changes.items():
-            document[section] = {**document[section], **values} if isinstance(values, dict) else values
+            document[section] = {**document.get(section, {}), **values} if isinstance(values, dict) else values
         fresh = self.config.with_suffix(".new")
         fresh.write_text(json.dumps(document))
         fresh.rename(self.config)

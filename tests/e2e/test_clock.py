@@ -30,8 +30,9 @@ runpy.run_module("torchsync", run_name="__main__", alter_sys=True)
 class ShiftedHost:
     """A host whose agents are started with a clock that `step` moves."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, script: str = SHIFTED) -> None:
         self.host = host
+        self.script = script
         self.ahead = host.folder / "ahead"
         self.step(0)
 
@@ -42,7 +43,7 @@ class ShiftedHost:
 
     def start(self) -> None:
         with self.host.log.open("ab") as log:
-            words = [sys.executable, "-c", SHIFTED, str(self.ahead), "agent", "--config", str(self.host.config)]
+            words = [sys.executable, "-c", self.script, str(self.ahead), "agent", "--config", str(self.host.config)]
             self.host.agent = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment(), cwd="/")
         wait_for("the agent to answer", self.host.is_up)
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from torchsync.adapters import ledgerholds as holds
 from torchsync.adapters import ledgernotices as notices
+from torchsync.adapters import ledgerqueue as queue
 from torchsync.adapters import ledgerrows as rows
 from torchsync.adapters.ledgerattempts import attempts_of
 from torchsync.adapters.ledgerhistory import history_query
@@ -40,6 +41,7 @@ from torchsync.core.entries import (
     HistoryQuery,
     HistoryRow,
     LedgerOp,
+    QueuedFire,
     Tagged,
 )
 from torchsync.core.holds import HoldChange
@@ -93,7 +95,11 @@ class LedgerReader:
 
     def tagged(self) -> Sequence[Tagged]:
         """The entries that carry the id of a jump."""
-        return [rows.tagged_of(row) for row in self._connection.execute("SELECT * FROM fire WHERE jump <> 0")]
+        return [rows.tagged_of(row) for row in self._connection.execute("SELECT * FROM fire WHERE jump <> 0 AND due IS NULL")]
+
+    def queue(self) -> Sequence[QueuedFire]:
+        """The fires that wait."""
+        return queue.waiting(self._connection)
 
     def run(self, run: RunId) -> Run | None:
         row = self._connection.execute(f"{_RUNS} WHERE id = ?", (run,)).fetchone()
@@ -208,6 +214,10 @@ class SqliteLedger:
     def tagged(self) -> Sequence[Tagged]:
         with self._reading() as reader:
             return reader.tagged()
+
+    def queue(self) -> Sequence[QueuedFire]:
+        with self._reading() as reader:
+            return reader.queue()
 
     def history(self, query: HistoryQuery) -> Sequence[HistoryRow]:
         with self._reading() as reader:

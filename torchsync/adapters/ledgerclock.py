@@ -10,8 +10,8 @@ from torchsync.core.jsontext import canonical
 from torchsync.core.model import Instant
 from torchsync.core.taskdoc import clock_document
 
-_COLUMNS = "task, first, last, count, decided_at, reason, run, jump"
-_ANNULLED = "task = :task AND jump = :jump AND (last > :now OR reason IS 'missed')"
+_COLUMNS = "task, first, last, count, decided_at, reason, run, jump, trigger"
+_ANNULLED = "task = :task AND jump = :jump AND (last > :now OR reason IS 'missed' OR trigger IS 'misfire')"
 _TIMES = (
     ("attempt", ("started_at", "finished_at")),
     ("run", ("admitted_at", "started_at", "finished_at")),

@@ -189,7 +189,7 @@ def tagged_of(row: sqlite3.Row) -> Tagged:
 
 
 def history_row(row: sqlite3.Row, run: Run | None) -> HistoryRow:
-    """The line of the history that a row of task, first, last, count, decided_at, reason and annulled stands for, with its run if it has one."""
+    """The line of the history that a row of `history_query` stands for, with its run if it has one."""
     return HistoryRow(
         task=row["task"],
         first=row["first"],
@@ -197,7 +197,8 @@ def history_row(row: sqlite3.Row, run: Run | None) -> HistoryRow:
         count=row["count"],
         decided_at=row["decided_at"],
         run=run,
-        reason=_member(SkipReason, row["reason"]),
+        reason=None if row["queued"] else _member(SkipReason, row["reason"]),
+        queued=_member(Trigger, row["queued"]),
         annulled=bool(row["annulled"]),
     )
 

@@ -99,7 +99,15 @@ _ATTEMPTS = (
 )
 """Attempts of runs, and the pauses of daemons."""
 
-_LADDER: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _NOTICES, _ATTEMPTS)
+_QUEUE = (
+    "ALTER TABLE fire ADD COLUMN due INTEGER",
+    "ALTER TABLE fire ADD COLUMN trigger TEXT",
+    "ALTER TABLE annulled ADD COLUMN trigger TEXT",
+    "CREATE INDEX fire_waiting ON fire (task, first) WHERE due IS NOT NULL",
+)
+"""Fires that wait: rows of `fire` with a due, the trigger of the run to come, and `queued` for a reason."""
+
+_LADDER: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _NOTICES, _ATTEMPTS, _QUEUE)
 NEWEST = len(_LADDER)
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})

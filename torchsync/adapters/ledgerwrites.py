@@ -9,15 +9,18 @@ from torchsync.adapters import ledgerattempts as attempts
 from torchsync.adapters import ledgerclock as clock
 from torchsync.adapters import ledgerholds as holds
 from torchsync.adapters import ledgernotices as notices
+from torchsync.adapters import ledgerqueue as queue
 from torchsync.adapters import ledgerrows as rows
 from torchsync.core.entries import (
     Admit,
     Annul,
     AwaitAttempt,
     BeginAttempt,
+    Dequeue,
     DropLate,
     DropNotice,
     DropRecord,
+    Enqueue,
     Finish,
     Intend,
     LedgerOp,
@@ -49,6 +52,8 @@ def apply(connection: sqlite3.Connection, definitions: rows.Definitions, operati
             _admit(connection, definitions, run, jump)
         case Skip():
             _skip(connection, operation)
+        case Enqueue() | Dequeue():
+            queue.apply(connection, operation)
         case Intend() | Finish() | AwaitAttempt() | BeginAttempt() | Withdraw():
             _change_run(connection, operation)
         case PutRecord() | DropRecord():
@@ -94,20 +99,20 @@ def _admit(connection: sqlite3.Connection, definitions: rows.Definitions, run: R
 
 
 def _skip(connection: sqlite3.Connection, skip: Skip) -> None:
-    """A span that cannot grow, since its entry is pruned or not the newest any more, gets an entry of its own."""
+    """A span that cannot grow, since its entry is pruned or not the one before it, gets an entry of its own."""
     if skip.extends and _grow(connection, skip):
         return
     connection.execute(_NEW_FIRE, rows.skip_row(skip))
 
 
 def _grow(connection: sqlite3.Connection, skip: Skip) -> bool:
-    statement = "SELECT first, last, reason, jump FROM fire WHERE task = ? ORDER BY first DESC LIMIT 1"
-    newest = connection.execute(statement, (skip.task,)).fetchone()
-    if newest is None or newest[1] >= skip.first or (newest[2], newest[3]) != (skip.reason.value, skip.jump):
+    statement = "SELECT first, last, reason, jump FROM fire WHERE task = ? AND first < ? ORDER BY first DESC LIMIT 1"
+    before = connection.execute(statement, (skip.task, skip.first)).fetchone()
+    if before is None or before[1] >= skip.first or (before[2], before[3]) != (skip.reason.value, skip.jump):
         return False
     connection.execute(
         "UPDATE fire SET last = ?, count = count + ?, decided_at = ? WHERE task = ? AND first = ?",
-        (skip.last, skip.count, skip.decided_at, skip.task, newest[0]),
+        (skip.last, skip.count, skip.decided_at, skip.task, before[0]),
     )
     return True
 
@@ -141,7 +146,8 @@ def prune_rows(connection: sqlite3.Connection, before: Instant) -> int:
     runs = connection.execute(f"DELETE FROM run WHERE id IN ({old})", parameters).rowcount  # noqa: S608 - fixed text
     skips = connection.execute(
         """DELETE FROM fire WHERE (task, first) IN
-            (SELECT task, first FROM fire WHERE reason IS NOT NULL AND decided_at < :before ORDER BY decided_at LIMIT :limit)""",
+            (SELECT task, first FROM fire WHERE reason IS NOT NULL AND due IS NULL AND decided_at < :before
+            ORDER BY decided_at LIMIT :limit)""",
         parameters,
     ).rowcount
     skips += clock.prune_skips(connection, before, PRUNED_AT_ONCE)

@@ -144,6 +144,7 @@ class AgentConfig:
     executor: ExecutorKind
     policy: PolicyConfig
     log: LogConfig
+    pools: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def remote(self) -> RemoteSpec:
@@ -183,6 +184,7 @@ class AgentConfig:
             max_tasks=self.policy.max_tasks,
             secrets=self.policy.secrets,
             notify_hosts=self.policy.notify_hosts,
+            pools=self.pools,
         )
 
 

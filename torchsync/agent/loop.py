@@ -377,6 +377,7 @@ class Loop:
             holds=self._parts.holding.holds,
             tasks=self._engine.statuses,
             runs=self._engine.runs,
+            pools=self._engine.pools,
             last_tick=now,
             lag=self._engine.lag,
             runs_adopted=self._engine.runs_adopted,

@@ -16,6 +16,7 @@ from torchsync.core.effects import (
     Start,
     ToldAdoption,
     ToldEnd,
+    ToldQueue,
     ToldRetry,
     ToldSkip,
     ToldStart,
@@ -116,6 +117,8 @@ class Runner:
                 )
             case ToldSkip(task=task, reason=reason, count=count):
                 self._log(LogEvent.FIRE_SKIPPED, f"{count} instant(s) of {task} skipped: {reason.value}", task=task, reason=reason.value)
+            case ToldQueue(task=task, trigger=trigger, count=count):
+                self._log(LogEvent.FIRE_QUEUED, f"{count} instant(s) of {task} wait for room", task=task, trigger=trigger.value)
             case ToldEnd(run=run) if run.outcome is not None:
                 self._tell_end(run, run.outcome)
 

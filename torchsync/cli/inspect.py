@@ -64,6 +64,7 @@ def status_lines(status: Document, tasks: list[Document], *, coloured: bool) -> 
         f"sync    {_sync_line(sync, now)}",
         f"tasks   {counts['active']} active, {counts['disabled']} disabled, {counts['paused']} paused, {others}",
     ]
+    lines += [f"pools   {', '.join(_pool(pool) for pool in status['pools'])}"] if status["pools"] else []
     lines += [paint(f"held    {printable(hold['sentence'])}", Tone.HELD, coloured=coloured) for hold in status["holds"]]
     if sync["rejected"]:
         head = f"newest  {sync['rejected'][:12]} {_standing(status)}:"
@@ -110,14 +111,26 @@ def _task_row(task: Document, now: str) -> list[Cell]:
     took = f"{task['last_duration_seconds']:g}s" if task["last_run"] else "-"
     schedule = f"{task['schedule']} {task['timezone']}" if task["schedule"] else task["type"]
     last = ago(task["last_run"], now)
-    return [task["name"], task["state"], schedule, clock(task["next_run"]), last, took, _result(task), _running(task)]
+    running = _joined(_running(task), _waiting(task)) or "-"
+    return [task["name"], task["state"], schedule, clock(task["next_run"]), last, took, _result(task), running]
 
 
 def _running(task: Document) -> str:
     """How many copies there are, since when, and when one of them is tried again."""
     since = f"since {clock(task['running_since'])}" if task["running_since"] else ""
     retry = f"retry {clock(task['next_attempt_at'])}" if task["next_attempt_at"] else ""
-    return " ".join((str(len(task["running"])), *filter(None, (since, retry)))) if task["running"] else "-"
+    return " ".join((str(len(task["running"])), *filter(None, (since, retry)))) if task["running"] else ""
+
+
+def _pool(pool: Document) -> str:
+    return printable(f"{pool['name']} {pool['runs']} of {pool['places']}")
+
+
+def _waiting(task: Document) -> str:
+    queued = f"{task['queued']} queued" if task["queued"] else ""
+    if task["waits_for"] != "pool":
+        return queued
+    return printable(f"{queued or 'waits'} for pool {task['pool']}")
 
 
 def _result(task: Document) -> Cell:
@@ -193,12 +206,12 @@ def _history_line(entry: Document) -> list[Cell]:
         return [
             clock(entry["first"]),
             entry["task"],
-            (f"skipped ({entry['reason']})", Tone.FAINT),
+            ("queued", Tone.HELD) if entry["queued"] else (f"skipped ({entry['reason']})", Tone.FAINT),
             "-",
             "-",
             "-",
             "-",
-            _joined(span, annulled),
+            _joined(span, "makes up for a missed instant" if entry["queued"] == "misfire" else "", annulled),
         ]
     outcome = run["outcome"] or run["state"]
     tone = {"succeeded": Tone.GOOD, "running": Tone.PLAIN, "admitted": Tone.PLAIN, "waiting": Tone.PLAIN}.get(outcome, Tone.BAD)

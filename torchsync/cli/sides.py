@@ -62,7 +62,8 @@ def _folder_side(path: str) -> Side:
 
 
 def _side(words: str, revision: Revision | None, found: TaskSet) -> Side:
-    return Side(words=words, revision=revision, tasks=found.tasks, inventory=found.inventory, guards=found.settings.guards)
+    settings = found.settings
+    return Side(words=words, revision=revision, tasks=found.tasks, inventory=found.inventory, guards=settings.guards, pools=settings.pools)
 
 
 def _in_folder(path: str, checkout: _Checkout, name: str) -> Side:

@@ -143,6 +143,7 @@ class Sync:
                 facts=facts,
                 notices=tuple(found.inventory.notices(request.facts)),
                 guards=found.settings.guards,
+                pools=found.settings.pools,
                 removal_allowed=self._is_removal_allowed(repository),
                 raises_floor=raises_floor,
                 tasks=tasks,

@@ -33,8 +33,8 @@ HOST_CODES = (
     CodeInfo(
         "TS312",
         "limit that cannot be enforced",
-        "A task asks for what this host cannot do.",
-        "Drop it, or select other hosts.",
+        "A task asks for what this host cannot do, or names a pool that nobody gives a size.",
+        "Drop it, select other hosts, or give the pool a size in torchsync.yaml or agent.yaml.",
         Reason.LIMIT,
     ),
     CodeInfo(

@@ -106,6 +106,8 @@ def _check_counts(answer: SyncAnswer) -> None:
         raise ValueError("the answer counts what cannot be counted")
     if not (0 <= guards.max_removed_percent <= 100 and 0 <= guards.min_interval <= LONGEST):
         raise ValueError("the answer has guards that cannot be")
+    if not all(1 <= places <= 10_000 for places in answer.pools.values()):
+        raise ValueError("the answer has a pool whose size cannot be")
     if not all(0 <= seconds <= _MOST_COUNTED for seconds in answer.durations.values()):
         raise ValueError("the answer took a time that cannot be")
 
@@ -117,7 +119,8 @@ def _amounts(task: Task) -> Iterator[tuple[str, float, float, float]]:
     yield "output.max_size", task.output_max, 0, 1 << 40
     yield from (("success_exit_codes", code, 0, 255) for code in task.success_exit_codes)
     match task.timing:
-        case CronTiming(jitter=jitter, starting_deadline=deadline, timeout=timeout, retry=retry):
+        case CronTiming(jitter=jitter, starting_deadline=deadline, timeout=timeout, retry=retry) as cron:
+            yield from (("queue_limit", cron.queue_limit, 1, 1000), ("misfire_limit", cron.misfire_limit, 1, 1000))
             yield from (("jitter", jitter, 0, LONGEST), ("starting_deadline", deadline, 1, LONGEST), ("timeout", timeout, 0, LONGEST))
             yield from _retry_amounts(retry) if retry else ()
         case DaemonTiming(delay=delay, backoff=backoff, max_delay=most, reset_after=reset):

@@ -70,6 +70,7 @@ def status_document(snapshot: Snapshot, *, full: bool) -> Document:
         "tasks": _task_counts(snapshot),
         "runs_in_progress": len(snapshot.runs_under_way),
         "runs_waiting": len(snapshot.runs) - len(snapshot.runs_under_way),
+        "pools": [{"name": name, "places": pool.places, "runs": pool.runs} for name, pool in sorted(snapshot.pools.items())],
         "holds": [_hold(snapshot.holds, what, hold, full=full) for what, hold in snapshot.holds],
         "sync": _sync(snapshot.sync, full=full),
         "state_degraded": snapshot.state_degraded,
@@ -242,6 +243,8 @@ def _task_status(status: TaskStatus, *, full: bool) -> Document:
         "running": list(status.running),
         "running_since": _instant(status.running_since),
         "next_attempt_at": _instant(status.next_attempt),
+        "queued": status.queued,
+        "waits_for": status.waits_for.value if status.waits_for else None,
         "runs": {outcome.value: count for outcome, count in record.runs.items()},
         "skipped": {reason.value: count for reason, count in record.skipped.items()},
         "restarts": record.restarts,
@@ -265,6 +268,7 @@ def _definition(task: Task) -> Document:
         "severity": task.severity.value,
         "labels": dict(task.labels),
         "max_running": task.max_running,
+        "pool": task.pool or None,
     }
 
 
@@ -300,6 +304,7 @@ def _history_row(row: HistoryRow) -> Document:
         "count": row.count,
         "decided_at": rfc3339(row.decided_at),
         "reason": row.reason.value if row.reason else None,
+        "queued": row.queued.value if row.queued else None,
         "annulled": row.annulled,
         "run": run_document(row.run, full=True) if row.run else None,
         "hold": _hold_change(row.hold) if row.hold else None,

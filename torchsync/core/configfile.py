@@ -129,6 +129,7 @@ def _document(settings: _Settings, account: Account) -> dict[str, Json]:
         "http": _http(settings),
         "executor": get("executor", default="auto"),
         "policy": _policy(settings, account),
+        "pools": dict(get("pools", default={})),
         "log": {"format": get("log", "format", default="auto"), "level": get("log", "level", default="info")},
     }
 

@@ -22,6 +22,7 @@ class Daemons:
         self._pauses: dict[TaskName, dict[int, Pause]] = {}
         self._until: dict[Slot, Millis] = {}
         self._timers: list[tuple[Millis, Slot]] = []
+        self._awaiting: set[TaskName] = set()
 
     def restore(self, tasks: Mapping[TaskName, Task], records: Iterable[TaskRecord], now: Instant, mono: Millis) -> None:
         """The pauses are those of an earlier agent process; a reboot is a new start, and ends them all."""
@@ -63,6 +64,16 @@ class Daemons:
             self._until.pop((task, copy), None)
         if staying := {copy: pauses[copy] for copy in pauses.keys() & kept}:
             self._pauses[task] = staying
+
+    def await_place(self, task: TaskName) -> None:
+        """A copy of the task finds no place in its pool; it is tried again in each turn."""
+        self._awaiting.add(task)
+
+    def take_awaiting(self) -> list[TaskName]:
+        """The tasks to try again."""
+        names = sorted(self._awaiting)
+        self._awaiting.clear()
+        return names
 
     def next_timer(self) -> Millis | None:
         while self._timers and self._until.get(self._timers[0][1]) != self._timers[0][0]:

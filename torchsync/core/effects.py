@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from torchsync.core.entries import LedgerOp
-from torchsync.core.model import Attempt, AttemptId, Run, SkipReason, StopCause, TaskName
+from torchsync.core.model import Attempt, AttemptId, Run, SkipReason, StopCause, TaskName, Trigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +77,22 @@ class ToldSkip:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldQueue:
+    """`count` fires of the task wait until there is room: for the log."""
+
+    task: TaskName
+    trigger: Trigger
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class ToldAdoption:
     """A run of an earlier agent process was taken up, living or over: for the log."""
 
     run: Run
 
 
-Effect = Start | Signal | Release | Adopt | ToldStart | ToldRetry | ToldStop | ToldEnd | ToldSkip | ToldAdoption
+Effect = Start | Signal | Release | Adopt | ToldStart | ToldRetry | ToldStop | ToldEnd | ToldSkip | ToldQueue | ToldAdoption
 
 
 @dataclass(frozen=True, slots=True)

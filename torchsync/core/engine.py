@@ -4,10 +4,11 @@ Theory of operation. The engine is driven like a protocol machine: the loop tell
 that time has passed (`tick`), then takes one `Turn` by `flush`: ledger operations that must be durable, in one transaction, before any of
 the effects that follow. It reads no clock: `now` is the wall clock, `mono` a monotonic reading, both given with every call. So a year of
 schedule with crashes in it can be played in a test without waiting, and what the engine holds after a crash is rebuilt by `restore` from
-the generation, the open runs and the records alone.
+the generation, the open runs, the records and the queue alone.
 
-Every instant later than a task's mark is decided exactly once: `tick` takes it from the timetable, and either admits a run, whose ledger row
-covers the instant, or writes a skip that does. The mark moves in the same transaction. Instants that were missed in a row share one entry.
+Every instant later than a task's mark is decided exactly once: `tick` takes it from the timetable, and admits a run, whose ledger row covers
+the instant, or writes a skip that does, or lets the fire wait in the queue (`fires.py`), where its entry becomes a run or a skip later. The mark
+moves in the same transaction. Instants that were missed in a row share one entry.
 A turn begins with `see_clock`: what a jump of the clock caused may be taken back there (`timekeeper.py`), and fires may be held.
 """
 
@@ -16,12 +17,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from torchsync.core import admission
 from torchsync.core.clockwatch import Sighting
 from torchsync.core.diff import Diff
 from torchsync.core.effects import Adopt, Outbox, ToldAdoption, Turn
 from torchsync.core.entries import PutHold
-from torchsync.core.fires import Fires
+from torchsync.core.firequeue import FireQueue
+from torchsync.core.fires import Fires, Parts
 from torchsync.core.holds import HOST, Holds, sentence
 from torchsync.core.inflight import InFlight
 from torchsync.core.inforce import InForce
@@ -45,9 +46,9 @@ from torchsync.core.policy import HostPolicy
 from torchsync.core.recordbook import Recordbook
 from torchsync.core.roster import Roster
 from torchsync.core.skips import Skips
-from torchsync.core.snapshot import Histogram, TaskStatus
+from torchsync.core.snapshot import Histogram, PoolStatus, TaskStatus
 from torchsync.core.timekeeper import Timekeeper
-from torchsync.core.timetable import Fire, Timetable, by_task, is_startup
+from torchsync.core.timetable import Timetable, by_task, is_startup
 
 MOST_FIRES_A_TURN = 5_000
 """A host that was down for long may have missed millions of instants; the loop must turn while they are written down."""
@@ -66,11 +67,20 @@ class Engine:
         self._outbox = Outbox()
         self._roster = Roster(self._outbox, boot_id)
         self._book = Recordbook(self._outbox)
-        self._keeper = Timekeeper(self._outbox, self._book, self._roster, boot_id)
+        self._queue = FireQueue(self._outbox)
+        self._keeper = Timekeeper(self._outbox, self._book, self._roster, self._queue, boot_id)
         self._timetable = Timetable()
         self._statuses: dict[TaskName, TaskStatus] = {}
         self._skips = Skips(self._outbox, self._book, self._keeper)
-        self._fires = Fires(self._force, self._book, self._keeper, self._roster, self._skips)
+        parts = Parts(
+            book=self._book,
+            keeper=self._keeper,
+            roster=self._roster,
+            skips=self._skips,
+            queue=self._queue,
+            timetable=self._timetable,
+        )
+        self._fires = Fires(self._force, parts)
         self._inflight = InFlight(self._force, self._book, self._roster, self._fires)
         self._adopting: set[RunId] = set()
 
@@ -110,6 +120,11 @@ class Engine:
     def runs_lost(self) -> int:
         return self._inflight.lost
 
+    @property
+    def pools(self) -> dict[str, PoolStatus]:
+        """The pools of the host, by name."""
+        return self._fires.pools()
+
     def next_wake(self, now: Instant, mono: Millis) -> Millis | None:
         """How long nothing is to be done, at most; None when nothing is to come by itself."""
         due = None if self._keeper.is_held else self._timetable.next_due()
@@ -123,6 +138,7 @@ class Engine:
 
     def flush(self) -> Turn:
         """Everything decided since the last call."""
+        self._queue.flush()
         for name in self._book.flush():
             self._show(name)
         return self._outbox.flush()
@@ -132,17 +148,19 @@ class Engine:
     def restore(self, generation: Generation | None, view: LedgerView, now: Instant, mono: Millis) -> None:
         """The engine is where an earlier agent process left off; the executor is asked about every open run. `holds` are those of then."""
         self._outbox.write(*map(PutHold, self.holds.changes))
-        self._keeper.restore(view.clock, view.tagged.values())
+        self._keeper.restore(view.clock, view.tagged.values(), view.queue.values())
         self._book.restore(view.records, generation.tasks if generation else (), self._keeper.earliest(now, mono))
         taken = tuple(self._roster.take_up(run, now, mono) for run in view.runs)
         under_way = tuple(run for run in taken if run.wait is None)
         self._adopting = {run.id for run in under_way}
         self._outbox.do(Adopt(under_way))
+        self._force.generation = generation
+        self._fires.restore(view.queue.values())
         if generation is None:
             return
-        self._force.generation = generation
         for task in generation.tasks.values():
             self._install(task, now)
+        self._fires.sweep(now)
         self._inflight.restore(now, mono)
 
     def see_clock(self, now: Instant, mono: Millis, *, is_synchronised: bool) -> Sighting:
@@ -158,6 +176,7 @@ class Engine:
         if sighting.returned or sighting.impossible:
             self._force.generation = self._keeper.correct(sighting, self.generation, now)
             self.rezone(now)
+            self._fires.sweep(now)
         return sighting
 
     def rezone(self, now: Instant) -> None:
@@ -178,6 +197,7 @@ class Engine:
         for name in found.moved:
             self._keeper.reschedule(name)
         new = [*found.added, *(change.name for change in found.changed)]
+        self._fires.sweep(now)
         for name in sorted({*new, *found.moved}):
             self._install(generation.tasks[name], now)
             self._book.touch(name, is_changed=True)
@@ -187,6 +207,7 @@ class Engine:
         """That is held from now on; what was due before has been decided, by `catch_up`. A drain ends the daemons."""
         self._outbox.write(*map(PutHold, holds.told_since(self.holds)))
         self._force.holds = holds
+        self._fires.sweep(now)
         self._inflight.end_drained(now, mono)
         for name in self._force.tasks:
             self._book.touch(name, is_changed=False)
@@ -209,8 +230,12 @@ class Engine:
         if not self._keeper.is_held:
             if self.generation and not self._keeper.has_begun:
                 self._reinstall(self._keeper.begin_boot(self.generation, now), now)
+            self._fires.serve(now)
             for task, group in by_task(self._timetable.take(now, MOST_FIRES_A_TURN)).items():
                 self._fires.decide(task, group, now)
+            for over in self._fires.make_room(now, mono):
+                self._inflight.close(over, now, mono)
+            self._fires.serve(now)
         self._inflight.tend_rested(now, mono)
 
     def saw_start(self, attempt: AttemptId, started_at: Instant, now: Instant, mono: Millis) -> None:
@@ -246,8 +271,8 @@ class Engine:
         run = self._roster.never_started(attempt, now, mono)
         if run and run.outcome is not None:
             self._inflight.close(run, now, mono)
-        elif run and run.instant is not None and run.due is not None and self._keeper.withdraw(run.task.name, run.instant):
-            self._fires.decide(run.task.name, [Fire(run.task.name, run.instant, run.due)], now)
+        elif run:
+            self._fires.decide_again(run, now)
         self._book.touch(open_run.task.name, is_changed=True)
         self._inflight.tend([open_run.task.name], now, mono)
 
@@ -260,8 +285,10 @@ class Engine:
             return f"{name!r} is a daemon and is kept running anyway"
         if self.holds.drain:
             return f"nothing is started: {sentence(self.holds, HOST, self.holds.drain)}"
-        if admission.is_full(task, self._roster.count(name)):
-            return f"{self._roster.count(name)} of {task.max_running} copies of {name!r} are running already"
+        if not self._keeper.is_held:
+            self._fires.serve(now)  # It does not overtake what waits.
+        if refusal := self._fires.why_no_room(task):
+            return refusal
         return self._fires.admit(task, Trigger.MANUAL, now, actor=actor)
 
     def stop(self, target: str, now: Instant, mono: Millis) -> list[RunId]:
@@ -326,4 +353,6 @@ class Engine:
             running_since=min(starts, default=None),
             next_attempt=min((run.wait.until for run in runs if run.wait), default=None),
             paused=self.holds.pauses(name),
+            queued=len(self._queue.of(name)),
+            waits_for=self._fires.waits_for(task),
         )

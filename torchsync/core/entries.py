@@ -1,7 +1,8 @@
 """What the engine has written down, as values: the operations of one ledger transaction and the rows that come back. Pure.
 
-Exactly one `fire` entry covers each (task, instant): it ran (`Admit`), or it was skipped or missed (`Skip`). A second entry for an instant
-that has one is an error of the caller, and the ledger refuses the whole transaction.
+Exactly one `fire` entry covers each (task, instant): it ran (`Admit`), it was skipped or missed (`Skip`), or it waits to run (`Enqueue`). What waits
+gives its instant up (`Dequeue`) in the transaction in which it runs or is skipped after all. A second entry for an instant that has one is an
+error of the caller, and the ledger refuses the whole transaction.
 
 An entry that an open jump of the clock caused carries its id, else 0. An entry that is annulled stays in the history and covers nothing.
 """
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from torchsync.core.clockwatch import ClockState
 from torchsync.core.holds import HoldChange
-from torchsync.core.model import Attempt, Instant, Millis, Outcome, Run, RunId, SkipReason, StopCause, TaskName, Wait
+from torchsync.core.model import Attempt, Instant, Millis, Outcome, Run, RunId, SkipReason, StopCause, TaskName, Trigger, Wait
 from torchsync.core.notice import Notice, NoticeId
 from torchsync.core.taskrecord import TaskRecord
 
@@ -29,7 +30,7 @@ class Admit:
 class Skip:
     """The instants of a task from `first` to `last`, `count` of them in a row, did not run.
 
-    When `extends` is true the newest entry of the task has the same reason and jump and grows to `last`; `count` is what is added.
+    When `extends` is true the entry of the task before `first` grows to `last`, if it has the same reason and jump; `count` is what is added.
     """
 
     task: TaskName
@@ -40,6 +41,39 @@ class Skip:
     decided_at: Instant
     extends: bool = False
     jump: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedFire:
+    """A fire that waits to run until there is room; it does not age any more. `trigger` is that of the run it will be: MISFIRE makes up for a missed
+    instant. It waits since `since`.
+    """
+
+    task: TaskName
+    instant: Instant
+    due: Instant
+    trigger: Trigger
+    since: Instant
+    jump: int = 0
+
+    @property
+    def is_made_up(self) -> bool:
+        return self.trigger is Trigger.MISFIRE
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueue:
+    """The fire waits, and its instant is covered."""
+
+    fire: QueuedFire
+
+
+@dataclass(frozen=True, slots=True)
+class Dequeue:
+    """The fire of this instant does not wait any more, and its instant is free for the entry that follows."""
+
+    task: TaskName
+    instant: Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +138,8 @@ class DropRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annul:
-    """The clock has returned from the jump to `now`: its entries of the task that reach past `now` are annulled, and so are all that were missed.
-    What is left of them belongs to the jump `heir`, unless that is 0.
+    """The clock has returned from the jump to `now`: its entries of the task that reach past `now` are annulled, and so are all that were missed or
+    wait to make up for it. What is left of them belongs to the jump `heir`, unless that is 0.
     """
 
     task: TaskName
@@ -197,7 +231,9 @@ AttemptOp = AwaitAttempt | BeginAttempt
 RunOp = Intend | AttemptOp | Finish | Withdraw
 """What happens to a run that is open."""
 
-LedgerOp = Admit | Skip | RunOp | PutRecord | DropRecord | PutHold | ClockOp | NoticeOp
+QueueOp = Enqueue | Dequeue
+
+LedgerOp = Admit | Skip | QueueOp | RunOp | PutRecord | DropRecord | PutHold | ClockOp | NoticeOp
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +246,11 @@ class Tagged:
     jump: int
     reason: SkipReason | None = None
     run: RunId | None = None
+
+
+def is_annulled(fire: QueuedFire, annul: Annul) -> bool:
+    """Whether it goes when a jump is taken back."""
+    return (fire.task, fire.jump) == (annul.task, annul.jump) and (fire.instant > annul.now or fire.is_made_up)
 
 
 def earlier(instant: Instant, turn: TurnBack) -> Instant:
@@ -230,7 +271,8 @@ class HistoryRow:
     """One line of the history: a run, a span of instants that did not run, or what happened to a hold.
 
     For a hold, `hold` says it, `task` is empty unless it is about one, and there is no instant.
-    For a run `first` and `last` are its instant (None when it has none) and `count` is 1; for a skip `run` is None and `reason` says why.
+    For a run `first` and `last` are its instant (None when it has none) and `count` is 1; for a skip `run` is None and `reason` says why. For a fire
+    that waits `queued` tells what will start it.
     `annulled`: a jump of the clock caused it, and it covers nothing any more.
     """
 
@@ -243,6 +285,7 @@ class HistoryRow:
     reason: SkipReason | None = None
     annulled: bool = False
     hold: HoldChange | None = None
+    queued: Trigger | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

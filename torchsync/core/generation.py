@@ -52,6 +52,7 @@ def succeed(
         observed=observed,
         notices=answer.notices,
         guards=answer.guards,
+        pools=answer.pools,
         trust=answer.trust,
     )
     return generation, found

@@ -55,8 +55,8 @@ class InFlight:
                     self._book.update(records.retried(self._book.get(run.task.name, now)))
 
     def tend_rested(self, now: Instant, mono: Millis) -> None:
-        """As `tend`, of the daemons of which a pause is over."""
-        self.tend(self._daemons.expire(mono), now, mono)
+        """As `tend`, of the daemons of which a pause is over, and of those that wait for a place in their pool."""
+        self.tend([*self._daemons.expire(mono), *self._daemons.take_awaiting()], now, mono)
 
     def end(self, run: Run, cause: StopCause, now: Instant, mono: Millis) -> None:
         """The run is being ended, or is over if it only waited."""
@@ -107,6 +107,10 @@ class InFlight:
         if task is None or not task.is_daemon or not task.enabled or self._force.holds.pauses(name):
             return
         for copy in self._daemons.missing(task, self._roster.of(name)):
+            if self._fires.is_pool_full(task):
+                self._daemons.await_place(name)
+                self._book.touch(name, is_changed=False)
+                break
             self._fires.admit(task, Trigger.DAEMON, now, copy=copy)
             if self._daemons.has_ended((name, copy)):
                 self._book.update(records.restarted(self._book.get(name, now)))

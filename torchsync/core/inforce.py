@@ -24,5 +24,15 @@ class InForce:
     def tasks(self) -> Mapping[TaskName, Task]:
         return self.generation.tasks if self.generation else {}
 
+    def places_in(self, pool: str) -> int:
+        """How many runs may go at once in the pool. One that nobody gives a size any more has a single place."""
+        of_repository = self.generation.pools if self.generation else {}
+        return self.policy.pools.get(pool, of_repository.get(pool, 1))
+
+    @property
+    def pools(self) -> set[str]:
+        """The names of those that somebody gives a size."""
+        return {*(self.generation.pools if self.generation else ()), *self.policy.pools}
+
     def task(self, name: TaskName) -> Task | None:
         return self.tasks.get(name)

@@ -15,9 +15,11 @@ from torchsync.core.entries import (
     Batch,
     BeginAttempt,
     ClockOp,
+    Dequeue,
     DropLate,
     DropNotice,
     DropRecord,
+    Enqueue,
     Finish,
     Intend,
     LedgerOp,
@@ -27,6 +29,7 @@ from torchsync.core.entries import (
     PutLate,
     PutNotice,
     PutRecord,
+    QueuedFire,
     Rewind,
     Settle,
     Skip,
@@ -34,6 +37,7 @@ from torchsync.core.entries import (
     TurnBack,
     Withdraw,
     earlier,
+    is_annulled,
 )
 from torchsync.core.model import Instant, Run, RunId, RunState, SkipReason, TaskName
 from torchsync.core.notice import Notice, NoticeId
@@ -43,7 +47,7 @@ from torchsync.core.taskrecord import TaskRecord
 @dataclass(frozen=True, slots=True)
 class LedgerView:
     """The runs without an outcome, the record of every task known, what is known of the clock, the entries that carry the id of a jump, the notices
-    that are to be sent, and since when the tasks are late that are known to be.
+    that are to be sent, since when the tasks are late that are known to be, and the fires that wait.
     """
 
     open_runs: Mapping[RunId, Run]
@@ -52,6 +56,7 @@ class LedgerView:
     tagged: Mapping[tuple[TaskName, Instant], Tagged] = field(default_factory=dict)
     notices: Mapping[NoticeId, Notice] = field(default_factory=dict)
     late: Mapping[TaskName, Instant] = field(default_factory=dict)
+    queue: Mapping[tuple[TaskName, Instant], QueuedFire] = field(default_factory=dict)
 
     @property
     def runs(self) -> Sequence[Run]:
@@ -60,17 +65,29 @@ class LedgerView:
 
 
 def view_of(
-    runs: Iterable[Run], records: Mapping[TaskName, TaskRecord], clock: ClockState | None = None, tagged: Iterable[Tagged] = ()
+    runs: Iterable[Run],
+    records: Mapping[TaskName, TaskRecord],
+    clock: ClockState | None = None,
+    tagged: Iterable[Tagged] = (),
+    queue: Iterable[QueuedFire] = (),
 ) -> LedgerView:
-    return LedgerView({run.id: run for run in runs}, records, clock, {(entry.task, entry.first): entry for entry in tagged})
+    return LedgerView(
+        {run.id: run for run in runs},
+        records,
+        clock,
+        {(entry.task, entry.first): entry for entry in tagged},
+        queue={(fire.task, fire.instant): fire for fire in queue},
+    )
 
 
 def after(view: LedgerView, batch: Batch) -> LedgerView:
     """The view with the batch in it. Raises ValueError when the batch is about a run that is unknown or over, or admits one twice."""
     runs, records, tagged, clock = dict(view.open_runs), dict(view.records), dict(view.tagged), view.clock
     notices, late = dict(view.notices), dict(view.late)
+    queue = dict(view.queue)
     for operation in batch.operations:
         _tag(tagged, operation)
+        _queue(queue, operation)
         match operation:
             case PutClock(state=state):
                 clock = state
@@ -78,7 +95,7 @@ def after(view: LedgerView, batch: Batch) -> LedgerView:
                 _apply_notice(notices, late, operation)
             case _:
                 _apply(runs, records, operation)
-    return LedgerView(runs, records, clock, tagged, notices, late)
+    return LedgerView(runs, records, clock, tagged, notices, late, queue)
 
 
 def turned_back(run: Run, turn: TurnBack) -> Run:
@@ -112,7 +129,7 @@ def _apply(runs: dict[RunId, Run], records: dict[TaskName, TaskRecord], operatio
             records.pop(task, None)
         case Annul() | Settle() | Rewind() | TurnBack() | PutClock():
             _apply_clock(runs, records, operation)
-        case Skip() | PutHold() | PutNotice() | DropNotice() | PutLate() | DropLate():
+        case Skip() | Enqueue() | Dequeue() | PutHold() | PutNotice() | DropNotice() | PutLate() | DropLate():
             pass  # What a skip covers is known by the record that comes with it; what is held is in control.json.
         case _:
             assert_never(operation)
@@ -146,7 +163,7 @@ def _tag(tagged: dict[tuple[TaskName, Instant], Tagged], operation: LedgerOp) ->
             _put(tagged, Tagged(run.task.name, run.instant, run.instant, jump, run=run.id))
         case Skip(task=task, first=first, last=last, jump=jump, reason=reason) if jump:
             entry = Tagged(task, first, last, jump, reason)
-            grown = _newest_like(tagged, entry) if operation.extends else None
+            grown = _one_before(tagged, entry) if operation.extends else None
             _put(tagged, replace(grown, last=last) if grown else entry)
         case Withdraw(run=run_id):
             _replace(tagged, {entry: None for entry in tagged.values() if entry.run == run_id})
@@ -161,12 +178,37 @@ def _tag(tagged: dict[tuple[TaskName, Instant], Tagged], operation: LedgerOp) ->
             pass
 
 
+def _queue(queue: dict[tuple[TaskName, Instant], QueuedFire], operation: LedgerOp) -> None:
+    match operation:
+        case Enqueue(fire=fire):
+            queue[fire.task, fire.instant] = fire
+        case Dequeue(task=task, instant=instant):
+            if queue.pop((task, instant), None) is None:
+                raise ValueError(f"no fire of {task} for {instant} waits")
+        case TurnBack():
+            queue.update({key: replace(fire, since=earlier(fire.since, operation)) for key, fire in queue.items()})
+        case Annul() | Settle():
+            for key, fire in list(queue.items()):
+                if isinstance(operation, Annul) and is_annulled(fire, operation):
+                    del queue[key]
+                elif (fire.task, fire.jump) == (operation.task, operation.jump):
+                    queue[key] = replace(fire, jump=_inherited(operation))
+        case _:
+            pass
+
+
+def _inherited(operation: Annul | Settle) -> int:
+    """The jump that what is left of one belongs to."""
+    return operation.heir if isinstance(operation, Settle) else operation.heir or operation.jump
+
+
 def _is_annulled(entry: Tagged, annul: Annul) -> bool:
     return entry.last > annul.now or entry.reason is SkipReason.MISSED
 
 
-def _newest_like(tagged: Mapping[tuple[TaskName, Instant], Tagged], entry: Tagged) -> Tagged | None:
-    newest = max((one for one in tagged.values() if one.task == entry.task), key=lambda one: one.first, default=None)
+def _one_before(tagged: Mapping[tuple[TaskName, Instant], Tagged], entry: Tagged) -> Tagged | None:
+    before = [one for one in tagged.values() if one.task == entry.task and one.first < entry.first]
+    newest = max(before, key=lambda one: one.first, default=None)
     if newest is None or newest.last >= entry.first or (newest.reason, newest.jump) != (entry.reason, entry.jump):
         return None
     return newest

@@ -146,11 +146,12 @@ def outcome_of(run: Run, ending: Ending) -> Outcome:
 
 def outcome_of_stop(cause: StopCause) -> Outcome:
     """What a run came to that torchsync ended for this cause."""
-    return Outcome.TIMED_OUT if cause is StopCause.TIMEOUT else Outcome.STOPPED
+    return {StopCause.TIMEOUT: Outcome.TIMED_OUT, StopCause.REPLACED: Outcome.REPLACED}.get(cause, Outcome.STOPPED)
 
 
 _STOP_SENTENCES = {
     StopCause.TIMEOUT: "ended by torchsync at its timeout",
+    StopCause.REPLACED: "stopped since a later fire of its task replaced it",
     StopCause.OPERATOR: "stopped by an operator",
     StopCause.CHANGED: "stopped since its task changed",
     StopCause.REMOVED: "stopped since its task is no longer for this host",

@@ -76,6 +76,23 @@ class ProgramCommand:
 Command = ShellCommand | ProgramCommand
 
 
+class Overlap(Enum):
+    """What becomes of a fire while `max_running` copies run."""
+
+    SKIP = "skip"
+    QUEUE = "queue"
+    REPLACE = "replace"
+    """The oldest copy is stopped, then the fire starts."""
+
+
+class Misfire(Enum):
+    """What becomes of missed fires."""
+
+    SKIP = "skip"
+    LATEST = "latest"
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CronTiming:
     """A task that runs at the instants of a schedule.
@@ -90,6 +107,17 @@ class CronTiming:
     starting_deadline: Millis = Millis(60_000)
     timeout: Millis = Millis(0)
     retry: Retry | None = None
+    overlap: Overlap = Overlap.SKIP
+    queue_limit: int = 1
+    """Fires that may wait for others of the task to end."""
+    misfire: Misfire = Misfire.SKIP
+    misfire_limit: int = 100
+    """Missed fires that may wait to be made up, with `Misfire.ALL`."""
+
+    @property
+    def most_made_up(self) -> int:
+        """How many missed fires may wait to be made up."""
+        return {Misfire.SKIP: 0, Misfire.LATEST: 1, Misfire.ALL: self.misfire_limit}[self.misfire]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +158,8 @@ class Task:
     """Patterns over the paths of the tree; none means the program that the command names first."""
     max_running: int = 1
     """Copies of a cron task at once, 0 for no limit; copies of a daemon to keep alive."""
+    pool: str = ""
+    """Its runs share the places of this pool of the host with those of other tasks; empty for none."""
     user: str = ""
     """Empty: the host's default user."""
     working_dir: str = ""
@@ -206,6 +236,8 @@ class Generation:
     guards: Guards = Guards()
     trust: str = ""
     """The keys and settings by which `revision` was verified, as one text; empty when it was not."""
+    pools: Mapping[str, int] = field(default_factory=dict)
+    """The sizes that the revision gives to pools; those of the host win."""
 
 
 class Trigger(Enum):
@@ -215,6 +247,8 @@ class Trigger(Enum):
     STARTUP = "startup"
     MANUAL = "manual"
     DAEMON = "daemon"
+    MISFIRE = "misfire"
+    """It makes up for a missed fire."""
 
 
 class Outcome(Enum):
@@ -244,6 +278,7 @@ class StopCause(Enum):
     """Why torchsync ends a run; recorded before the first signal, since it decides the outcome."""
 
     TIMEOUT = "timeout"
+    REPLACED = "replaced"
     OPERATOR = "operator"
     CHANGED = "changed"
     REMOVED = "removed"

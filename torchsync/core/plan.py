@@ -9,7 +9,7 @@ against each other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import Enum
 
 from torchsync.core.cron import StartupSchedule, parse_schedule
@@ -46,6 +46,7 @@ class Side:
     inventory: Inventory = Inventory()
     guards: Guards = Guards()
     removal_allowed: bool = False
+    pools: Mapping[str, int] = field(default_factory=dict)
 
 
 class Running(Enum):
@@ -191,7 +192,7 @@ def plan_host(base: Side, head: Side, *, own: HostFacts, now: Instant, rules: Ho
         changed=(*(_changed(change, before.facts, after.facts, now) for change in found.changed), *moved),
         unchanged=len(found.unchanged) - len(moved),
         not_selected=len(after.all) - len(new),
-        refused=judge_host(new.values(), rules.policy, rules.uid_of) if rules else None,
+        refused=judge_host(new.values(), rules.policy, rules.uid_of, head.pools) if rules else None,
         removal=None if head.removal_allowed else judge_removal(base.guards, len(old), len(new)),
     )
 

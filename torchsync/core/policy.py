@@ -45,6 +45,8 @@ class HostPolicy:
     max_tasks: int = 2000
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     notify_hosts: tuple[str, ...] = ()
+    pools: Mapping[str, int] = field(default_factory=dict)
+    """How many runs may go at once in a pool, by its name; wins over the repository."""
 
 
 UidOf = Callable[[str], int | None]
@@ -91,12 +93,18 @@ def refused_address(to: Receiver, user: str, policy: HostPolicy) -> str:
             return ""
 
 
-def judge_host(tasks: Iterable[Task], policy: HostPolicy, uid_of: UidOf) -> tuple[Problem, ...]:
-    """Everything that keeps these tasks from running on this host, in the order of their files; nothing when they may."""
+def judge_host(tasks: Iterable[Task], policy: HostPolicy, uid_of: UidOf, pools: Mapping[str, int]) -> tuple[Problem, ...]:
+    """Everything that keeps these tasks from running on this host, in the order of their files; nothing when they may. `pools` are the sizes that
+    the repository gives.
+    """
     ordered = sorted(tasks, key=lambda task: (task.source.path, task.source.line, task.name))
-    problems = [problem for task in ordered if task.user and (problem := _judge_user(task, policy, uid_of))]
+    problems = [problem for task in ordered for problem in _judge_task(task, policy, uid_of, pools) if problem]
     problems += [problem for task in ordered for problem in _judge_notify(task, policy)]
     return (*_judge_number(len(ordered), policy), *_judge_default_user(ordered, policy, uid_of), *problems)
+
+
+def _judge_task(task: Task, policy: HostPolicy, uid_of: UidOf, pools: Mapping[str, int]) -> tuple[Problem | None, ...]:
+    return _judge_user(task, policy, uid_of) if task.user else None, _judge_pool(task, policy, pools)
 
 
 def _judge_number(count: int, policy: HostPolicy) -> tuple[Problem, ...]:
@@ -146,6 +154,13 @@ def _judge_notify(task: Task, policy: HostPolicy) -> Iterator[Problem]:
     reasons = (refused_address(entry.to, effective_user(task, policy), policy) for entry in task.notify)
     for reason in dict.fromkeys(filter(None, reasons)):
         yield _problem("TS318", task, reason, "grant it in agent.yaml, or take it out of `notify`")
+
+
+def _judge_pool(task: Task, policy: HostPolicy, pools: Mapping[str, int]) -> Problem | None:
+    if not task.pool or task.pool in policy.pools or task.pool in pools:
+        return None
+    message = f"nobody says how many runs may go at once in the pool {task.pool!r}: neither torchsync.yaml nor agent.yaml of this host"
+    return _problem("TS312", task, message, f"add `pools: {{{task.pool}: 1}}` to one of the two, with the number you want")
 
 
 def _is_granted(task: Task, policy: HostPolicy) -> bool:

@@ -6,6 +6,7 @@ an executor tells of an attempt that is not under way any more is passed over.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
@@ -57,6 +58,7 @@ class Roster:
         self._boot_id = boot_id
         self._runs: dict[RunId, Run] = {}
         self._by_task: dict[TaskName, dict[RunId, None]] = {}
+        self._in_pools: Counter[str] = Counter()
         self._held: dict[RunId, Ending] = {}
         self._taken_up: set[RunId] = set()
         self._timers: list[tuple[Millis, AttemptId, int]] = []
@@ -88,6 +90,10 @@ class Roster:
     def count(self, task: TaskName) -> int:
         """How many copies of the task there are; a run that waits for its next attempt is one."""
         return len(self._by_task.get(task, ()))
+
+    def count_in_pool(self, pool: str) -> int:
+        """Runs that hold a place in the pool."""
+        return self._in_pools[pool]
 
     def next_timer(self) -> Millis | None:
         """When, on the monotonic clock, a timer may run out next."""
@@ -187,6 +193,7 @@ class Roster:
     def _add(self, run: Run) -> None:
         self._runs[run.id] = run
         self._by_task.setdefault(run.task.name, {})[run.id] = None
+        self._in_pools[run.task.pool] += 1
 
     def _signal_of(self, run: Run, ending: Ending, *, leftovers: bool) -> lifecycle.Signal:
         if attempts.is_retried(run, lifecycle.outcome_of(run, ending)):
@@ -294,6 +301,7 @@ class Roster:
         del self._runs[run.id]
         self._held.pop(run.id, None)
         self._taken_up.discard(run.id)
+        self._in_pools[run.task.pool] -= 1
         siblings = self._by_task[run.task.name]
         del siblings[run.id]
         if not siblings:

@@ -2,29 +2,57 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from torchsync.core import records
 from torchsync.core.effects import Outbox, ToldSkip
-from torchsync.core.entries import Skip
-from torchsync.core.model import Generation, Instant, SkipReason, TaskName
+from torchsync.core.entries import QueuedFire, Skip
+from torchsync.core.model import Instant, SkipReason, TaskName
 from torchsync.core.recordbook import Recordbook
 from torchsync.core.timekeeper import Timekeeper
-from torchsync.core.timetable import Fire
+
+_Tail = tuple[SkipReason, int, int]
+"""Reason and jump of an entry, and the number of the last decision in it."""
+
+
+@dataclass(slots=True)
+class _Span:
+    task: TaskName
+    reason: SkipReason
+    jump: int
+    first: Instant
+    last: Instant
+    number: int
+    """Of the decision on `first`."""
+    count: int = 1
 
 
 class Skips:
-    """What is written goes to the outbox and into the records. The newest entry of a task grows as long as nothing comes in between."""
+    """What is written goes to the outbox and into the records. Instants are in a row when the numbers of their decisions are: each task counts its
+    own. The newest entry of a task grows as long as what is skipped next is the next in the row.
+    """
 
     def __init__(self, outbox: Outbox, book: Recordbook, keeper: Timekeeper) -> None:
         self._outbox = outbox
         self._book = book
         self._keeper = keeper
-        self._tails: dict[TaskName, SkipReason] = {}
+        self._tails: dict[TaskName, _Tail] = {}
+        self._span: _Span | None = None
 
-    def write(self, name: TaskName, spans: list[tuple[SkipReason, list[Fire]]], generation: Generation | None, now: Instant) -> None:
-        """Each span is skipped for its reason; none is left in the list."""
-        for reason, fires in spans:
-            self._skip(name, reason, fires, generation, now)
-        spans.clear()
+    def add(self, fire: QueuedFire, reason: SkipReason, number: int, now: Instant) -> None:
+        """The fire is skipped, once `flush` is called."""
+        span, task, instant, jump = self._span, fire.task, fire.instant, fire.jump
+        if span and (span.task, span.reason, span.jump, span.number + span.count) == (task, reason, jump, number):
+            span.last, span.count = instant, span.count + 1
+            return
+        self.flush(now)
+        self._span = _Span(task, reason, jump, instant, instant, number)
+
+    def flush(self, now: Instant) -> None:
+        """What was added is written."""
+        if self._span is not None:
+            self._write(self._span, now)
+            self._span = None
 
     def close(self, name: TaskName) -> None:
         """The newest entry of the task does not grow any more."""
@@ -33,13 +61,15 @@ class Skips:
     def close_all(self) -> None:
         self._tails.clear()
 
-    def _skip(self, name: TaskName, reason: SkipReason, fires: list[Fire], generation: Generation | None, now: Instant) -> None:
-        first, last, count = fires[0].instant, fires[-1].instant, len(fires)
-        jump = self._keeper.jump_for(generation, name, first)
+    def _write(self, span: _Span, now: Instant) -> None:
+        name, reason, jump = span.task, span.reason, span.jump
         # In a jump an entry is annulled whole or stays: only what is annulled in any case may grow.
-        extends = self._tails.get(name) is reason and (not jump or reason is SkipReason.MISSED)
-        self._outbox.write(Skip(task=name, reason=reason, first=first, last=last, count=count, decided_at=now, extends=extends, jump=jump))
-        self._keeper.note(name, first, last, jump, reason)
-        self._outbox.do(ToldSkip(name, reason, count))
-        self._tails[name] = reason
-        self._book.update(records.skipped(self._book.get(name, now), reason, last, count))
+        may_grow = not jump or reason is SkipReason.MISSED
+        extends = may_grow and self._tails.get(name) == (reason, jump, span.number - 1)
+        self._outbox.write(
+            Skip(task=name, reason=reason, first=span.first, last=span.last, count=span.count, decided_at=now, extends=extends, jump=jump)
+        )
+        self._keeper.note(name, span.first, span.last, jump, reason)
+        self._outbox.do(ToldSkip(name, reason, span.count))
+        self._tails[name] = (reason, jump, span.number + span.count - 1)
+        self._book.update(records.skipped(self._book.get(name, now), reason, span.last, span.count))

@@ -44,9 +44,28 @@ class ClockDirection(Enum):
     BACKWARD = "backward"
 
 
+class WaitsFor(Enum):
+    """What a task needs before another copy of it can start."""
+
+    COPY = "copy"
+    """That one of its copies ends."""
+    POOL = "pool"
+    """That its pool has a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStatus:
+    """How many runs may go at once in a pool, and how many do."""
+
+    places: int
+    runs: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskStatus:
-    """A task of the generation in force and how it fares. `next_due` is None when nothing is to come, `next_attempt` when no run waits."""
+    """A task of the generation in force and how it fares. `next_due` is None when nothing is to come, `next_attempt` when no run waits. `queued`
+    fires wait for `waits_for`.
+    """
 
     task: Task
     record: TaskRecord
@@ -55,6 +74,8 @@ class TaskStatus:
     running_since: Instant | None = None
     next_attempt: Instant | None = None
     paused: bool = False
+    queued: int = 0
+    waits_for: WaitsFor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +125,7 @@ class Snapshot:
     holds: Holds = Holds()
     tasks: Mapping[TaskName, TaskStatus] = field(default_factory=dict)
     runs: Mapping[RunId, Run] = field(default_factory=dict)
+    pools: Mapping[str, PoolStatus] = field(default_factory=dict)
     last_tick: Instant = Instant(0)
     not_before: Instant = Instant(0)
     """What time it certainly is by now, also if the clock is ahead: what goes for its age is as old by this."""

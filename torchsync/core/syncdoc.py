@@ -149,8 +149,8 @@ class SyncAnswer:
 
     With `ACCEPTED` the tree `tree` is complete under `worktrees/`, `facts` are those of the request with the inventory of the revision applied,
     `tasks` holds the tasks for this host that are new or differ from `known`, and `kept` names those that are in `known` with the same stamp.
-    `guards` are those of the revision, and `removal_allowed` tells that a commit since the one in force carries the trailer. `notices` are
-    sentences for the operator of the host. Otherwise `problems` is not empty.
+    `guards` and `pools` are those of the revision, and `removal_allowed` tells that a commit since the one in force carries the trailer.
+    `notices` are sentences for the operator of the host. Otherwise `problems` is not empty.
     """
 
     verdict: Verdict
@@ -159,6 +159,7 @@ class SyncAnswer:
     facts: HostFacts | None = None
     notices: tuple[str, ...] = ()
     guards: Guards = Guards()
+    pools: Mapping[str, int] = field(default_factory=dict)
     removal_allowed: bool = False
     raises_floor: bool = True
     """The revision is the floor from now on; a pinned one that does not descend from the floor never is."""

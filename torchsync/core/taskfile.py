@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from torchsync.core import firefields
 from torchsync.core.cron import ScheduleRefusal, check_zone, parse_schedule
 from torchsync.core.crongap import shortest_gap
 from torchsync.core.definition import definition
@@ -40,7 +41,7 @@ from torchsync.core.yamlfault import Fault, brief
 from torchsync.core.yamltext import Document, Route, load
 from torchsync.errors import Problem
 
-_NOT_FOR_A_DAEMON = ("schedule", "timezone", "overlap", "misfire", "starting_deadline", "jitter", "timeout", "retry")
+_NOT_FOR_A_DAEMON = ("schedule", "timezone", *firefields.FIELDS, "starting_deadline", "jitter", "timeout", "retry")
 _NOT_FOR_CRON = ("restart",)
 _OF_WHOLE_TASKS = frozenset({"TS112", "TS114"})
 
@@ -163,6 +164,7 @@ def _task(fields: TaskFields, timing: Timing) -> Task:
         hosts=_hosts(fields),
         inputs=tuple(text for _, text in fields.entries("inputs")),
         max_running=_max_running(fields, isinstance(timing, DaemonTiming)),
+        pool=fields.text("pool"),
         user=fields.text("user"),
         working_dir=fields.text("working_dir"),
         env=fields.texts("env"),
@@ -204,7 +206,7 @@ def _check_delays(fields: TaskFields, key: str, found: DaemonTiming | Retry) -> 
 
 def _cron_timing(fields: TaskFields, rules: CommonRules) -> Timing:
     jitter = fields.duration("jitter", default="0s", least=Millis(0))
-    return CronTiming(
+    timing = CronTiming(
         schedule=_schedule(fields, jitter, rules.min_interval),
         zone=_zone(fields),
         jitter=jitter,
@@ -212,6 +214,7 @@ def _cron_timing(fields: TaskFields, rules: CommonRules) -> Timing:
         timeout=fields.duration("timeout", default="0s", least=Millis(1)) if "timeout" in fields else Millis(0),
         retry=_retry(fields) if "retry" in fields else None,
     )
+    return firefields.with_fire_fields(timing, fields)
 
 
 def _retry(fields: TaskFields) -> Retry | None:

@@ -16,7 +16,8 @@ from dataclasses import replace
 
 from torchsync.core.clockwatch import ClockState, ClockWatch, Hold, Jump, Sighting
 from torchsync.core.effects import Outbox
-from torchsync.core.entries import Annul, PutClock, Settle, Tagged, TurnBack, earlier
+from torchsync.core.entries import Annul, PutClock, QueuedFire, Settle, Tagged, TurnBack, earlier
+from torchsync.core.firequeue import FireQueue
 from torchsync.core.generation import rebased, turned_back
 from torchsync.core.jumpdiary import Diary
 from torchsync.core.model import CronTiming, Generation, Instant, Millis, SkipReason, Task, TaskName
@@ -28,10 +29,11 @@ from torchsync.core.timetable import is_startup
 class Timekeeper:
     """The clock, as far as decisions depend on it. What is to be kept goes to the outbox."""
 
-    def __init__(self, outbox: Outbox, book: Recordbook, roster: Roster, boot_id: str) -> None:
+    def __init__(self, outbox: Outbox, book: Recordbook, roster: Roster, queue: FireQueue, boot_id: str) -> None:
         self._outbox = outbox
         self._book = book
         self._roster = roster
+        self._queue = queue
         self._boot_id = boot_id
         self._watch = ClockWatch(boot_id)
         self._diary = Diary()
@@ -52,11 +54,12 @@ class Timekeeper:
         """The instant of `@startup` in this boot is settled."""
         return self.state.started_in == self._boot_id
 
-    def restore(self, state: ClockState | None, tagged: Iterable[Tagged]) -> None:
+    def restore(self, state: ClockState | None, tagged: Iterable[Tagged], queue: Iterable[QueuedFire]) -> None:
         """An earlier agent process left this."""
         if state is not None:
             self._watch.restore(state)
-        self._diary.read(tagged)
+        waiting = (fire for fire in queue if fire.jump)
+        self._diary.read([*tagged, *(Tagged(fire.task, fire.instant, fire.instant, fire.jump, reason_of(fire)) for fire in waiting)])
 
     def earliest(self, now: Instant, mono: Millis) -> Instant:
         """A time that it certainly is by now."""
@@ -116,6 +119,16 @@ class Timekeeper:
             self._book.enter(task, jump)
             self._diary.note(task, first, last, jump, reason)
 
+    def note_anew(self, task: TaskName, instant: Instant, jump: int) -> None:
+        """The instant, which may have waited, ran."""
+        if jump:
+            self.forget(task, instant)
+            self.note(task, instant, instant, jump)
+
+    def forget(self, task: TaskName, instant: Instant) -> None:
+        """The entry of the instant is gone."""
+        self._diary.forget(task, instant)
+
     def covers(self, task: TaskName, instant: Instant) -> bool:
         """An entry that outlasted its jump covers the instant."""
         return self._diary.covers(task, instant)
@@ -143,7 +156,9 @@ class Timekeeper:
             heir = self._heir(jump)
             for task, mark in self._book.leave(jump.id, heir).items():
                 marks[task] = min(marks.get(task, mark), mark)
-                self._outbox.write(Annul(task=task, jump=jump.id, now=turn.now, heir=heir))
+                annul = Annul(task=task, jump=jump.id, now=turn.now, heir=heir)
+                self._outbox.write(annul)
+                self._queue.annul(annul)
                 self._diary.annul(task, jump.id, turn.now, heir)
         self._outbox.write(turn)
         return marks
@@ -167,10 +182,16 @@ class Timekeeper:
     def _settle(self, task: TaskName, jump: int, heir: int) -> None:
         self._outbox.write(Settle(task, jump, heir))
         self._diary.settle(task, jump, heir)
+        self._queue.settle(task, jump, heir)
 
     def _heir(self, gone: Jump) -> int:
         """The jump that lay around the one that is gone."""
         return max((jump.id for jump in self.state.jumps if jump.id < gone.id), default=0)
+
+
+def reason_of(fire: QueuedFire) -> SkipReason | None:
+    """How the diary knows it: what is to be made up for goes with what was missed, anything else by its own instant, like a run."""
+    return SkipReason.MISSED if fire.is_made_up else None
 
 
 def _is_startup(generation: Generation, name: TaskName) -> bool:
