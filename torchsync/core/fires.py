@@ -126,6 +126,7 @@ class Fires:
                 self._book.touch(name, is_changed=False)
                 continue
             self._queue.take(fire)
+            self._keeper.note_start(fire)
             self.admit(task, fire.trigger, now, fire=fire)
             if following := self._head(name):
                 heappush(heads, (following.due, name))
@@ -186,9 +187,6 @@ class Fires:
             actor=actor,
         )
         self._roster.admit(run, fire.jump if fire else 0)
-        if fire:
-            self._keeper.note_anew(task.name, fire.instant, fire.jump)
-            self._book.update(records.decided(self._book.get(task.name, now), fire.instant))
         self._book.touch(task.name, is_changed=False)
         return run
 
@@ -208,6 +206,7 @@ class Fires:
         match way:
             case Way.START:
                 self.admit(task, one.fire.trigger, now, fire=one.fire)
+                self._cover(one.fire, now)
             case Way.QUEUE:
                 self._line_up(task, one, timing.queue_limit, now)
             case Way.REPLACE:
@@ -230,27 +229,30 @@ class Fires:
             self._skip(self._late.popleft(), SkipReason.MISSED, now)
 
     def _line_up(self, task: Task, one: _Numbered, most: int, now: Instant) -> None:
-        """The fire waits; the oldest that waits goes for it."""
+        """The fire waits, unless too many newer ones do; the oldest goes for it."""
         reason = SkipReason.OVERLAP if admission.is_full(task, self._roster.count(task.name)) else SkipReason.POOL
-        while self._queue.count(task.name, made_up=False) >= most and (oldest := self._queue.oldest(task.name, made_up=False)):
-            self._skip_waiting(oldest, reason, now)
         self._wait(one, now)
+        while self._queue.count(task.name, made_up=False) > most and (oldest := self._queue.oldest(task.name, made_up=False)):
+            self._skip_waiting(oldest, reason, now)
 
     def _wait(self, one: _Numbered, now: Instant) -> None:
-        fire = one.fire
         self._skips.flush(now)
-        self._queue.add(fire, one.number)
+        self._queue.add(one.fire, one.number)
+        self._cover(one.fire, now)
+
+    def _cover(self, fire: QueuedFire, now: Instant) -> None:
+        """The fire is decided: the mark is behind it. What has waited is not decided again, wherever the mark is by then."""
         self._keeper.note(fire.task, fire.instant, fire.instant, fire.jump, reason_of(fire))
         self._book.update(records.decided(self._book.get(fire.task, now), fire.instant))
 
     def _skip(self, one: _Numbered, reason: SkipReason, now: Instant) -> None:
-        self._skips.add(one.fire, reason, one.number, now)
+        self._skips.add(one.fire, reason, one.number, now, has_waited=False)
 
     def _skip_waiting(self, fire: QueuedFire, reason: SkipReason, now: Instant) -> None:
         number = self._queue.number_of(fire)
         self._queue.take(fire)
         self._keeper.forget(fire.task, fire.instant)
-        self._skips.add(fire, reason, number, now)
+        self._skips.add(fire, reason, number, now, has_waited=True)
 
     def _decided(self, fire: Fire, trigger: Trigger, now: Instant) -> QueuedFire:
         jump = self._keeper.jump_for(self._force.generation, fire.task, fire.instant)

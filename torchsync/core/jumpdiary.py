@@ -66,6 +66,11 @@ class Diary:
             spans.sort(key=lambda span: span.first)
         self._cut.discard(task)
 
+    def note_alone(self, task: TaskName, instant: Instant, jump: int) -> None:
+        """An instant that was missed ran after all. Its neighbours may not be decided just now."""
+        self.forget(task, instant)
+        self._put(task, [*self._spans.get(task, ()), _Span(instant, instant, jump, _Kind.RAN)])
+
     def cut(self, task: TaskName) -> None:
         """What comes next has another schedule: it does not grow an earlier span."""
         if task in self._spans:

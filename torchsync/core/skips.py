@@ -24,6 +24,8 @@ class _Span:
     last: Instant
     number: int
     """Of the decision on `first`."""
+    through: Instant
+    """The mark moves to this."""
     count: int = 1
 
 
@@ -39,14 +41,15 @@ class Skips:
         self._tails: dict[TaskName, _Tail] = {}
         self._span: _Span | None = None
 
-    def add(self, fire: QueuedFire, reason: SkipReason, number: int, now: Instant) -> None:
-        """The fire is skipped, once `flush` is called."""
+    def add(self, fire: QueuedFire, reason: SkipReason, number: int, now: Instant, *, has_waited: bool) -> None:
+        """The fire is skipped, once `flush` is called. The mark of its task moves, unless the fire has waited: it was decided then."""
         span, task, instant, jump = self._span, fire.task, fire.instant, fire.jump
         if span and (span.task, span.reason, span.jump, span.number + span.count) == (task, reason, jump, number):
             span.last, span.count = instant, span.count + 1
+            span.through = span.through if has_waited else instant
             return
         self.flush(now)
-        self._span = _Span(task, reason, jump, instant, instant, number)
+        self._span = _Span(task, reason, jump, instant, instant, number, Instant(0) if has_waited else instant)
 
     def flush(self, now: Instant) -> None:
         """What was added is written."""
@@ -72,4 +75,4 @@ class Skips:
         self._keeper.note(name, span.first, span.last, jump, reason)
         self._outbox.do(ToldSkip(name, reason, span.count))
         self._tails[name] = (reason, jump, span.number + span.count - 1)
-        self._book.update(records.skipped(self._book.get(name, now), reason, span.last, span.count))
+        self._book.update(records.skipped(self._book.get(name, now), reason, span.through, span.count))

@@ -119,11 +119,10 @@ class Timekeeper:
             self._book.enter(task, jump)
             self._diary.note(task, first, last, jump, reason)
 
-    def note_anew(self, task: TaskName, instant: Instant, jump: int) -> None:
-        """The instant, which may have waited, ran."""
-        if jump:
-            self.forget(task, instant)
-            self.note(task, instant, instant, jump)
+    def note_start(self, fire: QueuedFire) -> None:
+        """The fire, which has waited, runs. To the diary one that queued is a run already."""
+        if fire.jump and fire.is_made_up:
+            self._diary.note_alone(fire.task, fire.instant, fire.jump)
 
     def forget(self, task: TaskName, instant: Instant) -> None:
         """The entry of the instant is gone."""
