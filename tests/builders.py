@@ -184,8 +184,9 @@ def _backup_status(of: Task, running: Run) -> TaskStatus:
         runs={Outcome.SUCCEEDED: 40, Outcome.FAILED: 2},
         skipped={SkipReason.OVERLAP: 1},
     )
-    next_due, waiting = Instant(NOON + 14 * HOUR), {"queued": 1, "waits_for": WaitsFor.COPY}
-    return task_status(of, record=kept, next_due=next_due, running=(running.id,), running_since=running.started_at, **waiting)
+    due, limit, waiting = Instant(NOON + 14 * HOUR), Millis(50 * HOUR), {"queued": 1, "waits_for": WaitsFor.COPY}
+    since = running.started_at
+    return task_status(of, record=kept, next_due=due, running=(running.id,), running_since=since, max_age=limit, **waiting)
 
 
 def _proxy_status(of: Task, running: Run) -> TaskStatus:

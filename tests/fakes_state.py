@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import assert_never
 
 from torchsync.core.attempts import changed
+from torchsync.core.chronicle import PutGeneration, PutStart, RememberedGeneration
 from torchsync.core.clockwatch import ClockState
 from torchsync.core.entries import (
     Admit,
@@ -68,11 +69,12 @@ class _Tables:
     late: dict[TaskName, Instant] = field(default_factory=dict)
     queue: dict[tuple[TaskName, Instant], QueuedFire] = field(default_factory=dict)
     annulled_fires: list[QueuedFire] = field(default_factory=list)
+    generations: list[RememberedGeneration] = field(default_factory=list)
 
     def copy(self) -> _Tables:
         annulled, holds = list(self.annulled), dict(self.holds)
         kept = _Tables(dict(self.runs), list(self.skips), dict(self.records), dict(self.jumps), annulled, self.clock, holds)
-        kept.notices, kept.late = dict(self.notices), dict(self.late)
+        kept.notices, kept.late, kept.generations = dict(self.notices), dict(self.late), list(self.generations)
         kept.queue, kept.annulled_fires = dict(self.queue), list(self.annulled_fires)
         return kept
 
@@ -127,6 +129,9 @@ class MemoryLedger:
     def holds(self) -> Sequence[HoldChange]:
         return sorted(self._tables.holds.values(), key=lambda change: change.number)
 
+    def in_force(self) -> RememberedGeneration | None:
+        return self._tables.generations[-1] if self._tables.generations else None
+
     def notices_waiting(self) -> Sequence[Notice]:
         return list(self._tables.notices.values())
 
@@ -148,17 +153,17 @@ class MemoryLedger:
             for run in self._tables.runs.values()
             if not query.failed or run.outcome in FAILED
         ]
-        if not query.failed:
+        if not query.failed and not query.runs:
             rows += [_skip_row(skip) for skip in self._tables.skips]
             rows += [replace(_skip_row(skip), annulled=True) for skip in self._tables.annulled]
             rows += [_queue_row(fire) for fire in self._tables.queue.values()]
             rows += [replace(_queue_row(fire), annulled=True) for fire in self._tables.annulled_fires]
             rows += [_hold_row(change) for change in self._tables.holds.values()]
-        wanted = [row for row in rows if row.decided_at >= query.since and query.task in ("", row.task)]
+        wanted = [row for row in rows if query.since <= row.decided_at <= query.until and query.task in ("", row.task)]
         wanted.sort(
             key=lambda row: (row.decided_at, row.last or 0, row.run.id if row.run else "", row.hold.number if row.hold else 0), reverse=True
         )
-        return wanted[: query.limit]
+        return wanted[query.skip : query.skip + query.limit]
 
     def prune(self, before: Instant) -> int:
         if self.is_unwritable:
@@ -228,6 +233,8 @@ def _apply(tables: _Tables, operation: LedgerOp) -> None:
             tables.holds.setdefault(change.number, change)
         case PutNotice() | DropNotice() | PutLate() | DropLate():
             _apply_notice(tables, operation)
+        case PutGeneration() | PutStart():
+            tables.generations += [operation.generation] if isinstance(operation, PutGeneration) else []
         case Annul() | Settle() | Rewind() | TurnBack() | PutClock():
             _apply_clock(tables, operation)
         case _:
@@ -345,6 +352,7 @@ def _turn_back(tables: _Tables, turn: TurnBack) -> None:
     tables.annulled = [replace(skip, decided_at=earlier(skip.decided_at, turn)) for skip in tables.annulled]
     tables.queue = {key: replace(fire, since=earlier(fire.since, turn)) for key, fire in tables.queue.items()}
     tables.annulled_fires = [replace(fire, since=earlier(fire.since, turn)) for fire in tables.annulled_fires]
+    tables.generations = [replace(one, applied_at=earlier(one.applied_at, turn)) for one in tables.generations]
     tables.holds = {number: replace(change, at=earlier(change.at, turn)) for number, change in tables.holds.items()}
 
 

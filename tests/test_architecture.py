@@ -35,6 +35,7 @@ core.noticeaddress
 core.notify
 core.values
 core.model
+core.chronicle
 core.pathglob
 core.remoteurl
 core.spread
@@ -67,6 +68,7 @@ core.course
 core.entries
 core.attempts
 core.daemons
+core.evidence
 core.guard
 core.localtime
 core.policy
@@ -100,7 +102,6 @@ core.metrictable
 core.recordbook
 core.roster
 core.schema
-core.api
 core.configfile
 core.cron
 core.hostsfile
@@ -108,14 +109,18 @@ core.crowd
 core.schedulehints
 core.taskfile
 core.timetable
-core.lateness
+core.schedulematch
+core.why
 core.errand
-core.herald
 core.answercheck
-core.web
-core.webhook
 core.advice
 core.generation
+core.lateness
+core.herald
+core.api
+core.whydoc
+core.web
+core.webhook
 core.plan
 core.repositoryfile
 core.formats
@@ -124,6 +129,7 @@ core.skips
 core.inforce
 core.fires
 core.inflight
+core.statusboard
 core.verdictcache
 core.engine
 core.references
@@ -151,11 +157,13 @@ adapters.spawn
 adapters.configchild
 adapters.git
 adapters.ledgerattempts
-adapters.ledgerclock
 adapters.ledgerhistory
 adapters.ledgerholds
 adapters.ledgernotices
 adapters.ledgerrows
+adapters.ledgerchronicle
+adapters.ledgerclock
+adapters.ledgerevidence
 adapters.ledgerwrites
 adapters.spool
 adapters.syscalls
@@ -212,6 +220,7 @@ cli.check
 cli.place
 cli.client
 cli.facts
+cli.follow
 cli.next
 cli.syncprocess
 cli.validate
@@ -219,6 +228,7 @@ cli.agent
 cli.control
 cli.holds
 cli.inspect
+cli.why
 cli.sides
 cli.plan
 __main__

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from torchsync.core.chronicle import RememberedGeneration
 from torchsync.core.clockwatch import ClockState
 from torchsync.core.entries import Batch, HistoryQuery, HistoryRow, LedgerOp, QueuedFire, Tagged
 from torchsync.core.errand import Mail
@@ -175,6 +176,10 @@ class Ledger(Protocol):
 
     def tagged(self) -> Sequence[Tagged]:
         """The entries that carry the id of a jump of the clock and are not annulled, in any order."""
+        ...
+
+    def in_force(self) -> RememberedGeneration | None:
+        """The newest generation that is remembered; None when none is."""
         ...
 
     def queue(self) -> Sequence[QueuedFire]:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.builders import MINUTE, NOON, TREE, daemon, record, run, run_id, task
+from tests.builders import MINUTE, NOON, TREE, daemon, generation, record, run, run_id, task
+from torchsync.core.chronicle import PutStart, in_force, successor, whole
 from torchsync.core.clockwatch import ClockState, Jump
 from torchsync.core.entries import (
     Admit,
@@ -34,6 +35,7 @@ from torchsync.core.entries import (
     Tagged,
     TurnBack,
     Withdraw,
+    following,
 )
 from torchsync.core.holds import Held, HoldAct, HoldChange, HoldScope, held_task
 from torchsync.core.model import Attempt, Instant, Millis, Outcome, Run, RunState, SkipReason, StopCause, TaskName, Trigger, Wait
@@ -579,6 +581,34 @@ def what_is_held_still_is_not_pruned_and_what_is_not_never_comes_back(ledger: Le
         assert [change.number for change in ledger.holds()] == kept
 
 
+def the_history_is_cut_by_kind_and_time_and_read_page_by_page(ledger: Ledger) -> None:
+    at_once = [admitted(number, admitted_at=minute(30)) for number in range(3, 9)]
+    pause = HoldChange(number=1, at=minute(30), act=HoldAct.PLACED, what=held_task("backup"))
+    ledger.commit([Admit(admitted(1)), *map(Admit, at_once), PutHold(pause), skip(40), skip(50, of=REPORT)])
+    every = ledger.history(HistoryQuery())
+    assert len(every) == 10
+    assert [row.run is not None for row in ledger.history(HistoryQuery(runs=True))] == [True] * 7
+    assert ledger.history(HistoryQuery(until=minute(30), since=minute(30))) == every[2:9]
+    for size in (1, 2, 3, 4, 10):
+        query, pages = HistoryQuery(limit=size), []
+        while query:
+            page = ledger.history(query)
+            pages += page
+            query = following(query, page)
+        assert pages == every, size
+
+
+def the_newest_generation_is_remembered(ledger: Ledger) -> None:
+    assert ledger.in_force() is None
+    one, two = generation(BACKUP, number=4), generation(BACKUP, REPORT, number=5, applied_at=minute(5))
+    ledger.commit([whole(one), PutStart(at=NOON, boot_id="b", last_sign=NOON)])
+    assert ledger.in_force() == in_force(one)
+    ledger.commit([successor(two, ["report"], [])])
+    assert ledger.in_force() == in_force(two)
+    ledger.commit([TurnBack(minute(2), Millis(3 * MINUTE))])
+    assert ledger.in_force() == replace(in_force(two), applied_at=minute(2))
+
+
 def what_is_to_be_told_is_kept_in_order_until_it_is_dropped(ledger: Ledger) -> None:
     full = task("backup", env={"PGUSER": "dump ünïcode"}, notify=(Notify(to=NoticeCommand(("mail", "a b")), repeat=False),))
     told = [
@@ -603,6 +633,8 @@ def a_task_is_known_to_be_late_until_it_is_not(ledger: Ledger) -> None:
 CONTRACT = (
     what_is_to_be_told_is_kept_in_order_until_it_is_dropped,
     a_task_is_known_to_be_late_until_it_is_not,
+    the_history_is_cut_by_kind_and_time_and_read_page_by_page,
+    the_newest_generation_is_remembered,
     a_fire_that_waits_comes_back_as_it_was,
     a_fire_that_waits_covers_its_instant_until_it_runs_or_is_skipped,
     what_does_not_wait_cannot_be_taken_out,

@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from tests.builders import NOON, busy_snapshot, finished_run, run_id
+from tests.cli.agents import witness
 from torchsync.adapters.controlapi import Admission, ControlSurface
 from torchsync.adapters.http import bind_unix, serve
 from torchsync.cli.client import ControlClient
@@ -32,6 +33,7 @@ from torchsync.core.entries import HistoryQuery, HistoryRow
 from torchsync.core.holds import EVERY_TASK, HOST, REF, SYNCS, held_task
 from torchsync.core.model import Instant
 from torchsync.core.web import Peer, Request, of_text
+from torchsync.core.why import Present, explain
 from torchsync.errors import NotFound, StateUnwritable, TorchsyncError, Unavailable
 
 ROOT = Peer(uid=0, user="root", groups=frozenset({0}))
@@ -60,13 +62,18 @@ class Agent:
         kept = {0: (b"one\n", b"two\n"), 2: (b"two\n",)}.get(attempt)
         return (piece for piece in kept) if kept and wanted == OLD_RUN.id else None
 
+    def why(self, task, at):
+        return "nothing is known" if task == "unknown" else explain(witness, task, at, NOON, Present())
+
     def surface(self, **changes):
         defaults = {
             "read": busy_snapshot,
             "post": self.post,
             "history": self.history,
+            "why": self.why,
             "find_run": lambda wanted: OLD_RUN if wanted == OLD_RUN.id else None,
             "output": self.output,
+            "tail": lambda run, attempt, place: (b"x" * attempt, place + attempt) if run == OLD_RUN.id else None,
             "probes": lambda request: of_text("probe"),
             "admission": Admission(agent_uid=os.getuid(), group=None),
             "on_denied": lambda peer, path: self.denied.append((peer.actor, path)),
@@ -196,13 +203,42 @@ def test_there_is_nothing_else(path):
     assert Agent().ask(path)[0] == 404
 
 
+def test_a_stretch_of_an_output_says_where_the_next_one_begins():
+    def asked(run, **query):
+        return Agent().surface()(Request(method="GET", path=f"/api/v1/runs/{run}/tail", query=query, peer=ROOT))
+
+    answer = asked(OLD_RUN.id, attempt="2", **{"from": "7"})
+    assert (answer.status, answer.body, answer.headers) == (200, b"xx", (("Torchsync-Next", "9"),))
+    assert asked(OLD_RUN.id).headers == (("Torchsync-Next", "1"),)
+    assert asked(OLD_RUN.id, attempt="x").status == 400
+    assert asked(run_id(99)).status == 404
+
+
+def test_why_is_asked_for_a_task_and_maybe_a_moment():
+    status, document = Agent().ask("/api/v1/why", task="nightly-backup", at="2026-11-23T02:30:00Z")
+    assert (status, document["task"], document["at"]) == (200, "nightly-backup", "2026-11-23T02:30:00.000Z")
+    assert Agent().ask("/api/v1/why", task="nightly-backup")[0] == 200
+    assert Agent().ask("/api/v1/why", task="unknown") == (404, {"error": {"code": "TS352", "message": "nothing is known"}})
+
+
+@pytest.mark.parametrize(
+    "query", [{}, {"at": "2026-11-23T02:30:00Z"}, {"task": "a", "at": "2026-11-23T02:30:00"}, {"task": "a", "when": "x"}]
+)
+def test_why_of_something_else_is_told_so(query):
+    assert Agent().ask("/api/v1/why", **query)[0] == 400
+
+
 def test_history_is_asked_for_as_the_query_says():
     agent = Agent()
     assert agent.ask("/api/v1/history", task="a", failed="true", since="2026-11-23T12:00:00Z", limit="7")[0] == 200
-    assert agent.queries == [HistoryQuery(task="a", failed=True, since=Instant(NOON), limit=7)]
+    assert agent.ask("/api/v1/history", runs="true", until="2026-11-23T12:00:00Z", skip="3", limit="99999999")[0] == 200
+    assert agent.queries == [
+        HistoryQuery(task="a", failed=True, since=Instant(NOON), limit=7),
+        HistoryQuery(runs=True, until=Instant(NOON), skip=3, limit=10_000),
+    ]
 
 
-@pytest.mark.parametrize("query", [{"limit": "many"}, {"since": "yesterday"}, {"tsk": "a"}])
+@pytest.mark.parametrize("query", [{"limit": "many"}, {"since": "yesterday"}, {"until": "now"}, {"skip": "x"}, {"tsk": "a"}])
 def test_a_history_query_that_makes_no_sense_is_told_so(query):
     assert Agent().ask("/api/v1/history", **query)[0] == 400
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import run_id
-from torchsync.adapters.outputfile import kept_output, run_output
+from torchsync.adapters.outputfile import MOST_AT_ONCE, kept_output, kept_stretch, run_output
 
 MIB = 1024 * 1024
 
@@ -114,3 +114,48 @@ def test_a_reader_that_leaves_early_leaves_no_descriptor(tmp_path):
 
 def descriptors_of(path):
     return sum(link.is_symlink() and link.resolve() == path.resolve() for link in Path("/proc/self/fd").iterdir())
+
+
+def followed(path):
+    """What one who asks again and again is shown."""
+    shown, place = b"", 0
+    while (found := kept_stretch(path, place)) and found.content:
+        shown, place = shown + found.content, found.end
+    return shown, place
+
+
+def test_a_long_output_comes_in_stretches_and_nothing_is_told_twice(tmp_path):
+    path = tmp_path / "output"
+    content = os.urandom(2 * MOST_AT_ONCE + 77)
+    path.write_bytes(content)
+    first = kept_stretch(path, 0)
+    assert (first.content, first.end) == (content[:MOST_AT_ONCE], MOST_AT_ONCE)
+    assert followed(path) == (content, len(content))
+    with path.open("ab") as more:
+        more.write(b"more")
+    assert kept_stretch(path, len(content)).content == b"more"
+
+
+def test_a_hole_ahead_of_who_follows_is_told_once_and_one_behind_him_is_not(tmp_path):
+    path = tmp_path / "output"
+    path.write_bytes(b"a" * MIB + b"b" * 3 * MIB + b"c" * MIB)
+    punched(path, MIB, 3 * MIB)
+    assert followed(path)[0] == b"a" * MIB + b"\n... 3145728 bytes dropped ...\n" + b"c" * MIB
+    assert kept_stretch(path, 5 * MIB).content == b""
+    assert kept_stretch(path, 2 * MIB).content == b"\n... 2097152 bytes dropped ...\n" + b"c" * MIB
+
+
+def test_who_follows_an_output_that_was_cut_goes_on_where_it_ends(tmp_path):
+    path = tmp_path / "output"
+    path.write_bytes(b"a" * 100)
+    place = kept_stretch(path, 0).end
+    os.truncate(path, 10)
+    cut = kept_stretch(path, place)
+    assert (cut.content, cut.end) == (b"", 10)
+    with path.open("ab") as more:
+        more.write(b"new")
+    assert kept_stretch(path, cut.end).content == b"new"
+
+
+def test_what_is_not_there_yet_is_none(tmp_path):
+    assert kept_stretch(tmp_path / "output", 0) is None

@@ -43,7 +43,7 @@ def test_the_newest_stay_when_there_are_too_many(runs: list[Path]) -> None:
 
 
 def test_the_newest_stay_when_they_are_too_large_together(runs: list[Path]) -> None:
-    prune_runs(runs[0].parent, bounds(most_bytes=300 * 1024), ())
+    prune_runs(runs[0].parent, bounds(most_bytes=310 * 1024), ())
     assert left(runs) == [6, 7, 8, 9]
 
 
@@ -82,3 +82,18 @@ def test_what_is_no_run_stays(runs: list[Path]) -> None:
     other.mkdir()
     prune_runs(runs[0].parent, bounds(most_runs=0), ())
     assert other.exists()
+
+
+def test_the_oldest_goes_first(runs: list[Path], monkeypatch) -> None:
+    gone: list[str] = []
+    monkeypatch.setattr("torchsync.adapters.retention.shutil.rmtree", lambda path, ignore_errors: gone.append(path.name))
+    prune_runs(runs[0].parent, bounds(most_runs=7), ())
+    assert gone == [run.name for run in runs[:3]]
+
+
+def test_a_run_that_wrote_nothing_counts_with_its_directory(runs: list[Path]) -> None:
+    for run in runs:
+        (run / "output").write_bytes(b"")
+    of_one = sum(path.lstat().st_blocks * 512 for path in (runs[0], *runs[0].iterdir()))
+    prune_runs(runs[0].parent, bounds(most_bytes=3 * of_one), ())
+    assert len(left(runs)) == (3 if of_one else 10)

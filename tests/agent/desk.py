@@ -62,6 +62,7 @@ def document(**changes: Mapping[str, object]) -> dict[str, object]:
         "paths": {"state": "/state", "run": "/run"},
         "http": {"listen": "127.0.0.1:9747", "hooks_listen": "", "webhook_secret_file": "", "allow_plain": False},
         "policy": {"users": {}, "default_user": "torchsync-run", "allow_root": False, "max_tasks": 2000},
+        "retention": {"ledger_days": 90, "runs_days": 30, "total_output": 2 << 30},
         "log": {"format": "auto", "level": "info"},
     }
     merged: dict[str, object] = {name: {**values, **changes.get(name, {})} for name, values in sections.items()}

@@ -7,15 +7,30 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.builders import NOON, busy_snapshot, finished_run, run_id
+from tests.builders import NOON, busy_snapshot, finished_run, generation, run_id
 from torchsync.adapters.controlapi import Admission, ControlSurface
 from torchsync.adapters.http import bind_unix, serve
+from torchsync.core.chronicle import Term, in_force
 from torchsync.core.control import Answer, Ask, Request
 from torchsync.core.entries import HistoryRow
-from torchsync.core.model import Instant, Outcome, SkipReason
+from torchsync.core.evidence import Evidence
+from torchsync.core.model import Instant, Outcome, SkipReason, TaskName
 from torchsync.core.web import of_text
+from torchsync.core.why import Present, explain, unknown_task
 
 NEW, OLD = finished_run(id=run_id(5, NOON), outcome=Outcome.FAILED, detail="exit 1"), finished_run(id=run_id(4, NOON - 1000))
+
+KNOWN = generation(NEW.task, number=12, applied_at=Instant(NOON - 3_600_000))
+TERM = Term(task=NEW.task, generation=12, since=Instant(NOON - 3_600_000), until=None, baseline=Instant(NOON - 3_600_000))
+
+
+def witness(task: TaskName, at: Instant) -> Evidence:
+    """Knows of one task."""
+    if task != NEW.task.name:
+        return Evidence()
+    covering = next((row for row in ROWS if row.first and row.last and row.first <= at <= row.last), None)
+    return Evidence(began=TERM.since, in_force=in_force(KNOWN), term=TERM, entry=covering, newest=NEW)
+
 
 ROWS = [
     HistoryRow(task=NEW.task.name, first=NOON, last=NOON, count=1, decided_at=NOON, run=NEW),
@@ -38,10 +53,12 @@ def agent(folder: Path, answer: Callable[[Request], Answer] | None = None, **cha
         "read": busy_snapshot,
         "post": post,
         "history": lambda query: [row for row in ROWS if query.task in ("", row.task)],
+        "why": lambda task, at: explain(witness, task, at, NOON, Present()) or unknown_task(task, [NEW.task.name]),
         "find_run": {run.id: run for run in (NEW, OLD)}.get,
         "output": lambda wanted, attempt: (
             (piece for piece in (b"of the newest ", b"\xff\n")) if wanted == NEW.id and attempt in (0, 1) else None
         ),
+        "tail": lambda wanted, attempt, place: None,
         "probes": lambda request: of_text("ok"),
         "admission": Admission(agent_uid=os.getuid(), group=None),
         "on_denied": lambda peer, path: None,

@@ -65,6 +65,40 @@ def test_run_wait_of_a_run_that_never_began_fails(tmp_path, capsys):
     assert "withdrawn" in capsys.readouterr().err
 
 
+def test_a_wait_that_is_interrupted_leaves_the_run_and_says_so(tmp_path, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    busy = busy_snapshot()
+    running = next(iter(busy.runs))
+    with agent(tmp_path, lambda request: run_started(running), read=lambda: busy) as path, pytest.raises(KeyboardInterrupt):
+        control.run_task(ControlClient(path), "nightly-backup", wait=True, sleep=interrupted)
+    said = capsys.readouterr().err
+    assert f"run {running} goes on" in said
+    assert f"torchsync stop {running}" in said
+
+
+def test_run_follow_shows_what_the_run_writes_and_nothing_else_on_stdout(tmp_path, capsysbinary):
+    over = finished_run(id=run_id(9), outcome=Outcome.FAILED)
+    content = b"what it wrote \xff"
+
+    def tail(wanted, attempt, place):
+        return content[place:], len(content)
+
+    with agent(tmp_path, lambda request: run_started(over.id), find_run=lambda _: over, tail=tail) as path:
+        assert control.run_task(ControlClient(path), "a", wait=False, follow=Place(path), sleep=never) == 11
+    out, err = capsysbinary.readouterr()
+    assert out == content
+    assert err.decode() == f"{over.id}\nnightly-backup failed with exit status 1\n"
+
+
+def test_run_follow_of_a_run_that_never_began_says_why(tmp_path, capsys):
+    over = finished_run(id=run_id(9), outcome=Outcome.START_FAILED, exit_status=None, detail="no user x")
+    with agent(tmp_path, lambda request: run_started(over.id), find_run=lambda _: over) as path:
+        assert control.run_task(ControlClient(path), "a", wait=False, follow=Place(path), sleep=never) == 11
+    assert "start_failed: no user x" in capsys.readouterr().err
+
+
 def test_run_wait_survives_a_restart_of_the_agent(tmp_path, capsys):
     over = finished_run(id=run_id(9))
     with agent(tmp_path, lambda request: run_started(over.id)) as path:

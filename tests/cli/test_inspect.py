@@ -70,6 +70,14 @@ def test_the_last_result_is_told_truly(changes, shown):
     assert shown in lines_of(snapshot(task_status(task("a"), record=record("a", **changes))))[-1]
 
 
+@pytest.mark.parametrize(
+    ("failures", "shown"), [(0, "late since 2026-11-23 10:00:00Z  "), (2, "late since 2026-11-23 10:00:00Z, 2 failed in a row")]
+)
+def test_a_late_task_is_called_that(failures, shown):
+    kept = record("a", last_success=Instant(NOON - 3 * HOUR), consecutive_failures=failures)
+    assert shown in lines_of(snapshot(task_status(task("a"), record=kept, max_age=Millis(HOUR))))[-1]
+
+
 def test_a_hostile_text_does_not_reach_the_terminal():
     one = snapshot(task_status(task("a", schedule="@at \x1b[2J")), task_status(daemon("b")))
     assert "\x1b" not in "\n".join(lines_of(one))
@@ -107,13 +115,13 @@ def test_history_is_a_table(tmp_path, capsys):
     [("2m", "2026-11-23T11:58:00.000Z"), ("2026-11-23T12:00:00+01:00", "2026-11-23T11:00:00.000Z")],
 )
 def test_since_is_a_length_of_time_or_a_time(text, instant):
-    assert inspect.since_text(text, NOON) == instant
+    assert inspect.moment_text("since", text, NOON) == instant
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2026-11-23T12:00:00", "5"])
 def test_since_is_nothing_else(text):
     with pytest.raises(UsageError, match="neither a length of time"):
-        inspect.since_text(text, NOON)
+        inspect.moment_text("since", text, NOON)
 
 
 @pytest.mark.parametrize("target", [NEW.task.name, NEW.id])

@@ -30,7 +30,7 @@ from torchsync.core.api import (
     why_dead,
     why_not_ready,
 )
-from torchsync.core.entries import HistoryRow
+from torchsync.core.entries import HistoryQuery, HistoryRow
 from torchsync.core.holds import (
     EVERY_TASK,
     HOST,
@@ -65,7 +65,8 @@ def documents(one, full):
     yield "status", status_document(one, full=full)
     yield "tasks", tasks_document(one, full=full)
     yield "runs", runs_document(one.runs.values(), full=full)
-    yield "history", history_document(ROWS)
+    yield "history", history_document(ROWS, HistoryQuery(limit=len(ROWS)))
+    yield "history", history_document(ROWS, HistoryQuery())
 
 
 def check(name, document):

@@ -72,6 +72,7 @@ def test_the_smallest_file_takes_the_documented_defaults() -> None:
             "notify_hosts": [],
         },
         "pools": {},
+        "retention": {"ledger_days": 90, "runs_days": 30, "total_output": 2 << 30},
         "log": {"format": "auto", "level": "info"},
     }
 
@@ -102,8 +103,10 @@ executor: process
 policy: {users: {deploy: ["tasks/web/**"]}, default_user: runner, allow_root: true, max_tasks: 5,
   secrets: {slack-ops: {file: /etc/slack, users: [deploy], notify: true}, db: {file: /etc/db}}, notify_hosts: ["*.example.org"]}
 log: {format: json, level: debug}
+retention: {ledger_days: 365, runs_days: 7, total_output: 20GiB}
 """
     )
+    assert document["retention"] == {"ledger_days": 365, "runs_days": 7, "total_output": 20 << 30}
     assert document["repository"]["path"] == "ops/cron"
     assert (document["repository"]["interval"], document["repository"]["jitter"]) == (100, 0.0)
     assert (document["repository"]["proxy"], document["repository"]["insecure"]) == ("http://proxy:3128", True)
@@ -231,8 +234,12 @@ def test_a_setting_that_does_nothing_is_told_where_it_stands() -> None:
         pytest.param(SMALLEST + "executor: docker\n", "TS302", "one of `auto`, `process`", id="executor"),
         pytest.param(SMALLEST + "executor: systemd\n", "TS113", "systemd", id="later executor"),
         pytest.param(SMALLEST + "log: {format: journald}\n", "TS113", "journald", id="later log"),
-        pytest.param(SMALLEST + "retention: {}\n", "TS113", "`retention`", id="later field"),
+        pytest.param(SMALLEST + "metrics: {}\n", "TS113", "`metrics`", id="later field"),
         pytest.param(SMALLEST + "http: {tls_cert: /x}\n", "TS113", "`http.tls_cert`", id="later field below"),
+        pytest.param(SMALLEST + "retention: {ledger_days: 0}\n", "TS302", "from 1 to 3650", id="no days"),
+        pytest.param(SMALLEST + "retention: {runs_days: 1.5}\n", "TS302", "from 1 to 3650", id="half a day"),
+        pytest.param(SMALLEST + "retention: {total_output: 2GB}\n", "TS302", "a size such as", id="no size"),
+        pytest.param(SMALLEST + "retention: {total_output: 1KiB}\n", "TS303", "must be from 16MiB to 1024TiB, found 1KiB", id="no room"),
         pytest.param(SMALLEST + "htp: {}\n", "TS302", "unknown field `htp`", id="unknown"),
         pytest.param(with_repository("url: /x, ssh_key: /y"), "TS303", "no effect on an address with file", id="key for a file address"),
         pytest.param(with_repository(f"{SSH}, proxy: 'http://p:1'"), "TS303", "no effect on an address with ssh", id="proxy for ssh"),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from torchsync.core.diff import diff, reschedules
 from torchsync.core.model import (
+    AlertLimits,
     Conduct,
     CronTiming,
     DaemonTiming,
@@ -37,6 +38,7 @@ OTHERWISE = {
     "owner": "o",
     "runbook": "r",
     "severity": Severity.CRITICAL,
+    "alert": AlertLimits(failures=3),
     "labels": {"a": "b"},
     "enabled": False,
     "hosts": ("db-*",),
@@ -110,6 +112,7 @@ def test_a_change_of_any_field_is_named(field):
         (replace(TASK, command=ProgramCommand(("true",))), ("command", "shell")),
         (replace(TASK, severity=Severity.INFO, output_max=5), ("alert.severity", "output.max_size")),
         (replace(TASK, timing=DaemonTiming()), tuple(sorted([*CRON_ONLY, "restart", "type"]))),
+        (replace(TASK, alert=AlertLimits(max_age=Millis(5), failures=2)), ("alert.failures", "alert.max_age")),
         (replace(TASK, timing=replace(CRON, retry=Retry(attempts=2))), ("retry",)),
         (TASK, ("inputs",)),
     ],

@@ -147,7 +147,8 @@ def check_starts(story: Story) -> None:
     book = story.world.book
     assert book.ledger is not None
     ledger = book.ledger
-    assert view_of(ledger.open_runs(), ledger.records(), ledger.clock(), ledger.tagged(), ledger.queue()) == book.view
+    view = view_of(ledger.open_runs(), ledger.records(), ledger.clock(), ledger.tagged(), ledger.queue())
+    assert replace(view, in_force=ledger.in_force()) == book.view
     assert story.world.waiting() == {replace(fire, since=Instant(0)) for fire in book.view.queue.values()}
     annulled = {row.run for row in book.annulled}
     standing = Counter(

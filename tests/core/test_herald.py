@@ -8,7 +8,7 @@ from tests.builders import HOUR, NOON, finished_run, generation, record, run, ru
 from torchsync.core.effects import ToldEnd, ToldStart
 from torchsync.core.entries import DropLate, NoticeOp, PutLate, PutNotice
 from torchsync.core.herald import Herald
-from torchsync.core.model import Instant, Outcome, TaskName
+from torchsync.core.model import Instant, Millis, Outcome, TaskName
 from torchsync.core.notice import Notice
 from torchsync.core.notify import NoticeCommand, NoticeEvent, Notify, Ping, Webhook
 from torchsync.core.policy import HostPolicy
@@ -121,7 +121,8 @@ HOURLY = task("backup", schedule="@hourly", notify=(Notify(to=HOOK),))
 
 
 def look(one: Herald, at: int, success: int = NOON, **changes) -> tuple[NoticeOp, ...]:
-    status = task_status(HOURLY, record=record("backup", last_success=Instant(success)), **changes)
+    limit = {"max_age": Millis(3 * HOUR)}
+    status = task_status(HOURLY, record=record("backup", last_success=Instant(success)), **(limit | changes))
     return one.look({BACKUP: status}, generation(HOURLY), POLICY, Instant(at))
 
 
@@ -163,6 +164,13 @@ def test_a_task_that_is_paused_or_gone_is_late_no_more_and_nobody_is_told() -> N
 def test_an_agent_that_starts_knows_who_was_told_already() -> None:
     assert look(herald(late=Instant(NOON + 3 * HOUR)), NOON + 4 * HOUR) == ()
     assert events(herald(late=NOON).see([ToldEnd(finished_run(HOURLY, Outcome.SUCCEEDED))])) == ["recovery"]
+
+
+def test_a_late_task_stays_late_while_its_limit_is_not_found_again_after_a_start() -> None:
+    one = herald(late=Instant(NOON + 3 * HOUR))
+    assert look(one, NOON + 4 * HOUR, max_age=None) == ()
+    assert look(one, NOON + 4 * HOUR) == ()
+    assert look(one, NOON + 4 * HOUR, max_age=Millis(0)) == (DropLate(BACKUP),)
 
 
 def test_a_task_that_nobody_wants_to_know_late_is_not_looked_at() -> None:

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.adapters.contract_ledger import admitted, finish, minute, notice, skip, waiting
-from tests.builders import record, run_id, task
+from tests.builders import generation, record, run_id, task
 from tests.fakes_state import MemoryLedger
+from torchsync.core.chronicle import whole
 from torchsync.core.clockwatch import ClockState
 from torchsync.core.entries import (
     Admit,
@@ -50,6 +51,7 @@ KINDS: list[Callable[[Run, int], LedgerOp]] = [
     lambda one, mark: Settle(one.task.name, 1 + mark % 2, mark % 3),
     lambda one, mark: Rewind(one.task.name, minute(mark)),
     lambda one, mark: TurnBack(minute(mark), Millis(mark * 30_000), minute(mark // 2)),
+    lambda one, mark: whole(generation(one.task, number=mark, applied_at=minute(mark))),
     lambda one, mark: PutNotice(notice(str(mark), Ping(secret=one.task.name))),
     lambda one, mark: DropNotice(NoticeId(str(mark))),
     lambda one, mark: PutLate(one.task.name, minute(mark)),
@@ -64,7 +66,7 @@ operations = st.builds(lambda kind, one, mark: kind(one, mark), st.sampled_from(
 
 def seen(ledger: MemoryLedger) -> LedgerView:
     view = view_of(ledger.open_runs(), ledger.records(), ledger.clock(), ledger.tagged(), ledger.queue())
-    return replace(view, notices={one.id: one for one in ledger.notices_waiting()}, late=ledger.late())
+    return replace(view, notices={one.id: one for one in ledger.notices_waiting()}, late=ledger.late(), in_force=ledger.in_force())
 
 
 @settings(max_examples=200, deadline=None)

@@ -71,6 +71,7 @@ def test_compact_mode_keeps_what_alerts_need_and_off_keeps_nothing_of_tasks():
         "task_consecutive_failures",
         "task_running",
         "task_max_success_age_seconds",
+        "task_alert_failures",
     }
     assert not [row for row in rows(PerTask.OFF) if row.scope is Scope.TASK]
 

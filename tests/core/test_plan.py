@@ -15,6 +15,7 @@ from torchsync.core.durations import format_duration
 from torchsync.core.generation import succeed, tasks_of
 from torchsync.core.inventory import HostEntry, Inventory
 from torchsync.core.model import (
+    AlertLimits,
     Conduct,
     CronTiming,
     DaemonTiming,
@@ -307,6 +308,10 @@ def test_tasks_for_other_hosts_are_counted_and_no_more():
         pytest.param({}, {"enabled": False}, ("enabled", True, False), id="true or false"),
         pytest.param({}, {"max_running": 0}, ("max_running", 1, 0), id="a number that may be zero"),
         pytest.param({}, {"severity": Severity.CRITICAL}, ("alert.severity", "warning", "critical"), id="severity"),
+        pytest.param({}, {"alert": AlertLimits(max_age=Millis(0))}, ("alert.max_age", "auto", "off"), id="an age that is off now"),
+        pytest.param({}, {"alert": AlertLimits(max_age=Millis(26 * 60 * MINUTE))}, ("alert.max_age", "auto", "1d2h"), id="an age"),
+        pytest.param({"alert": AlertLimits(max_duration=Millis(MINUTE))}, {}, ("alert.max_duration", "1m", None), id="no duration now"),
+        pytest.param({}, {"alert": AlertLimits(failures=0)}, ("alert.failures", 1, 0), id="failures"),
         pytest.param({}, {"stop_grace": Millis(0)}, ("stop_grace", "10s", "0s"), id="a length of time that may be zero"),
         pytest.param({}, {"output_max": 1 << 30}, ("output.max_size", "10MiB", "1GiB"), id="size"),
         pytest.param({}, {"success_exit_codes": (0, 3)}, ("success_exit_codes", [0], [0, 3]), id="numbers"),

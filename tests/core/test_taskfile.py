@@ -8,6 +8,7 @@ import pytest
 
 from torchsync.adapters.schemas import read_schema
 from torchsync.core.model import (
+    AlertLimits,
     Conduct,
     CronTiming,
     DaemonTiming,
@@ -73,7 +74,7 @@ def test_a_task_says_everything_it_can() -> None:
             stop_grace: 30s
             success_exit_codes: [3, 0]
             output: {max_size: 50MiB}
-            alert: {severity: critical}
+            alert: {severity: critical, max_age: 26h, max_duration: 3h, failures: 3}
         """
     )["nightly-backup"]
     assert task.timing == CronTiming(schedule="0 30 2 * * *", zone="Europe/Berlin", starting_deadline=300_000, timeout=7_200_000)
@@ -83,6 +84,7 @@ def test_a_task_says_everything_it_can() -> None:
     assert (task.working_dir, task.user, task.max_running) == ("scripts", "deploy", 3)
     assert (task.stop_signal, task.stop_grace, task.success_exit_codes) == ("INT", 30_000, (0, 3))
     assert (task.output_max, task.severity) == (50 * 1024 * 1024, Severity.CRITICAL)
+    assert task.alert == AlertLimits(max_age=93_600_000, max_duration=10_800_000, failures=3)
     assert task.source == Position(PATH, 3, 3)
 
 
@@ -92,6 +94,16 @@ def test_a_task_that_says_little_takes_the_documented_defaults() -> None:
     assert (task.enabled, task.hosts, task.max_running, task.user, task.working_dir) == (True, (), 1, "", "")
     assert (task.stop_signal, task.stop_grace, task.success_exit_codes, task.output_max) == ("TERM", 10_000, (0,), 10_485_760)
     assert task.severity is Severity.WARNING
+    assert task.alert == AlertLimits(max_age=None, max_duration=0, failures=1)
+
+
+def test_a_limit_of_age_is_given_found_or_off() -> None:
+    ages = {"auto": None, "off": 0, "2d": 172_800_000}
+    assert {text: tasks_of(cron(f"alert: {{max_age: {text}}}"))["t"].alert.max_age for text in ages} == ages
+
+
+def test_a_limit_of_age_that_all_tasks_have_by_default_means_nothing_for_a_daemon() -> None:
+    assert tasks_of(daemon("", "{alert: {max_age: 26h, failures: 5}}"))["t"].alert == AlertLimits(failures=5)
 
 
 def test_a_daemon_takes_the_documented_defaults() -> None:
@@ -179,6 +191,7 @@ def test_a_field_of_cron_tasks_is_refused_for_a_daemon(field: str) -> None:
     ("text", "code", "message"),
     [
         pytest.param(cron("restart: {delay: 5s}"), "TS114", "`restart` is not for a cron task", id="restart of a cron task"),
+        pytest.param(daemon("alert: {max_age: 26h}"), "TS114", "`alert.max_age` is not for a daemon", id="an age of a daemon"),
         pytest.param(daemon("max_running: 0"), "TS114", "`max_running` must be at least 1", id="a daemon without copies"),
         pytest.param(cron("retry: {delay: 1h}"), "TS114", "`retry.delay` is longer", id="delay of a retry beyond its maximum"),
         pytest.param(cron("retry: {attempts: 0}"), "TS111", "`retry.attempts` must be a whole number from 1 to 100", id="no attempt"),
@@ -203,6 +216,10 @@ def test_a_field_of_cron_tasks_is_refused_for_a_daemon(field: str) -> None:
         pytest.param(cron("timezone: Europe/Berln"), "TS122", "Europe/Berln", id="zone"),
         pytest.param(cron("timeout: 0s"), "TS111", "must be from 1ms", id="no time at all"),
         pytest.param(cron("timeout: 400d"), "TS111", "to 366d", id="more than a year"),
+        pytest.param(cron("alert: {max_age: never}"), "TS111", "must be `auto`, `off` or a duration", id="an age that is none"),
+        pytest.param(cron("alert: {max_age: 500ms}"), "TS111", "must be from 1s", id="no age at all"),
+        pytest.param(cron("alert: {max_duration: 400d}"), "TS111", "to 366d", id="a run of more than a year"),
+        pytest.param(cron("alert: {failures: -1}"), "TS111", "found the number -1", id="fewer than no failures"),
         pytest.param(cron("output: {max_size: 1KiB}"), "TS111", "from 64KiB", id="output too small"),
         pytest.param(cron("env: {TORCHSYNC_TASK: x}"), "TS111", "is not a variable name", id="reserved variable"),
         pytest.param(cron("env: {A-B: x}"), "TS111", "is not a variable name", id="variable with a dash"),
@@ -238,7 +255,6 @@ def test_a_rule_that_is_broken_is_told_in_one_problem(text: str, code: str, mess
         ),
         *("limits: {nice: 5}",),
         *("run_on: one", "rollout: {}", "coordination: x"),
-        *("alert: {max_age: 26h}", "alert: {max_duration: 1h}", "alert: {failures: 3}"),
     ],
 )
 def test_what_a_later_version_has_is_named_as_such(field: str) -> None:

@@ -12,8 +12,9 @@ import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 
-from torchsync.core.api import history_document, run_document, runs_document, status_document, tasks_document
+from torchsync.core.api import history_document, history_query, run_document, runs_document, status_document, tasks_document
 from torchsync.core.control import (
+    TAIL_HEADER,
     Answer,
     Ask,
     DrainHost,
@@ -37,10 +38,11 @@ from torchsync.core.instants import parse_rfc3339
 from torchsync.core.model import Instant, Run, RunId, TaskName
 from torchsync.core.snapshot import Snapshot
 from torchsync.core.web import Handler, Peer, Request, Response, not_allowed, of_answer, of_document, wrong_method
+from torchsync.core.why import Explanation
+from torchsync.core.whydoc import why_document
 from torchsync.errors import TorchsyncError
 
 ANSWER_WITHIN = 5.0
-MOST_HISTORY = 10_000
 
 _RUN_ID = "[0-9a-f]{12}-[0-9a-f]{8}"
 
@@ -60,16 +62,19 @@ class Admission:
 class ControlSurface:
     """The handler for the control socket.
 
-    `post` puts an event into the inbox of the loop. `history`, `find_run` and `output` are called in the threads of the server; they may raise
-    TorchsyncError. `output` is what an attempt of a run wrote, with 0 what all of them did, None when there is none. `probes` answers /metrics,
+    `post` puts an event into the inbox of the loop. `history`, `why`, `find_run`, `output` and `tail` are called in the threads of the server; they
+    may raise TorchsyncError. `why` answers with a sentence when nothing is known of a task. `output` is what an attempt of a run wrote, with 0 what
+    all of them did, None when there is none; `tail` a stretch of it, from a place on, with the place where it ends. `probes` answers /metrics,
     /healthz and /readyz.
     """
 
     read: Callable[[], Snapshot]
     post: Callable[[Ask], None]
     history: Callable[[HistoryQuery], Sequence[HistoryRow]]
+    why: Callable[[TaskName, Instant | None], Explanation | str]
     find_run: Callable[[RunId], Run | None]
     output: Callable[[RunId, int], Generator[bytes, None, None] | None]
+    tail: Callable[[RunId, int, int], tuple[bytes, int] | None]
     probes: Handler
     admission: Admission
     on_denied: Callable[[Peer, str], None]
@@ -130,8 +135,25 @@ class ControlSurface:
             return of_answer(not_found(f"no output of a run {run_id} is kept"))
         return Response(200, "application/octet-stream", body)
 
+    def run_tail(self, request: Request, run_id: str) -> Response:
+        """What was written from a place on, as far as it fits into one answer; a header says where the next one begins."""
+        try:
+            attempt, place = int(request.query.get("attempt", "1")), int(request.query.get("from", "0"))
+        except ValueError as error:
+            raise _BadRequest("attempt and from are to be numbers") from error
+        found = self.tail(RunId(run_id), attempt, max(0, place))
+        if found is None:
+            return of_answer(not_found(f"no output of attempt {attempt} of a run {run_id} is kept"))
+        return Response(200, "application/octet-stream", found[0], ((TAIL_HEADER, str(found[1])),))
+
     def entries(self, request: Request) -> Response:
-        return of_document(history_document(self.history(_history_query(request.query))))
+        query = _history_query(request.query)
+        return of_document(history_document(self.history(query), query))
+
+    def reason(self, request: Request) -> Response:
+        task, at = _why_query(request.query)
+        found = self.why(task, at)
+        return of_answer(not_found(found)) if isinstance(found, str) else of_document(why_document(found))
 
     def sync_progress(self, _: Request, ticket: str) -> Response:
         return self._ask(SyncProgress(ticket=int(ticket)))
@@ -146,7 +168,9 @@ _READINGS: tuple[tuple[re.Pattern[str], Callable[..., Response]], ...] = (
     (re.compile("/api/v1/runs"), ControlSurface.runs),
     (re.compile(f"/api/v1/runs/({_RUN_ID})"), ControlSurface.run),
     (re.compile(f"/api/v1/runs/({_RUN_ID})/output"), ControlSurface.run_output),
+    (re.compile(f"/api/v1/runs/({_RUN_ID})/tail"), ControlSurface.run_tail),
     (re.compile("/api/v1/history"), ControlSurface.entries),
+    (re.compile("/api/v1/why"), ControlSurface.reason),
     (re.compile("/api/v1/syncs/([0-9]{1,9})"), ControlSurface.sync_progress),
     (re.compile("/api/v1/reloads/([0-9]{1,9})"), ControlSurface.reload_progress),
 )
@@ -280,15 +304,17 @@ def _attempt(query: Mapping[str, str]) -> int:
     return int(number)
 
 
-def _history_query(query: Mapping[str, str]) -> HistoryQuery:
-    unknown = sorted(set(query) - {"task", "failed", "since", "limit"})
-    if unknown:
-        raise _BadRequest(f"unknown parameter {unknown[0]!r}; known are task, failed, since, limit")
+def _why_query(query: Mapping[str, str]) -> tuple[TaskName, Instant | None]:
+    if set(query) not in ({"task"}, {"task", "at"}):
+        raise _BadRequest("the parameters are to be task and, maybe, at")
     try:
-        limit, since = int(query.get("limit", "50")), query.get("since", "")
-        since_instant = parse_rfc3339(since) if since else Instant(0)
+        return TaskName(query["task"]), parse_rfc3339(query["at"]) if "at" in query else None
     except ValueError as error:
         raise _BadRequest(str(error)) from error
-    return HistoryQuery(
-        task=query.get("task", ""), failed=query.get("failed", "") == "true", since=since_instant, limit=max(1, min(limit, MOST_HISTORY))
-    )
+
+
+def _history_query(query: Mapping[str, str]) -> HistoryQuery:
+    try:
+        return history_query(query)
+    except ValueError as error:
+        raise _BadRequest(str(error)) from error

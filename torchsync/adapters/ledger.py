@@ -18,12 +18,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from torchsync.adapters import ledgerchronicle as chronicle
+from torchsync.adapters import ledgerevidence
 from torchsync.adapters import ledgerholds as holds
 from torchsync.adapters import ledgernotices as notices
 from torchsync.adapters import ledgerqueue as queue
 from torchsync.adapters import ledgerrows as rows
 from torchsync.adapters.ledgerattempts import attempts_of
-from torchsync.adapters.ledgerhistory import history_query
+from torchsync.adapters.ledgerhistory import history_query, parameters
 from torchsync.adapters.ledgerschema import (
     LedgerDamaged,
     is_of_the_disk,
@@ -35,6 +37,7 @@ from torchsync.adapters.ledgerschema import (
     unwritable,
 )
 from torchsync.adapters.ledgerwrites import apply, prune_rows
+from torchsync.core.chronicle import RememberedGeneration
 from torchsync.core.clockwatch import ClockState
 from torchsync.core.entries import (
     Batch,
@@ -44,6 +47,7 @@ from torchsync.core.entries import (
     QueuedFire,
     Tagged,
 )
+from torchsync.core.evidence import Evidence
 from torchsync.core.holds import HoldChange
 from torchsync.core.jsontext import parse_json
 from torchsync.core.model import Instant, Run, RunId, TaskName
@@ -105,10 +109,21 @@ class LedgerReader:
         row = self._connection.execute(f"{_RUNS} WHERE id = ?", (run,)).fetchone()
         return self._run(row) if row else None
 
+    def in_force(self) -> RememberedGeneration | None:
+        """The newest generation that is remembered; None when none is."""
+        return chronicle.newest(self._connection)
+
+    def evidence(self, task: TaskName, at: Instant) -> Evidence:
+        """What is known of the task at that moment."""
+        return ledgerevidence.evidence(self._connection, task, at)
+
+    def known_tasks(self) -> Sequence[str]:
+        """The names of all tasks that the ledger knows something of."""
+        return ledgerevidence.known_tasks(self._connection)
+
     def history(self, query: HistoryQuery) -> Sequence[HistoryRow]:
         """Newest decision first. With `failed` only runs that failed, timed out, did not start or were lost."""
-        parameters = {"task": query.task, "since": query.since, "limit": query.limit}
-        found = self._connection.execute(history_query(query), parameters).fetchall()
+        found = self._connection.execute(history_query(query), parameters(query)).fetchall()
         return [self._history_row(row) for row in found]
 
     def close(self) -> None:
@@ -214,6 +229,10 @@ class SqliteLedger:
     def tagged(self) -> Sequence[Tagged]:
         with self._reading() as reader:
             return reader.tagged()
+
+    def in_force(self) -> RememberedGeneration | None:
+        with self._reading() as reader:
+            return reader.in_force()
 
     def queue(self) -> Sequence[QueuedFire]:
         with self._reading() as reader:

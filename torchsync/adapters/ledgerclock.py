@@ -18,6 +18,9 @@ _TIMES = (
     ("fire", ("decided_at",)),
     ("annulled", ("decided_at",)),
     ("hold", ("at",)),
+    ("generation", ("applied_at",)),
+    ("term", ("since", "until", "baseline")),
+    ("agent", ("at", "last_sign")),
 )
 
 

@@ -100,7 +100,7 @@ def run_of(row: sqlite3.Row) -> Run:
     """The run in a row of `RUN_FIELDS`, but for its earlier attempts."""
     return Run(
         id=row["id"],
-        task=_task_of(row["document"]),
+        task=task_of(row["document"]),
         revision=row["revision"],
         tree=row["tree"],
         trigger=Trigger(row["trigger"]),
@@ -204,7 +204,8 @@ def history_row(row: sqlite3.Row, run: Run | None) -> HistoryRow:
 
 
 @lru_cache(maxsize=256)
-def _task_of(document: str) -> Task:
+def task_of(document: str) -> Task:
+    """The task of a definition."""
     return task_from_document(parse_json(document))
 
 

@@ -107,7 +107,31 @@ _QUEUE = (
 )
 """Fires that wait: rows of `fire` with a due, the trigger of the run to come, and `queued` for a reason."""
 
-_LADDER: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _NOTICES, _ATTEMPTS, _QUEUE)
+_CHRONICLE = (
+    """CREATE TABLE generation (
+        id INTEGER PRIMARY KEY, number INTEGER NOT NULL, revision TEXT NOT NULL, applied_at INTEGER NOT NULL, host TEXT NOT NULL,
+        zone TEXT NOT NULL
+    )""",
+    "CREATE INDEX generation_newest ON generation (applied_at, id)",
+    """CREATE TABLE term (
+        task TEXT NOT NULL, generation INTEGER NOT NULL, number INTEGER NOT NULL, since INTEGER NOT NULL, until INTEGER,
+        definition BLOB NOT NULL, baseline INTEGER NOT NULL,
+        PRIMARY KEY (task, generation)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX term_over ON term (until) WHERE until IS NOT NULL",
+    "CREATE INDEX term_definition ON term (definition)",
+    "CREATE TABLE agent (at INTEGER NOT NULL, boot_id TEXT NOT NULL, last_sign INTEGER NOT NULL)",
+    "CREATE INDEX agent_newest ON agent (at)",
+    # What is old goes bit by bit: whether a definition is still needed is asked for each one alone.
+    "CREATE INDEX run_definition ON run (definition)",
+    "CREATE INDEX annulled_of_task ON annulled (task, first)",
+    "CREATE INDEX fire_newest_skip_of_task ON fire (task, decided_at) WHERE reason IS NOT NULL",
+    "CREATE INDEX run_failed ON run (admitted_at, id) WHERE outcome IN ('failed', 'timed_out', 'start_failed', 'lost')",
+    "CREATE INDEX run_failed_of_task ON run (task, admitted_at, id) WHERE outcome IN ('failed', 'timed_out', 'start_failed', 'lost')",
+)
+"""Which generation was in force when, with which definition of each task, and when agents began; what operators ask for has an index."""
+
+_LADDER: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _NOTICES, _ATTEMPTS, _QUEUE, _CHRONICLE)
 NEWEST = len(_LADDER)
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})

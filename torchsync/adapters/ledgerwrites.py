@@ -6,11 +6,13 @@ import sqlite3
 from typing import assert_never
 
 from torchsync.adapters import ledgerattempts as attempts
+from torchsync.adapters import ledgerchronicle as chronicle
 from torchsync.adapters import ledgerclock as clock
 from torchsync.adapters import ledgerholds as holds
 from torchsync.adapters import ledgernotices as notices
 from torchsync.adapters import ledgerqueue as queue
 from torchsync.adapters import ledgerrows as rows
+from torchsync.core.chronicle import PutGeneration, PutStart
 from torchsync.core.entries import (
     Admit,
     Annul,
@@ -42,6 +44,8 @@ PRUNED_AT_ONCE = 1_000
 """Rows deleted in one transaction: the loop waits for it."""
 
 _NEW_RUN = f"INSERT INTO run ({rows.RUN_COLUMNS}) VALUES ({', '.join('?' * 22)})"  # noqa: S608 - our own column names
+_UNUSED = """DELETE FROM definition WHERE NOT EXISTS (SELECT 1 FROM run WHERE definition = digest)
+    AND NOT EXISTS (SELECT 1 FROM term WHERE definition = digest)"""
 _NEW_FIRE = "INSERT INTO fire (task, first, last, count, decided_at, reason, run, jump) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -62,6 +66,8 @@ def apply(connection: sqlite3.Connection, definitions: rows.Definitions, operati
             holds.put(connection, change)
         case PutNotice() | DropNotice() | PutLate() | DropLate():
             notices.apply(connection, operation)
+        case PutGeneration() | PutStart():
+            chronicle.apply(connection, definitions, operation)
         case Annul() | Settle() | Rewind() | TurnBack() | PutClock():
             clock.apply(connection, operation)
         case _:
@@ -152,6 +158,7 @@ def prune_rows(connection: sqlite3.Connection, before: Instant) -> int:
     ).rowcount
     skips += clock.prune_skips(connection, before, PRUNED_AT_ONCE)
     skips += holds.prune(connection, before)
-    if 0 < runs < PRUNED_AT_ONCE:
-        connection.execute("DELETE FROM definition WHERE digest NOT IN (SELECT definition FROM run)")
-    return runs + skips
+    terms = chronicle.prune(connection, before, PRUNED_AT_ONCE)
+    if 0 < runs + terms < PRUNED_AT_ONCE:
+        connection.execute(_UNUSED)
+    return runs + skips + terms

@@ -9,11 +9,13 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from torchsync.core.model import RunId, attempt_id
 
 _PIECE = 64 * 1024
+MOST_AT_ONCE = 1024 * 1024
 _MOST_ATTEMPTS = 100
 
 
@@ -62,10 +64,54 @@ def kept_output(path: Path) -> Generator[bytes, None, None] | None:
     return _pieces(descriptor)
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What is kept of an output from some place on, and the place where that ends: what follows begins there."""
+
+    content: bytes
+    end: int
+
+
+def output_stretch(runs: Path, run: RunId, attempt: int, place: int) -> tuple[bytes, int] | None:
+    """As `kept_stretch`, of an attempt of a run below the folder `runs`."""
+    path = _output_of(runs, run, attempt)
+    found = kept_stretch(path, place) if path else None
+    return (found.content, found.end) if found else None
+
+
+def kept_stretch(path: Path, place: int, most: int = MOST_AT_ONCE) -> Stretch | None:
+    """What is kept from that place on, at most so many bytes of it; None when there is no such file. An output that has become shorter than that goes
+    on where it ends. Raises OSError when it cannot be opened.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    try:
+        return _stretch(descriptor, place, os.fstat(descriptor).st_size, most)
+    finally:
+        os.close(descriptor)
+
+
+def _stretch(descriptor: int, place: int, size: int, most: int) -> Stretch:
+    parts: list[bytes] = []
+    for start, stop in _data(descriptor, place, size):
+        if start > place:
+            parts.append(_dropped(start - place))
+        place = min(stop, start + most)
+        parts += _read(descriptor, start, place)
+        most -= place - start
+        if not most:
+            return Stretch(b"".join(parts), place)
+    if place < size:
+        parts.append(_dropped(size - place))
+    return Stretch(b"".join(parts), size)
+
+
 def _pieces(descriptor: int) -> Generator[bytes, None, None]:
     try:
         place, end = 0, os.fstat(descriptor).st_size
-        for start, stop in _data(descriptor, end):
+        for start, stop in _data(descriptor, 0, end):
             if start > place:
                 yield _dropped(start - place)
             yield from _read(descriptor, start, stop)
@@ -76,9 +122,11 @@ def _pieces(descriptor: int) -> Generator[bytes, None, None]:
         os.close(descriptor)
 
 
-def _data(descriptor: int, end: int) -> Iterator[tuple[int, int]]:
-    """The parts of the file that are not holes (SEEK_DATA and SEEK_HOLE, lseek(2)); a file system without holes says: all of it."""
-    stop = 0
+def _data(descriptor: int, place: int, end: int) -> Iterator[tuple[int, int]]:
+    """The parts of the file from that place on that are not holes (SEEK_DATA and SEEK_HOLE, lseek(2)); without holes on that file system it
+    says: all of it.
+    """
+    stop = place
     while stop < end:
         try:
             start = os.lseek(descriptor, stop, os.SEEK_DATA)

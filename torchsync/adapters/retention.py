@@ -34,9 +34,11 @@ class Bounds:
 
 
 def prune_runs(folder: Path, bounds: Bounds, in_flight: Collection[str]) -> int:
-    """How many directories of attempts of finished runs were removed; what is left is within the bounds, as far as it may be removed."""
+    """The oldest goes first. How many directories of attempts of finished runs were removed; what is left is within the bounds, as far as it may be
+    removed.
+    """
     surplus = list(_surplus(folder, bounds, in_flight))
-    for path in surplus:
+    for path in reversed(surplus):
         shutil.rmtree(path, ignore_errors=True)
     return len(surplus)
 
@@ -61,8 +63,10 @@ def _by_run(folder: Path) -> dict[str, list[Path]]:
 
 
 def _size(folder: Path) -> int:
+    """On the disk, the directory itself included: of a short run that is half of it."""
     try:
         with os.scandir(folder) as entries:
-            return sum(entry.stat(follow_symlinks=False).st_blocks * _BLOCK for entry in entries)
+            blocks = sum(entry.stat(follow_symlinks=False).st_blocks for entry in entries)
+        return (blocks + folder.lstat().st_blocks) * _BLOCK
     except OSError:
         return 0

@@ -14,6 +14,7 @@ from torchsync.core.policy import HostPolicy, Secret
 from torchsync.core.syncdoc import RemoteSpec, TrustSpec
 
 _CODEC = Codec()
+DAY = Millis(24 * 3600 * 1000)
 
 
 class Rewind(Enum):
@@ -129,6 +130,24 @@ class PolicyConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionConfig:
+    """How long the history goes back and what runs have left is kept, in days; `total_output` is in bytes."""
+
+    ledger_days: int = 90
+    runs_days: int = 30
+    total_output: int = 2 << 30
+
+    @property
+    def ledger(self) -> Millis:
+        return Millis(self.ledger_days * DAY)
+
+    @property
+    def runs(self) -> Millis:
+        """Not longer than the ledger knows the run."""
+        return Millis(min(self.runs_days, self.ledger_days) * DAY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogConfig:
     format: LogFormat
     level: LogLevel
@@ -145,6 +164,7 @@ class AgentConfig:
     policy: PolicyConfig
     log: LogConfig
     pools: Mapping[str, int] = field(default_factory=dict)
+    retention: RetentionConfig = RetentionConfig()
 
     @property
     def remote(self) -> RemoteSpec:

@@ -56,7 +56,6 @@ from torchsync.ports import (
 LONGEST_WAIT = Millis(1_000)
 """A step of the wall clock is noticed within this time."""
 
-HISTORY_KEPT = Millis(90 * 24 * 3600 * 1000)
 PRUNED_EVERY = Millis(10 * 60 * 1000)
 
 LOOKED_AT_HOST_EVERY = Millis(15 * 1000)
@@ -361,7 +360,8 @@ class Loop:
             lambda: self._engine.statuses, self._engine.generation, self._engine.policy, self._engine.earliest(now, mono)
         )
         if mono >= self._next_pruning:
-            has_more = self._parts.runner.prune(Instant(self._engine.earliest(now, mono) - HISTORY_KEPT))
+            kept = self._settings.config.retention.ledger
+            has_more = self._parts.runner.prune(Instant(self._engine.earliest(now, mono) - kept))
             self._next_pruning = Millis(mono + (LONGEST_WAIT if has_more else PRUNED_EVERY))
 
     def _publish(self, now: Instant) -> None:

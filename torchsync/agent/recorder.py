@@ -61,8 +61,10 @@ class Recorder:
         spooled = self._spool.read()
         for notice in self._spool.notices:
             self._log(LogEvent.STATE_SET_ASIDE, notice.message, code=notice.code)
-        view = view_of(self._ledger.open_runs(), self._ledger.records(), self._ledger.clock(), self._ledger.tagged(), self._ledger.queue())
-        view = replace(view, notices={notice.id: notice for notice in self._ledger.notices_waiting()}, late=self._ledger.late())
+        ledger = self._ledger
+        view = view_of(ledger.open_runs(), ledger.records(), ledger.clock(), ledger.tagged(), ledger.queue())
+        notices = {notice.id: notice for notice in ledger.notices_waiting()}
+        view = replace(view, notices=notices, late=ledger.late(), in_force=ledger.in_force())
         self.found_empty_ledger = not view.records
         for batch in spooled:
             if batch.number <= turn:

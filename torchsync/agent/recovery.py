@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from torchsync.agent.recorder import Recorder
 from torchsync.agent.saved import Saved
-from torchsync.agent.sync import Syncs
+from torchsync.agent.sync import SyncMemory, Syncs
+from torchsync.core.chronicle import PutStart
 from torchsync.core.clockwatch import ClockState
 from torchsync.core.engine import Engine
 from torchsync.core.generation import with_baselines
@@ -40,7 +41,9 @@ def recover(engine: Engine, syncs: Syncs, saved: Saved, recorder: Recorder, *, c
         except StateUnwritable as error:
             log(LogEvent.STATE_DEGRADED, error.message)
     engine.restore(generation, view, now, clock.monotonic())
-    syncs.remember(saved.load_syncs())
+    memory = saved.load_syncs()
+    recorder.write([PutStart(at=now, boot_id=engine.boot_id, last_sign=min(now, _last_sign(view, memory, stored)))])
+    syncs.remember(memory)
     syncs.take_over(generation, clock.monotonic())
     syncs.note_in_force(generation)
     for notice in saved.notices:
@@ -53,6 +56,12 @@ def recover(engine: Engine, syncs: Syncs, saved: Saved, recorder: Recorder, *, c
         runs=len(view.runs),
     )
     return view
+
+
+def _last_sign(view: LedgerView, memory: SyncMemory, stored: Generation | None) -> Instant:
+    """Until when the agent process before certainly lived; 0 when there was none."""
+    told = (instant for one in view.records.values() for instant in (one.last_run, one.last_success, one.decided_through, one.last_seen))
+    return max((memory.last_success, stored.applied_at if stored else Instant(0), *told))
 
 
 def _counting(stored: Generation, *, is_ledger_lost: bool, now: Instant) -> Generation:

@@ -212,7 +212,7 @@ class _Agent:
             polls=config.repository.watch is Watch.POLL,
         )
         self._repository_watcher = self._watch_repository(config)
-        self._tidier = Tidier(self._store.runs)
+        self._tidier = Tidier(self._store.runs, config.retention)
         self._next_sign_of_life = Millis(0)
         self._said = ""
 
@@ -310,9 +310,10 @@ class _Agent:
         )
 
     def _resettle(self, config: AgentConfig) -> Settings:
-        """What a new configuration comes to; the level of the log follows it, and so do webhooks and the watch of the repository."""
+        """What a new configuration comes to; the level of the log follows it, and so do webhooks, what is kept and the watch of the repository."""
         self._log.least = Level[config.log.level.name]
         self._hooks.settings = _hook_settings(config)
+        self._tidier.retention = config.retention
         if (config.repository.url, config.repository.watch) != self._watched:
             self._repository_watcher.leave()
             self._repository_watcher = self._watch_repository(config)

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from torchsync.cli.place import add_config_argument, is_named, paths_of
+from torchsync.core.control import TAIL_HEADER
 from torchsync.errors import ConfigInvalid, NotFound, Refused, TorchsyncError, Unavailable
 
 SOCKET_NAME = "control.sock"
@@ -82,17 +83,26 @@ class ControlClient:
         """The answer to a verb."""
         return _document(b"".join(self._exchange("POST", path, json.dumps(fields or {}).encode())))
 
+    def tail(self, path: str, query: Mapping[str, str]) -> tuple[bytes, int]:
+        """A stretch of an output, and where the next one begins."""
+        head: list[str] = []
+        content = b"".join(self._exchange("GET", f"{path}?{urlencode(query)}", head=head))
+        return content, int(head[0])
+
     def stream(self, path: str) -> Iterator[bytes]:
         """The bytes at `path` in pieces, as they come."""
         return self._exchange("GET", path)
 
-    def _exchange(self, method: str, target: str, body: bytes | None = None) -> Iterator[bytes]:
+    def _exchange(self, method: str, target: str, body: bytes | None = None, head: list[str] | None = None) -> Iterator[bytes]:
+        """The body in pieces. `head` gets what the answer says of the place where it ends."""
         connection = _Connection(self._path)
         try:
             connection.request(method, target, body=body)
             response = connection.getresponse()
             if response.status >= 400:
                 raise _error(response.status, response.read())
+            if head is not None:
+                head.append(response.headers[TAIL_HEADER])
             while piece := response.read(_PIECE):
                 yield piece
         except PermissionError as error:

@@ -6,13 +6,15 @@ wait: runs go on without it.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TextIO
 
-from torchsync.cli.client import ControlClient, add_place_arguments, place_of
+from torchsync.cli.client import ControlClient, Place, add_place_arguments, place_of
+from torchsync.cli.follow import follow_run
 from torchsync.cli.terminal import printable
 from torchsync.core.instants import brief_duration
 from torchsync.errors import NotFound, Unavailable
@@ -33,10 +35,11 @@ def add_run_arguments(parser: ArgumentParser) -> None:
     add_place_arguments(parser)
     parser.add_argument("task", metavar="TASK", help="the task to run now")
     parser.add_argument("--wait", action="store_true", help="until the run is over; exit 11 when it did not succeed")
+    parser.add_argument("-f", "--follow", action="store_true", help="as --wait, and show what the run writes: that alone is on stdout")
 
 
 def execute_run(args: Namespace) -> int:
-    return run_task(_client(args), args.task, wait=args.wait)
+    return run_task(_client(args), args.task, wait=args.wait, follow=place_of(args) if args.follow else None)
 
 
 def add_stop_arguments(parser: ArgumentParser) -> None:
@@ -67,11 +70,23 @@ def execute_reload(args: Namespace) -> int:
     return reload_config(_client(args), wait=args.wait)
 
 
-def run_task(client: ControlClient, task: str, *, wait: bool, sleep: Sleep = time.sleep) -> int:
-    """A run of the task has been admitted; with `wait` it is over. The id of the run is on stdout."""
+def run_task(client: ControlClient, task: str, *, wait: bool, follow: Place | None = None, sleep: Sleep = time.sleep) -> int:
+    """A run of the task has been admitted; with `wait` it is over. The id of the run is on stdout; with `follow` it and how the run went are on
+    stderr, and stdout has what the run writes.
+    """
     run_id = str(client.post("/api/v1/run", {"task": task})["run"])
-    print(run_id, flush=True)
-    return _await_run(client, run_id, sleep) if wait else 0
+    told = sys.stderr if follow else sys.stdout
+    print(run_id, file=told, flush=True)
+    if not wait and not follow:
+        return 0
+    try:
+        if follow:
+            with contextlib.suppress(NotFound):  # It may never begin: how it went says so.
+                follow_run(follow, run_id, sys.stdout.buffer, sleep)
+        return _await_run(client, run_id, sleep, told)
+    except KeyboardInterrupt:
+        print(f"run {run_id} goes on; `torchsync logs -f {run_id}` follows it, `torchsync stop {run_id}` ends it", file=sys.stderr)
+        raise
 
 
 def stop_runs(client: ControlClient, target: str) -> int:
@@ -116,7 +131,7 @@ def _client(args: Namespace) -> ControlClient:
     return ControlClient(place_of(args).socket)
 
 
-def _await_run(client: ControlClient, run_id: str, sleep: Sleep) -> int:
+def _await_run(client: ControlClient, run_id: str, sleep: Sleep, told: TextIO | None = None) -> int:
     try:
         run = next(run for run in polled(client, f"/api/v1/runs/{run_id}", sleep) if run["state"] == "finished")
     except NotFound:
@@ -124,7 +139,7 @@ def _await_run(client: ControlClient, run_id: str, sleep: Sleep) -> int:
         return RUN_FAILED
     status = "" if run["exit_status"] is None else f" with exit status {run['exit_status']}"
     detail = f": {run['detail']}" if run["detail"] else ""
-    print(printable(f"{run['task']} {run['outcome']}{status}{detail}"))
+    print(printable(f"{run['task']} {run['outcome']}{status}{detail}"), file=told)
     return 0 if run["outcome"] == "succeeded" else RUN_FAILED
 
 

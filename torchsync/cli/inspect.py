@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from torchsync.cli.client import ControlClient, Place, add_place_arguments, place_of
+from torchsync.cli.follow import follow_run
 from torchsync.cli.terminal import Cell, Tone, ago, clock, is_coloured, lasting, paint, printable, table
 from torchsync.core.durations import parse_duration
 from torchsync.core.instants import parse_rfc3339, rfc3339
@@ -28,7 +29,6 @@ Document = dict[str, Any]
 
 _RUN_ID = re.compile("[0-9a-f]{12}-[0-9a-f]{8}")
 _IN_MEMORY = 16 * 1024 * 1024
-_ENOUGH = "200"
 
 
 # status
@@ -136,6 +136,8 @@ def _waiting(task: Document) -> str:
 def _result(task: Document) -> Cell:
     """How the last run that is over went. One that was ended on purpose is neither a success nor a failure."""
     failures, status = task["consecutive_failures"], task["last_exit_status"]
+    if task["late_since"]:
+        return f"late since {clock(task['late_since'])}" + f", {failures} failed in a row" * bool(failures), Tone.BAD
     if not task["last_run"]:
         return "-"
     if failures:
@@ -153,6 +155,9 @@ def add_history_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--since", metavar="DURATION|TIME", default="", help="only what was decided later, such as 2d or 2026-11-23T00:00:00Z"
     )
+    parser.add_argument(
+        "--until", metavar="DURATION|TIME", default="", help="only what was decided earlier, such as 1d or 2026-11-24T00:00:00Z"
+    )
     parser.add_argument("--limit", type=int, default=50, help="at most this many lines (default: 50)")
     parser.add_argument("--json", action="store_true", help="print the document of the API")
 
@@ -163,8 +168,9 @@ def execute_history(args: Namespace) -> int:
         query["task"] = args.task
     if args.failed:
         query["failed"] = "true"
-    if args.since:
-        query["since"] = since_text(args.since, Instant(time.time_ns() // 1_000_000))
+    for name, text in (("since", args.since), ("until", args.until)):
+        if text:
+            query[name] = moment_text(name, text, Instant(time.time_ns() // 1_000_000))
     return run_history(place_of(args), query, as_json=args.json)
 
 
@@ -178,7 +184,7 @@ def run_history(place: Place, query: dict[str, str], *, as_json: bool) -> int:
     return 0
 
 
-def since_text(text: str, now: Instant) -> str:
+def moment_text(name: str, text: str, now: Instant) -> str:
     """The instant `text` means, as the API wants it: a length of time before `now`, or a time. Raises UsageError for anything else."""
     if (length := parse_duration(text)) is not None:
         return rfc3339(Instant(now - length))
@@ -186,7 +192,7 @@ def since_text(text: str, now: Instant) -> str:
         return rfc3339(parse_rfc3339(text))
     except ValueError as error:
         raise UsageError(
-            "TS357", f"--since {text!r} is neither a length of time (2d, 90m) nor a time with zone (2026-11-23T00:00:00Z)"
+            "TS357", f"--{name} {text!r} is neither a length of time (2d, 90m) nor a time with zone (2026-11-23T00:00:00Z)"
         ) from error
 
 
@@ -242,9 +248,18 @@ def add_logs_arguments(parser: ArgumentParser) -> None:
     add_place_arguments(parser)
     parser.add_argument("target", metavar="TASK|RUN", help="a task, for its newest run, or the id of a run")
     parser.add_argument("--attempt", type=int, default=0, metavar="N", help="only the attempt with this number (default: all of them)")
+    parser.add_argument(
+        "-f", "--follow", action="store_true", help="show what the run writes until it is over; of a task, its newest run that is under way"
+    )
 
 
 def execute_logs(args: Namespace) -> int:
+    if args.follow:
+        place = place_of(args)
+        follow_run(
+            place, args.target if _RUN_ID.fullmatch(args.target) else _newest_run(place, args.target, in_flight=True), sys.stdout.buffer
+        )
+        return 0
     return run_logs(place_of(args), args.target, sys.stdout.buffer, args.attempt)
 
 
@@ -261,11 +276,16 @@ def run_logs(place: Place, target: str, to: IO[bytes], attempt: int = 0) -> int:
     return 0
 
 
-def _newest_run(place: Place, task: str) -> str:
-    runs = [entry["run"]["id"] for entry in _history(place, {"task": task, "limit": _ENOUGH})["entries"] if entry["run"]]
+def _newest_run(place: Place, task: str, *, in_flight: bool = False) -> str:
+    """Of those under way, if that is wished and there are any, else of all."""
+    with contextlib.suppress(Unavailable):
+        under_way = ControlClient(place.socket).get("/api/v1/runs")["runs"] if in_flight else []
+        if mine := [str(run["id"]) for run in under_way if run["task"] == task]:
+            return max(mine)
+    runs = _page(place, {"task": task, "runs": "true", "limit": "1"})["entries"]
     if not runs:
         raise NotFound("TS352", f"no run of a task {task!r} is known here")
-    return str(max(runs))
+    return str(runs[0]["run"]["id"])
 
 
 def _output(place: Place, run_id: RunId, attempt: int) -> Iterator[bytes]:
@@ -293,6 +313,15 @@ def _output_from_state(state: Path, run_id: RunId, attempt: int) -> Iterable[byt
 
 
 def _history(place: Place, query: dict[str, str]) -> Document:
+    """As many lines as are wanted, however many the agent tells at once."""
+    document = _page(place, query)
+    while (more := document["next"]) and (left := int(query["limit"]) - len(document["entries"])) > 0:
+        page = _page(place, {**query, "until": more["until"], "skip": str(more["skip"]), "limit": str(left)})
+        document = {"entries": [*document["entries"], *page["entries"]], "next": page["next"]}
+    return document
+
+
+def _page(place: Place, query: dict[str, str]) -> Document:
     try:
         return ControlClient(place.socket).get("/api/v1/history", query)
     except Unavailable:
@@ -303,16 +332,14 @@ def _history(place: Place, query: dict[str, str]) -> Document:
 
 def _history_from_state(state: Path, query: dict[str, str]) -> Document:
     from torchsync.adapters.ledger import open_readonly
-    from torchsync.core.api import history_document
-    from torchsync.core.entries import HistoryQuery
+    from torchsync.core.api import history_document, history_query
 
-    since = parse_rfc3339(query["since"]) if "since" in query else Instant(0)
-    wanted = HistoryQuery(task=query.get("task", ""), failed="failed" in query, since=since, limit=int(query["limit"]))
+    wanted = history_query(query)
     with (
         tempfile.TemporaryDirectory(prefix="torchsync-") as scratch,
         contextlib.closing(open_readonly(state / "ledger.sqlite", Path(scratch))) as ledger,
     ):
-        return history_document(ledger.history(wanted))
+        return history_document(ledger.history(wanted), wanted)
 
 
 def _print_json(document: Document) -> int:

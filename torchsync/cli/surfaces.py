@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,15 +16,17 @@ from torchsync.adapters.hookapi import MOST_BODY as MOST_HOOK
 from torchsync.adapters.hookapi import PATH as HOOK_PATH
 from torchsync.adapters.hookapi import HookSurface
 from torchsync.adapters.http import MOST_BODY, Running, bind_tcp, bind_unix, own_names, serve
-from torchsync.adapters.ledger import open_readonly
+from torchsync.adapters.ledger import LedgerReader, open_readonly
 from torchsync.adapters.metrics import CONTENT_TYPE, new_registry, render
-from torchsync.adapters.outputfile import run_output
+from torchsync.adapters.outputfile import output_stretch, run_output
 from torchsync.adapters.statefile import StateDirectory
 from torchsync.core.entries import HistoryQuery, HistoryRow
+from torchsync.core.evidence import Evidence, Witness
 from torchsync.core.logevents import Log, LogEvent
-from torchsync.core.model import Instant, Millis, Run, RunId
+from torchsync.core.model import Instant, Millis, Run, RunId, TaskName
 from torchsync.core.snapshot import Snapshot
 from torchsync.core.web import Handler, Metrics, Peer, PublicSurface, Request, Response
+from torchsync.core.why import Explanation, Present, explain, unknown_task
 from torchsync.errors import Problem
 
 ADMIN_GROUP = "torchsync-admin"
@@ -57,6 +60,7 @@ class Surfaces:
         self._hooks = hooks
         self._store = store
         self._read = read
+        self._now = now
         self._log = log
         registry = new_registry(read)
         metrics = Metrics(CONTENT_TYPE, lambda: render(registry))
@@ -127,8 +131,10 @@ class Surfaces:
             read=self._read,
             post=post,
             history=self._history,
+            why=self._why,
             find_run=self._find_run,
             output=self._output,
+            tail=self._tail,
             probes=self._public,
             admission=Admission(agent_uid=os.geteuid(), group=_admin_group()),
             on_denied=self._denied,
@@ -145,6 +151,23 @@ class Surfaces:
             ledger.close()
         return [replace(row, run=self._as_it_is(row.run)) if row.run else row for row in rows]
 
+    def _why(self, task: TaskName, at: Instant | None) -> Explanation | str:
+        snapshot = self._read()
+        is_held = any(notice.code == "TS336" for notice in snapshot.notices)
+        with closing(open_readonly(self._store.ledger, self._store.run)) as ledger:
+            found = explain(self._witness(ledger), task, at, self._now(), Present(is_clock_held=is_held))
+            return found or unknown_task(task, ledger.known_tasks())
+
+    def _witness(self, ledger: LedgerReader) -> Witness:
+        """The ledger learns of a run's start only with its end."""
+
+        def evidence(task: TaskName, at: Instant) -> Evidence:
+            told = ledger.evidence(task, at)
+            entry = told.entry
+            return replace(told, entry=replace(entry, run=self._as_it_is(entry.run))) if entry and entry.run else told
+
+        return evidence
+
     def _find_run(self, run: RunId) -> Run | None:
         ledger = open_readonly(self._store.ledger, self._store.run)
         try:
@@ -156,6 +179,9 @@ class Surfaces:
     def _as_it_is(self, run: Run) -> Run:
         """The ledger learns of a run's start only with its end; of a run in flight the agent knows more."""
         return run if run.outcome else self._read().runs.get(run.id, run)
+
+    def _tail(self, run: RunId, attempt: int, place: int) -> tuple[bytes, int] | None:
+        return output_stretch(self._store.runs, run, attempt, place)
 
     def _output(self, run: RunId, attempt: int) -> Generator[bytes, None, None] | None:
         return run_output(self._store.runs, run, attempt)

@@ -7,12 +7,13 @@ Instants are RFC 3339 texts in UTC or null; lengths of time are seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from torchsync.codes import CODES
-from torchsync.core.entries import HistoryRow
+from torchsync.core.entries import HistoryQuery, HistoryRow, following
 from torchsync.core.holds import Held, Hold, HoldChange, Holds, HoldScope, change_sentence, sentence
-from torchsync.core.instants import brief_duration, rfc3339
+from torchsync.core.instants import brief_duration, parse_rfc3339, rfc3339
+from torchsync.core.lateness import late_since
 from torchsync.core.metrictable import state_of
 from torchsync.core.model import Attempt, CronTiming, Instant, Millis, ProgramCommand, Run, ShellCommand, Task
 from torchsync.core.snapshot import Snapshot, SyncStatus, TaskStatus
@@ -21,6 +22,8 @@ from torchsync.errors import Problem
 
 Document = dict[str, object]
 
+MOST_HISTORY = 10_000
+"""Rows in one answer."""
 TICK_FRESH = Millis(60_000)
 VERDICT_FRESH_AT_LEAST = Millis(600_000)
 
@@ -98,7 +101,8 @@ def tasks_document(snapshot: Snapshot, *, full: bool) -> Document:
     """By name."""
     baselines = snapshot.generation.baselines if snapshot.generation else {}
     ordered = sorted(snapshot.tasks.items())
-    return {"tasks": [{**_task_status(status, full=full), **_baseline(baselines.get(name), full=full)} for name, status in ordered]}
+    now = snapshot.taken_at
+    return {"tasks": [{**_task_status(status, now, full=full), **_baseline(baselines.get(name), full=full)} for name, status in ordered]}
 
 
 def runs_document(runs: Iterable[Run], *, full: bool) -> Document:
@@ -143,9 +147,30 @@ def _attempt(attempt: Attempt, *, full: bool) -> Document:
     return document | {"detail": attempt.detail} if full else document
 
 
-def history_document(rows: Sequence[HistoryRow]) -> Document:
-    """Newest first, full: the history is on the control socket only."""
-    return {"entries": [_history_row(row) for row in rows]}
+def history_document(rows: Sequence[HistoryRow], query: HistoryQuery) -> Document:
+    """Newest first, full: the history is on the control socket only. `next` is what to ask for to get what comes after, null when that was all."""
+    more = following(query, rows)
+    return {
+        "entries": [entry_document(row) for row in rows],
+        "next": {"until": rfc3339(more.until), "skip": more.skip} if more else None,
+    }
+
+
+def history_query(fields: Mapping[str, str]) -> HistoryQuery:
+    """The question that these parameters are. Raises ValueError with a sentence."""
+    known = ("task", "failed", "runs", "since", "until", "skip", "limit")
+    if unknown := sorted(set(fields) - set(known)):
+        raise ValueError(f"unknown parameter {unknown[0]!r}; known are {', '.join(known)}")
+    every = HistoryQuery()
+    return HistoryQuery(
+        task=fields.get("task", ""),
+        failed=fields.get("failed") == "true",
+        runs=fields.get("runs") == "true",
+        since=parse_rfc3339(fields["since"]) if fields.get("since") else every.since,
+        until=parse_rfc3339(fields["until"]) if fields.get("until") else every.until,
+        skip=max(0, min(int(fields.get("skip", "0")), MOST_HISTORY)),
+        limit=max(1, min(int(fields.get("limit", "50")), MOST_HISTORY)),
+    )
 
 
 def output_path(run: str) -> str:
@@ -228,7 +253,7 @@ def _problem(problem: Problem, *, full: bool) -> Document:
     return document
 
 
-def _task_status(status: TaskStatus, *, full: bool) -> Document:
+def _task_status(status: TaskStatus, now: Instant, *, full: bool) -> Document:
     task, record = status.task, status.record
     document = _definition(task)
     document |= {
@@ -240,6 +265,8 @@ def _task_status(status: TaskStatus, *, full: bool) -> Document:
         "last_duration_seconds": record.last_duration / 1000,
         "last_exit_status": record.last_exit_status,
         "consecutive_failures": record.consecutive_failures,
+        "max_success_age_seconds": (status.max_age or 0) / 1000,
+        "late_since": _instant(late_since(status, now)),
         "running": list(status.running),
         "running_since": _instant(status.running_since),
         "next_attempt_at": _instant(status.next_attempt),
@@ -296,7 +323,8 @@ def _baseline(baseline: Instant | None, *, full: bool) -> Document:
     return {"baseline": _instant(baseline)} if full else {}
 
 
-def _history_row(row: HistoryRow) -> Document:
+def entry_document(row: HistoryRow) -> Document:
+    """A line of the history, full."""
     return {
         "task": row.task or None,
         "first": _instant(row.first),

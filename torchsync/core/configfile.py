@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 
-from torchsync.core.durations import LONGEST, format_duration, parse_duration
+from torchsync.core.durations import LONGEST, format_duration, parse_duration, parse_size
 from torchsync.core.jsontext import Json
 from torchsync.core.model import Millis
 from torchsync.core.remotesettings import setting_faults
@@ -130,6 +130,7 @@ def _document(settings: _Settings, account: Account) -> dict[str, Json]:
         "executor": get("executor", default="auto"),
         "policy": _policy(settings, account),
         "pools": dict(get("pools", default={})),
+        "retention": _retention(settings),
         "log": {"format": get("log", "format", default="auto"), "level": get("log", "level", default="info")},
     }
 
@@ -303,6 +304,19 @@ def _policy_faults(users: Mapping[str, Json], default_user: str, allow_root: boo
     if default_user != account.user:
         message = f"an agent without root runs every task as its own user ({account.user}), not as {default_user}"
         yield "default_user", message, "drop `policy.default_user`, or run the agent as root"
+
+
+def _retention(settings: _Settings) -> Json:
+    """Days, and bytes."""
+    text = settings.get("retention", "total_output", default="2GiB")
+    size, least, most = parse_size(text) or 0, parse_size("16MiB") or 0, parse_size("1024TiB") or 0
+    if not least <= size <= most:
+        settings.complain(("retention", "total_output"), f"`retention.total_output` must be from 16MiB to 1024TiB, found {text}")
+    return {
+        "ledger_days": settings.get("retention", "ledger_days", default=90),
+        "runs_days": settings.get("retention", "runs_days", default=30),
+        "total_output": size,
+    }
 
 
 def _is_address(text: str) -> bool:

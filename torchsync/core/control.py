@@ -197,6 +197,10 @@ def reload_done(ticket: int, problems: Sequence[Problem]) -> Answer:
     return Answer(200, {"ticket": ticket, "done": True, "outcome": outcome, "problems": [str(problem) for problem in problems]})
 
 
+TAIL_HEADER = "Torchsync-Next"
+"""The header that says where the next stretch of an output begins."""
+
+
 def failure(status: int, code: str, message: str) -> Answer:
     """The shape of every error of the API; `code` is one of `codes.CODES`."""
     return Answer(status, {"error": {"code": code, "message": message}})

@@ -74,11 +74,13 @@ def parse_schedule(text: str, spread: Spread | None = None) -> Schedule | Schedu
     return fields if isinstance(fields, ScheduleRefusal) else _schedule_of(fields)
 
 
-def fields_of(text: str) -> tuple[Field, ...] | None:
-    """Second, minute, hour, day of month, month and day of week of an accepted schedule; None for one that is refused or has no fields."""
+def fields_of(text: str, spread: Spread | None = None) -> tuple[Field, ...] | None:
+    """Second, minute, hour, day of month, month and day of week of an accepted schedule, with `H` as `parse_schedule` has it; None for one that is
+    refused or has no fields.
+    """
     if text.lstrip().startswith("@") or isinstance(parse_schedule(text), ScheduleRefusal):
         return None
-    fields = _read_fields(_tokens(text), None)
+    fields = _read_fields(_tokens(text), spread)
     return None if isinstance(fields, ScheduleRefusal) else tuple(fields)
 
 

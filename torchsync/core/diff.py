@@ -72,8 +72,9 @@ _NOT_THE_TASKS_OWN = frozenset({"name", "fingerprint", "copy_print", "source"})
 def described(task: Task) -> dict[str, object]:
     """What the task is made of by the words of a task file; values as the model holds them."""
     names = [field.name for field in fields(task) if field.name not in _NOT_THE_TASKS_OWN]
-    told: dict[str, object] = {_WORDS.get(name, name): getattr(task, name) for name in names}
-    told.pop("timing")
+    told: dict[str, object] = {_WORDS.get(name, name): getattr(task, name) for name in names if name not in ("timing", "alert")}
+    told |= {f"alert.{field.name}": getattr(task.alert, field.name) for field in fields(task.alert)}
+    told["alert.max_age"] = {None: "auto", 0: "off"}.get(task.alert.max_age, task.alert.max_age)
     match task.timing:
         case CronTiming():
             told |= {"type": "cron"} | {

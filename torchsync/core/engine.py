@@ -14,9 +14,10 @@ A turn begins with `see_clock`: what a jump of the clock caused may be taken bac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from torchsync.core import chronicle
 from torchsync.core.clockwatch import Sighting
 from torchsync.core.diff import Diff
 from torchsync.core.effects import Adopt, Outbox, ToldAdoption, Turn
@@ -47,6 +48,7 @@ from torchsync.core.recordbook import Recordbook
 from torchsync.core.roster import Roster
 from torchsync.core.skips import Skips
 from torchsync.core.snapshot import Histogram, PoolStatus, TaskStatus
+from torchsync.core.statusboard import StatusBoard
 from torchsync.core.timekeeper import Timekeeper
 from torchsync.core.timetable import Timetable, by_task, is_startup
 
@@ -70,7 +72,7 @@ class Engine:
         self._queue = FireQueue(self._outbox)
         self._keeper = Timekeeper(self._outbox, self._book, self._roster, self._queue, boot_id)
         self._timetable = Timetable()
-        self._statuses: dict[TaskName, TaskStatus] = {}
+        self._board = StatusBoard()
         self._skips = Skips(self._outbox, self._book, self._keeper)
         parts = Parts(
             book=self._book,
@@ -107,9 +109,9 @@ class Engine:
         self._force.holds = holds
 
     @property
-    def statuses(self) -> dict[TaskName, TaskStatus]:
+    def statuses(self) -> Mapping[TaskName, TaskStatus]:
         """The tasks of the generation in force as of the last `flush`; a copy."""
-        return dict(self._statuses)
+        return self._board.statuses
 
     @property
     def runs(self) -> dict[RunId, Run]:
@@ -127,6 +129,8 @@ class Engine:
 
     def next_wake(self, now: Instant, mono: Millis) -> Millis | None:
         """How long nothing is to be done, at most; None when nothing is to come by itself."""
+        if self._board.limits.is_behind:
+            return Millis(0)
         due = None if self._keeper.is_held else self._timetable.next_due()
         timer = self._inflight.next_timer()
         waits = [*([] if timer is None else [timer - mono]), *([] if due is None else [due - now])]
@@ -139,6 +143,8 @@ class Engine:
     def flush(self) -> Turn:
         """Everything decided since the last call."""
         self._queue.flush()
+        for name in self._board.limits.begin_turn():
+            self._book.touch(name, is_changed=False)
         for name in self._book.flush():
             self._show(name)
         return self._outbox.flush()
@@ -158,6 +164,8 @@ class Engine:
         self._fires.restore(view.queue.values())
         if generation is None:
             return
+        if view.in_force != chronicle.in_force(generation):
+            self._outbox.write(chronicle.whole(generation))
         for task in generation.tasks.values():
             self._install(task, now)
         self._fires.sweep(now)
@@ -174,13 +182,15 @@ class Engine:
         if sighting.opened or sighting.returned or sighting.expired:
             self._skips.close_all()
         if sighting.returned or sighting.impossible:
-            self._force.generation = self._keeper.correct(sighting, self.generation, now)
+            before, self._force.generation = self.generation, self._keeper.correct(sighting, self.generation, now)
+            self._outbox.write(*chronicle.rebased(before, self.generation))
             self.rezone(now)
             self._fires.sweep(now)
         return sighting
 
     def rezone(self, now: Instant) -> None:
         """Zone data has changed, or a mark: every task's next instant is found again, from its mark."""
+        self._board.limits.forget()
         self._reinstall(self.generation.tasks.values() if self.generation else (), now)
 
     def apply(self, generation: Generation, found: Diff, now: Instant, mono: Millis) -> None:
@@ -189,6 +199,8 @@ class Engine:
         """
         self.catch_up(now, mono)
         self._force.generation = generation
+        changed = (change.name for change in found.changed)
+        self._outbox.write(chronicle.successor(generation, (*found.added, *changed, *found.moved), found.removed))
         for name in found.removed:
             self._remove(name, now, mono)
         for change in found.changed:
@@ -339,13 +351,13 @@ class Engine:
     # Statuses.
 
     def _show(self, name: TaskName) -> None:
-        task = self._force.task(name)
-        if task is None:
-            self._statuses.pop(name, None)
+        generation = self.generation
+        if generation is None or name not in generation.tasks:
+            self._board.drop(name)
             return
-        runs = self._roster.of(name)
+        runs, task = self._roster.of(name), generation.tasks[name]
         starts = [run.started_at for run in runs if run.started_at is not None]
-        self._statuses[name] = TaskStatus(
+        status = TaskStatus(
             task=task,
             record=self._book.known(name),
             next_due=self._timetable.next_of(name),
@@ -356,3 +368,4 @@ class Engine:
             queued=len(self._queue.of(name)),
             waits_for=self._fires.waits_for(task),
         )
+        self._board.show(status, generation, self.holds)

@@ -9,8 +9,10 @@ An entry that an open jump of the clock caused carries its id, else 0. An entry 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from torchsync.core.chronicle import ChronicleOp
 from torchsync.core.clockwatch import ClockState
 from torchsync.core.holds import HoldChange
 from torchsync.core.model import Attempt, Instant, Millis, Outcome, Run, RunId, SkipReason, StopCause, TaskName, Trigger, Wait
@@ -233,7 +235,7 @@ RunOp = Intend | AttemptOp | Finish | Withdraw
 
 QueueOp = Enqueue | Dequeue
 
-LedgerOp = Admit | Skip | QueueOp | RunOp | PutRecord | DropRecord | PutHold | ClockOp | NoticeOp
+LedgerOp = Admit | Skip | QueueOp | RunOp | PutRecord | DropRecord | PutHold | ClockOp | NoticeOp | ChronicleOp
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,9 +292,23 @@ class HistoryRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryQuery:
-    """Which part of the history: newest first, at most `limit` rows. An empty `task` means every task."""
+    """Which part of the history: what was decided from `since` until `until`, newest first, at most `limit` rows. An empty `task` means every task.
+    `failed`: only runs that did; `runs`: only runs. `skip` rows at the beginning are left out: those decided at `until` that are known already.
+    """
 
     task: str = ""
     failed: bool = False
+    runs: bool = False
     since: Instant = Instant(0)
+    until: Instant = Instant((1 << 63) - 1)
+    skip: int = 0
     limit: int = 50
+
+
+def following(query: HistoryQuery, rows: Sequence[HistoryRow]) -> HistoryQuery | None:
+    """The question for what comes after these rows, which are the answer to `query`; None when they are all there is."""
+    if len(rows) < query.limit:
+        return None
+    until = rows[-1].decided_at
+    known = sum(row.decided_at == until for row in rows)
+    return replace(query, until=until, skip=known + query.skip if until == query.until else known)

@@ -52,7 +52,7 @@ class Herald:
         self, statuses: Mapping[TaskName, TaskStatus], generation: Generation, policy: HostPolicy, now: Instant
     ) -> tuple[NoticeOp, ...]:
         """What is to be written down since it is `now`: tasks that have become late, and others that no longer are, if not by a success."""
-        over = [name for name in self._late if name not in statuses or late_since(statuses[name], now) is None]
+        over = [name for name in self._late if name not in statuses or _is_in_time(statuses[name], now)]
         operations: list[NoticeOp] = [DropLate(name) for name in over if self._late.pop(name) is not None]
         for name, status in statuses.items():
             if name in self._late or not any(NoticeEvent.LATE in entry.on for entry in status.task.notify):
@@ -157,3 +157,8 @@ def _of_run(run: Run, event: NoticeEvent, numbered: tuple[int, Notify], host: st
 def _on_one_line(detail: str) -> str:
     """What it says may end up in the head of a mail: no character in it begins a new line, or does anything to a terminal."""
     return "".join(character if character.isprintable() else " " for character in detail[:_DETAIL_SHOWN])
+
+
+def _is_in_time(status: TaskStatus, now: Instant) -> bool:
+    """It is known that the task is not late; after a start there is a moment in which nobody can tell."""
+    return status.max_age is not None and late_since(status, now) is None

@@ -16,12 +16,12 @@ def _words(text: str) -> list[str]:
 
 _TASK_FIELDS = _words("""
     group umask env_file credentials limits
-    alert.max_age alert.max_duration alert.failures run_on rollout coordination
+    run_on rollout coordination
 """)
 
 _AGENT_FIELDS = _words("""
     http.tls_cert http.tls_key http.client_ca http.basic_auth_file
-    retention metrics
+    metrics
 """)
 
 _FIELDS = frozenset([*(f"task.{name}" for name in _TASK_FIELDS), *_AGENT_FIELDS])

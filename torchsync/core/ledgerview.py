@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from torchsync.core.attempts import changed
+from torchsync.core.chronicle import PutGeneration, PutStart, RememberedGeneration
 from torchsync.core.clockwatch import ClockState
 from torchsync.core.entries import (
     Admit,
@@ -47,7 +48,7 @@ from torchsync.core.taskrecord import TaskRecord
 @dataclass(frozen=True, slots=True)
 class LedgerView:
     """The runs without an outcome, the record of every task known, what is known of the clock, the entries that carry the id of a jump, the notices
-    that are to be sent, since when the tasks are late that are known to be, and the fires that wait.
+    that are to be sent, since when the tasks are late that are known to be, the fires that wait, and the newest generation that is remembered.
     """
 
     open_runs: Mapping[RunId, Run]
@@ -57,6 +58,7 @@ class LedgerView:
     notices: Mapping[NoticeId, Notice] = field(default_factory=dict)
     late: Mapping[TaskName, Instant] = field(default_factory=dict)
     queue: Mapping[tuple[TaskName, Instant], QueuedFire] = field(default_factory=dict)
+    in_force: RememberedGeneration | None = None
 
     @property
     def runs(self) -> Sequence[Run]:
@@ -83,11 +85,12 @@ def view_of(
 def after(view: LedgerView, batch: Batch) -> LedgerView:
     """The view with the batch in it. Raises ValueError when the batch is about a run that is unknown or over, or admits one twice."""
     runs, records, tagged, clock = dict(view.open_runs), dict(view.records), dict(view.tagged), view.clock
-    notices, late = dict(view.notices), dict(view.late)
+    notices, late, in_force = dict(view.notices), dict(view.late), view.in_force
     queue = dict(view.queue)
     for operation in batch.operations:
         _tag(tagged, operation)
         _queue(queue, operation)
+        in_force = _newest(in_force, operation)
         match operation:
             case PutClock(state=state):
                 clock = state
@@ -95,7 +98,17 @@ def after(view: LedgerView, batch: Batch) -> LedgerView:
                 _apply_notice(notices, late, operation)
             case _:
                 _apply(runs, records, operation)
-    return LedgerView(runs, records, clock, tagged, notices, late, queue)
+    return LedgerView(runs, records, clock, tagged, notices, late, queue, in_force)
+
+
+def _newest(known: RememberedGeneration | None, operation: LedgerOp) -> RememberedGeneration | None:
+    match operation:
+        case PutGeneration(generation=generation):
+            return generation
+        case TurnBack() if known is not None:
+            return replace(known, applied_at=earlier(known.applied_at, operation))
+        case _:
+            return known
 
 
 def turned_back(run: Run, turn: TurnBack) -> Run:
@@ -129,7 +142,9 @@ def _apply(runs: dict[RunId, Run], records: dict[TaskName, TaskRecord], operatio
             records.pop(task, None)
         case Annul() | Settle() | Rewind() | TurnBack() | PutClock():
             _apply_clock(runs, records, operation)
-        case Skip() | Enqueue() | Dequeue() | PutHold() | PutNotice() | DropNotice() | PutLate() | DropLate():
+        case (
+            Skip() | Enqueue() | Dequeue() | PutHold() | PutNotice() | DropNotice() | PutLate() | DropLate() | PutGeneration() | PutStart()
+        ):
             pass  # What a skip covers is known by the record that comes with it; what is held is in control.json.
         case _:
             assert_never(operation)

@@ -152,6 +152,14 @@ def _timeout(status: TaskStatus) -> float:
     return timing.timeout / 1000 if isinstance(timing, CronTiming) else 0
 
 
+def _max_duration(status: TaskStatus) -> float:
+    return status.task.alert.max_duration / 1000
+
+
+def _alert_failures(status: TaskStatus) -> int:
+    return status.task.alert.failures
+
+
 def _retries(snapshot: Snapshot) -> Iterable[Sample]:
     return [((name,), status.record.retries) for name, status in snapshot.tasks.items() if not status.task.is_daemon]
 
@@ -290,7 +298,14 @@ _TASKS = (
     _task_gauge(
         "task_running_since_timestamp_seconds", "When the oldest of them began its attempt; 0 is none.", lambda t: _seconds(t.running_since)
     ),
-    _task_gauge("task_max_success_age_seconds", "How old the last success may be; 0 is off.", lambda _: 0, compact=True),
+    _task_gauge(
+        "task_max_success_age_seconds",
+        "How old the last success may be, or where there is none the task on this host; 0 is off.",
+        lambda t: (t.max_age or 0) / 1000,
+        compact=True,
+    ),
+    _task_gauge("task_max_duration_seconds", "How long a run may take before it is worth an alert; 0 is off.", _max_duration),
+    _task_gauge("task_alert_failures", "How many runs in a row have to fail for an alert; 0 is off.", _alert_failures, compact=True),
     _task_gauge("task_timeout_seconds", "The timeout of a run; 0 is none.", _timeout),
     _task_gauge(
         "task_paused", "1 while operators hold the task back: by its name, with all tasks, or with the host.", lambda t: int(t.paused)

@@ -58,6 +58,19 @@ __all__ = [
 """What is only passed on."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertLimits:
+    """What alerts hold a task to; `severity` stands beside them.
+
+    `max_age`: how old the last success may be; None is by the schedule (`core/lateness.py`), 0 no limit. `max_duration`: how long a run may take,
+    0 for no limit. `failures`: how many runs in a row have to fail, 0 for no alert.
+    """
+
+    max_age: Millis | None = None
+    max_duration: Millis = Millis(0)
+    failures: int = 1
+
+
 @dataclass(frozen=True, slots=True)
 class ShellCommand:
     """A text for `SHELL -c`; the shell expands it."""
@@ -150,6 +163,7 @@ class Task:
     owner: str = ""
     runbook: str = ""
     severity: Severity = Severity.WARNING
+    alert: AlertLimits = AlertLimits()
     labels: Mapping[str, str] = field(default_factory=dict)
     enabled: bool = True
     hosts: tuple[str, ...] = ()

@@ -28,9 +28,11 @@ from torchsync.errors import Problem
 
 FIRES_SHOWN = 3
 
-_DURATIONS = frozenset({"timeout", "jitter", "starting_deadline", "stop_grace", "delay", "max_delay", "reset_after"})
+_DURATIONS = frozenset(
+    {"timeout", "jitter", "starting_deadline", "stop_grace", "delay", "max_delay", "reset_after", "alert.max_age", "alert.max_duration"}
+)
 _SIZES = frozenset({"output.max_size"})
-_NONE_AT_ZERO = frozenset({"timeout", "jitter"})
+_NONE_AT_ZERO = frozenset({"timeout", "jitter", "alert.max_duration"})
 _FOREVER = Instant(1 << 53)
 
 

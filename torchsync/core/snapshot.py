@@ -64,7 +64,8 @@ class PoolStatus:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskStatus:
     """A task of the generation in force and how it fares. `next_due` is None when nothing is to come, `next_attempt` when no run waits. `queued`
-    fires wait for `waits_for`.
+    fires wait for `waits_for`. `max_age` is how old its last success may be, or if there is none the task itself on this host; 0 for no limit, None
+    when that is not found yet.
     """
 
     task: Task
@@ -76,6 +77,7 @@ class TaskStatus:
     paused: bool = False
     queued: int = 0
     waits_for: WaitsFor | None = None
+    max_age: Millis | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

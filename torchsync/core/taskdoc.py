@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from torchsync.codes import CODES
+from torchsync.core.chronicle import PutGeneration, PutStart
 from torchsync.core.clockwatch import ClockState
 from torchsync.core.codec import Codec
 from torchsync.core.entries import (
@@ -91,6 +92,8 @@ CODEC = Codec(
         TurnBack: "turn_back",
         PutClock: "put_clock",
         PutHold: "put_hold",
+        PutGeneration: "put_generation",
+        PutStart: "put_start",
         PutNotice: "put_notice",
         DropNotice: "drop_notice",
         PutLate: "put_late",

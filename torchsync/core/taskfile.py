@@ -17,6 +17,7 @@ from torchsync.core.crongap import shortest_gap
 from torchsync.core.definition import definition
 from torchsync.core.durations import format_duration
 from torchsync.core.model import (
+    AlertLimits,
     Command,
     Conduct,
     CronTiming,
@@ -159,6 +160,7 @@ def _task(fields: TaskFields, timing: Timing) -> Task:
         owner=fields.text("owner"),
         runbook=fields.text("runbook"),
         severity=Severity(fields.value("alert", "severity") or "warning"),
+        alert=_alert(fields, is_daemon=isinstance(timing, DaemonTiming)),
         labels=fields.texts("labels"),
         enabled=fields.value("enabled") is not False,
         hosts=_hosts(fields),
@@ -175,6 +177,27 @@ def _task(fields: TaskFields, timing: Timing) -> Task:
         on_remove=_conduct(fields, "on_remove", is_daemon=isinstance(timing, DaemonTiming)),
         output_max=fields.size("output", "max_size", default="10MiB", least="64KiB", most="1TiB"),
         notify=notify_entries(fields, is_daemon=isinstance(timing, DaemonTiming)),
+    )
+
+
+def _alert(fields: TaskFields, *, is_daemon: bool) -> AlertLimits:
+    text, failures = fields.value("alert", "max_age"), fields.value("alert", "failures")
+    age: Millis | None = None
+    if is_daemon and text is not None:
+        age = Millis(0)
+        if not fields.spot("alert", "max_age").is_shared and not fields.is_unsure("type"):
+            message = "`alert.max_age` is not for a daemon, which is kept running"
+            fields.complain("TS114", message, fields.key_spot("alert", "max_age"), "drop `max_age`, or drop `type: daemon`")
+    elif text == "off":
+        age = Millis(0)
+    elif text is not None and text != "auto":
+        age = fields.duration("alert", "max_age", default="1s", least=Millis(1_000))
+    return AlertLimits(
+        max_age=None if is_daemon else age,
+        max_duration=fields.duration("alert", "max_duration", default="0s", least=Millis(1_000))
+        if fields.value("alert", "max_duration") is not None
+        else Millis(0),
+        failures=1 if failures is None else int(failures),
     )
 
 

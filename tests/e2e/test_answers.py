@@ -1,0 +1,102 @@
+"""The answers of a real agent: why, logs -f, run --follow and what is kept, with the agent killed in between."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.e2e.host import Document, Host, cron, environment, never, wait_for
+
+
+def why(host: Host, task: str, at: str = "") -> Document:
+    """By the configuration, so that the state directory answers when no agent does."""
+    out, err = client(host, "why", task, "--json", *(["--at", at] if at else [])).communicate(timeout=120)
+    assert out, err.decode()
+    answer: Document = json.loads(out)
+    return answer
+
+
+def client(host: Host, *words: str) -> subprocess.Popen[bytes]:
+    """A command that goes on while the test does."""
+    arguments = [sys.executable, "-m", "torchsync", *words, "--config", str(host.config)]
+    return subprocess.Popen(arguments, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=host.folder)
+
+
+def newest_entry(host: Host, task: str, kind: str) -> Document:
+    """The newest line of the history that has something for `kind`."""
+    wait_for(f"a line with {kind}", lambda: any(entry[kind] for entry in host.entries(task)))
+    return next(entry for entry in host.entries(task) if entry[kind])
+
+
+def test_every_instant_is_explained_by_what_was_in_force_then(host: Host) -> None:
+    host.start()
+    first = host.tasks(beat=cron("true"), held=cron("true"))
+    host.wait_for_revision(first)
+    ran = newest_entry(host, "beat", "run")["first"]
+    assert host.torchsync("pause", "held", "--reason", "an experiment").returncode == 0
+    paused = newest_entry(host, "held", "reason")["last"]
+    second = host.tasks(beat=cron("true", "0 0 1 1 *"))
+    host.wait_for_revision(second)
+    found = why(host, "beat", ran)
+    assert (found["finding"], found["generation"]["revision"], found["schedule"]["schedule"]) == ("ran", first, "* * * * * *")
+    assert found["definition"]["until"] is not None
+    found = why(host, "held", paused)
+    assert found["finding"] == "skipped"
+    assert "an experiment" in found["sentence"]
+    wait_for("a second without the task", lambda: why(host, "held", _now())["finding"] == "not_here")
+    assert why(host, "beat")["finding"] in ("to_come", "before_baseline")
+
+
+def test_what_was_missed_says_that_no_agent_ran_and_the_state_directory_says_so_too(host: Host) -> None:
+    host.start()
+    host.wait_for_revision(host.tasks(beat=cron("true", starting_deadline="1s")))
+    wait_for("a run", lambda: bool(host.outcomes("beat")))
+    host.kill()
+    time.sleep(1.1)
+    at = _now()
+    time.sleep(3)
+    assert why(host, "beat", at)["finding"] == "undecided"
+    host.start()
+    wait_for("the decision", lambda: why(host, "beat", at)["finding"] == "missed")
+    found = why(host, "beat", at)
+    assert "no agent decided it" in found["sentence"]
+    assert found["agent_start"]["last_sign"] <= at
+
+
+@pytest.mark.parametrize("words", [["logs", "-f"], ["run", "--follow"]])
+def test_an_output_is_followed_over_a_kill_of_the_agent_and_nothing_is_lost_or_doubled(host: Host, words: list[str]) -> None:
+    host.start()
+    host.wait_for_revision(host.tasks(long=never("for i in 1 2 3 4 5 6; do echo line $i; sleep 1; done; exit 3")))
+    if words[0] == "logs":
+        assert host.torchsync("run", "long").returncode == 0
+    following = client(host, *words, "long")
+    wait_for("the run", lambda: bool(host.runs("long")))
+    time.sleep(1.5)
+    host.kill()
+    time.sleep(1)
+    host.start()
+    out, err = following.communicate(timeout=60)
+    assert out == b"".join(b"line %d\n" % number for number in range(1, 7)), err
+    assert following.returncode == (0 if words[0] == "logs" else 11)
+    assert host.outcomes("long") == ["failed"]
+
+
+def test_a_wait_that_is_interrupted_leaves_the_run(host: Host) -> None:
+    host.start()
+    host.wait_for_revision(host.tasks(long=never("sleep 4")))
+    waiting = client(host, "run", "long", "--wait")
+    wait_for("the run", lambda: bool(host.runs("long")))
+    waiting.send_signal(signal.SIGINT)
+    _, err = waiting.communicate(timeout=30)
+    assert waiting.returncode == 130
+    assert b"goes on" in err
+    wait_for("its end", lambda: host.outcomes("long") == ["succeeded"])
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
