@@ -86,6 +86,16 @@ def test_an_output_is_followed_over_a_kill_of_the_agent_and_nothing_is_lost_or_d
     assert host.outcomes("long") == ["failed"]
 
 
+def test_each_attempt_of_a_run_is_followed_and_the_end_of_one_is_not_that_of_the_run(host: Host) -> None:
+    host.start()
+    retry = {"attempts": 2, "delay": "1s"}
+    host.wait_for_revision(host.tasks(again=never("echo try $TORCHSYNC_ATTEMPT; sleep 1; exit 1", retry=retry)))
+    following = client(host, "run", "--follow", "again")
+    out, err = following.communicate(timeout=60)
+    assert out == b"try 1\n... attempt 2 ...\ntry 2\n", err
+    assert following.returncode == 11
+
+
 def test_a_wait_that_is_interrupted_leaves_the_run(host: Host) -> None:
     host.start()
     host.wait_for_revision(host.tasks(long=never("sleep 4")))
