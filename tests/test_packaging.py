@@ -64,7 +64,12 @@ def test_the_wheel_holds_all_the_program_needs_and_nothing_else(wheel: zipfile.Z
     names = {name for name in wheel.namelist() if ".dist-info/" not in name}
     wanted = [path for path in (ROOT / "torchsync").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert names == {str(path.relative_to(ROOT)) for path in wanted}
-    assert {"torchsync/schemas/task.schema.json", "torchsync/schemas/agent.schema.json", "torchsync/adapters/shim.sh"} <= names
+    assert {
+        "torchsync/schemas/task.schema.json",
+        "torchsync/schemas/agent.schema.json",
+        "torchsync/adapters/shim.sh",
+        "torchsync/adapters/limits.sh",
+    } <= names
 
 
 def test_the_wheel_brings_the_command_and_the_licence(wheel: zipfile.ZipFile) -> None:

@@ -7,7 +7,7 @@ real one. Adapters decide nothing: they do as told and post what they see as eve
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -68,12 +68,14 @@ class Wakeups(Protocol):
 class StartOrder:
     """Everything an executor needs to start a run.
 
-    `tree` is the absolute path of the run's tree. `environment` is complete.
+    `tree` is the absolute path of the run's tree. `environment` is complete but for what the executor itself adds: `env_file` and
+    CREDENTIALS_DIRECTORY. `credentials` are the files of the secrets that the host grants to the run, by name.
     """
 
     run: Run
     tree: str
     environment: Mapping[str, str]
+    credentials: Mapping[str, str] = field(default_factory=dict)
 
 
 # What an executor posts.

@@ -40,6 +40,7 @@ class Rig:
         self.clock = SystemClock()
         self.shell = shell
         self.notices: list[str] = []
+        self.secrets: dict[str, str] = {}
         self._admitted: list[RunId] = []
         self._seen: list[object] = []
         for path, mode in ((folder, 0o711), (self.state, 0o711), (self.memory, 0o755), (self.tree, 0o755)):
@@ -81,7 +82,7 @@ class Rig:
             environment = run_environment(run, account(run.user), "db-1")
         except KeyError:
             environment = {}
-        return StartOrder(run=run, tree=str(self.tree), environment=environment)
+        return StartOrder(run=run, tree=str(self.tree), environment=environment, credentials=self.secrets)
 
     def start(self, command: Command | str = "exit 0", **changes: object) -> Run:
         run = self.admit(command, **changes)

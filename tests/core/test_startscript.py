@@ -8,7 +8,7 @@ from tests.builders import NOON, REVISION, daemon, run, run_id, task
 from torchsync.core.model import Instant, ProgramCommand, Trigger
 from torchsync.core.startscript import Account, run_environment, start_script, working_directory
 
-DEPLOY = Account(name="deploy", uid=1001, gid=1002, home="/home/deploy", shell="/bin/bash")
+DEPLOY = Account(name="deploy", uid=1001, gid=1002, home="/home/deploy", shell="/bin/bash", groups=(27, 1002))
 
 
 def environment(of=None, **changes) -> dict[str, str]:
@@ -99,8 +99,8 @@ def test_the_words_that_are_executed(command, working_dir, expected) -> None:
 
 
 def test_ids_are_checked_only_after_a_switch() -> None:
-    assert "TORCHSYNC_IDS=''" in script(task())
-    assert "TORCHSYNC_IDS='1001 1001 1001 1001 1002 1002 1002 1002'" in script(task(), is_switched=True)
+    assert "/proc/self/status" not in "".join(script(task()))
+    assert "TORCHSYNC_IDS='1001 1001 1001 1001 1002 1002 1002 1002 27 1002'" in script(task(), is_switched=True)
 
 
 def test_nothing_of_a_task_can_end_its_quotes() -> None:
@@ -109,3 +109,15 @@ def test_nothing_of_a_task_can_end_its_quotes() -> None:
     quoted = """''"'"'; touch /tmp/x; '"'"''"""
     assert f"set -- /trees/t/{quoted}" in lines or "set -- '/trees/t/'\"'\"'; touch /tmp/x; '\"'\"''" in lines
     assert f"export A={quoted} || exit" in lines
+
+
+def test_a_file_of_variables_may_lie_at_home() -> None:
+    assert "TORCHSYNC_FILE=/home/deploy/app.env TORCHSYNC_UID=1001" in script(task(env_file="~/app.env"))
+    assert "TORCHSYNC_FILE=/etc/app.env TORCHSYNC_UID=1001" in script(task(env_file="/etc/app.env"))
+
+
+def test_the_file_is_read_between_what_is_fixed_and_what_the_task_and_the_run_say() -> None:
+    given = {"PATH": "/bin", "HOME": "/own", "EXTRA": "1", "TORCHSYNC_TASK": "x"}
+    lines = script(task(env_file="/f", env={"HOME": "/own", "EXTRA": "1"}), environment=given, credentials="/run/c")
+    names = [line.partition("=")[0].removeprefix("export ") for line in lines if line.startswith("export ") or line == "done <&5"]
+    assert names == ["PATH", "done <&5", "HOME", "EXTRA", "TORCHSYNC_TASK", "CREDENTIALS_DIRECTORY"]

@@ -21,6 +21,7 @@ _NARROW = 1024
 _FRESH = 1.0
 _RUN_ID = b"TORCHSYNC_RUN_ID="
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+_CHASES, _AHEAD = 1_000, 4
 _YOUTH, _EXEC_TIME, _LOOKS = 2.0, 0.001, 5
 """In seconds: a process this young that shows no environment gets some more looks, each after the time an exec takes."""
 
@@ -62,12 +63,17 @@ def pids_since(leader: int, age: Millis) -> Iterable[int]:
     The kernel hands out pids in ascending order and begins again at the end, so that what is between `leader` and the pid handed out last is
     younger. A leader old enough for a whole round of pids tells nothing: then it is every process.
     """
-    newest = int(_read("/proc/loadavg").split()[-1])
-    if age * _FORKS_PER_SECOND // 1000 > int(_read("/proc/sys/kernel/pid_max")) or newest < leader:
+    last = newest()
+    if age * _FORKS_PER_SECOND // 1000 > int(_read("/proc/sys/kernel/pid_max")) or last < leader:
         return pids()
-    if newest - leader <= _NARROW:
-        return range(leader + 1, newest + 1)
+    if last - leader <= _NARROW:
+        return range(leader + 1, last + 1)
     return (pid for pid in pids() if pid > leader)
+
+
+def newest() -> int:
+    """The pid that was handed out last, whoever has it."""
+    return int(_read("/proc/loadavg").split()[-1])
 
 
 class Census:
@@ -133,19 +139,39 @@ class Kin:
             found += more
         return [pid for pid in found if start_ticks(pid) is not None]
 
-    def send(self, pid: int, number: int) -> None:
-        """The process got the signal, if it is a member; whatever has its pid by now did not (pidfd_send_signal(2))."""
+    def send(self, pid: int, number: int) -> bool:
+        """The process got the signal, if it is a member; whatever has its pid by now did not (pidfd_send_signal(2)). False for a stranger."""
         try:
             descriptor = os.pidfd_open(pid)
         except OSError:
-            return
+            return False
         try:
-            if Kin(self.run, self.leader, self.ticks, Census()).members([pid]):
+            is_member = bool(Kin(self.run, self.leader, self.ticks, Census()).members([pid]))
+            if is_member:
                 signal.pidfd_send_signal(descriptor, number)
         except OSError:  # It ended meanwhile, or may not be signalled.
-            pass
+            return True
         finally:
             os.close(descriptor)
+        return is_member
+
+    def chase(self, number: int, before: int) -> bool:
+        """Members that live for nothing but to fork the next one got the signal as well: a walk through all processes finds them gone. While pids
+        are handed out, as they were since `before` was the newest, the newest are looked at again and again, for a fraction of a second at most.
+        Whether there was one; signal 0 only asks, and the first will do.
+        """
+        found = False
+        last = newest()
+        for _ in range(_CHASES if last != before else 0):
+            for pid in range(last, last + _AHEAD):
+                found = self.send(pid, number) or found
+            before, last = last, newest()
+            if last == before:
+                time.sleep(_EXEC_TIME)
+                last = newest()
+            if last == before or (found and not number):
+                break
+        return found
 
     def _sorted_out(self, candidates: Iterable[int], others: Container[int]) -> tuple[list[int], list[int]]:
         """Members among the candidates, and those of which it is not clear yet."""

@@ -2,7 +2,7 @@
 of a run together.
 
 The id of a run begins with the time of its admission, so the names sort by age and nothing has to be asked for it. A run that is not over is
-never touched, nor is anything whose name is not that of a run.
+never touched, nor is anything whose name is not that of a run, nor an output that somebody still writes: it would take as much room without a name.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from torchsync.adapters.syscalls import is_open_for_writing
 from torchsync.core.model import Instant
 
 _ATTEMPT = re.compile(r"(?P<run>[0-9a-f]{12}-[0-9a-f]{8})(\.[0-9]+){0,2}")
@@ -50,7 +51,7 @@ def _surplus(folder: Path, bounds: Bounds, in_flight: Collection[str]) -> Iterat
         admitted = int(run[:12], 16)
         is_settled = run not in in_flight and admitted < bounds.until
         if is_settled and (admitted <= bounds.since or number > bounds.most_runs or size > bounds.most_bytes):
-            yield from paths
+            yield from (path for path in paths if not is_open_for_writing(path / "output"))
 
 
 def _by_run(folder: Path) -> dict[str, list[Path]]:

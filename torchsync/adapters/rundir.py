@@ -103,23 +103,32 @@ class RunFiles:
         """What the wall clock showed when the claim was made, in milliseconds: an uptime means nothing after a reboot."""
         return (self.folder / "claim").stat().st_mtime_ns // 1_000_000
 
-    def bound_output(self, limit: int) -> None:
-        """The middle of an output that takes more than `limit` bytes is free. Raises OSError when the file system has no holes.
+    def output_blocks(self) -> int:
+        """The bytes that the output takes on the disk."""
+        try:
+            return self.output.stat().st_blocks * 512
+        except OSError:
+            return 0
+
+    def bound_output(self, limit: int) -> bool:
+        """The middle of an output that takes more than `limit` bytes is free; whether it took more. Raises OSError when the file system has no holes.
 
         Whole blocks only, so that no byte of what stays is lost. A range that is a hole already stays one.
         """
         try:
             descriptor = os.open(self.output, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
-            return
+            return False
         try:
             facts = os.fstat(descriptor)
-            if facts.st_blocks * 512 > limit:
+            is_over = facts.st_blocks * 512 > limit
+            if is_over:
                 block = facts.st_blksize
                 start = -(-min(_HEAD, limit // 2) // block) * block
                 stop = (-(-facts.st_size // block) - (limit - start) // block) * block
                 if start < stop:
                     punch_hole(descriptor, start, stop)
+            return is_over
         finally:
             os.close(descriptor)
 

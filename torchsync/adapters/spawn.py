@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import shutil
@@ -10,8 +11,11 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from torchsync.core.model import Limits
 from torchsync.core.startscript import LANG, PATH, Account
 
+_IO_CLASSES = {"best-effort": "2", "idle": "3"}
+"""As ionice(1) and ioprio_set(2) number them."""
 _CATCHABLE = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 
 
@@ -22,7 +26,7 @@ class CannotStart(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shim:
     """One to be started. `folder` is the directory of the run, `fifo` closes when the command was executed, `output` is an open descriptor,
-    `switch_to` the user of the command if it is another.
+    `switch_to` the user of the command if its ids are not those of the agent.
     """
 
     run: str
@@ -33,6 +37,7 @@ class Shim:
     script: str
     output: int
     switch_to: Account | None
+    limits: Limits = Limits()
 
 
 class Launcher:
@@ -40,19 +45,35 @@ class Launcher:
 
     def __init__(self, shell: tuple[str, ...]) -> None:
         self._shell = shell
-        self._text = resources.files("torchsync.adapters").joinpath("shim.sh").read_text()
+        self._text, self._limits = (resources.files("torchsync.adapters").joinpath(name).read_text() for name in ("shim.sh", "limits.sh"))
         self._setpriv = shutil.which("setpriv", path=PATH)
         _close_on_exec()
 
-    def account(self, name: str) -> Account:
-        """The user, as which a run can be started. Raises CannotStart."""
+    def account(self, name: str, group: str = "") -> Account:
+        """The user, with `group` or its own as the primary one, as which a run can be started. Raises CannotStart."""
         try:
             entry = pwd.getpwnam(name)
         except KeyError as error:
             raise CannotStart(_why_unknown(name)) from error
-        if entry.pw_uid != os.geteuid():
-            self._check_switching(name)
-        return Account(name=name, uid=entry.pw_uid, gid=entry.pw_gid, home=entry.pw_dir, shell=entry.pw_shell)
+        own = entry.pw_gid if os.geteuid() == 0 else os.getegid()
+        gid = _gid(name, group, entry.pw_gid) if group else own
+        account = Account(
+            name=name,
+            uid=entry.pw_uid,
+            gid=gid,
+            home=entry.pw_dir,
+            shell=entry.pw_shell,
+            groups=tuple(sorted(set(os.getgrouplist(name, gid)))),
+        )
+        self._check_switching(account)
+        return account
+
+    def is_other(self, account: Account) -> bool:
+        """A run has to be given the ids of the account. Without root there are no others than the agent's own."""
+        if os.geteuid() != 0:
+            return account.uid != os.geteuid()
+        own = (os.getuid(), os.geteuid(), os.getgid(), os.getegid(), tuple(sorted(set(os.getgroups()) | {os.getegid()})))
+        return own != (account.uid, account.uid, account.gid, account.gid, account.groups)
 
     def becoming(self, account: Account) -> tuple[str, ...]:
         """The words that start a shell as the user, which reads what to do from its standard input."""
@@ -63,7 +84,7 @@ class Launcher:
 
         In a session of its own; default signal dispositions and an empty mask; no descriptor but the script as 0 and the output as 1.
         """
-        become = (*self._switch_to(shim.switch_to), *self._shell, "-s")
+        become = (*self._limited(shim.limits), *self._switch_to(shim.switch_to), *self._shell, "-s")
         source = _memory_file(shim.script.encode("utf-8", "surrogateescape"))
         try:
             return os.posix_spawn(
@@ -82,16 +103,41 @@ class Launcher:
         finally:
             os.close(source)
 
-    def _check_switching(self, name: str) -> None:
+    def _check_switching(self, account: Account) -> None:
         if os.geteuid() != 0:
-            raise CannotStart(f"the agent does not run as root, so nothing can run as user {name!r}")
-        if self._setpriv is None:
-            raise CannotStart(f"to run as user {name!r} the program setpriv is needed; install the package util-linux")
+            if account.uid != os.geteuid():
+                raise CannotStart(f"the agent does not run as root, so nothing can run as user {account.name!r}")
+            if account.gid != os.getegid():
+                raise CannotStart(f"the agent does not run as root, so nothing can run in a group that is not the agent's: {account.gid}")
+        elif self._setpriv is None and self.is_other(account):
+            raise CannotStart(f"to run as user {account.name!r} the program setpriv is needed; install the package util-linux")
 
     def _switch_to(self, account: Account | None) -> tuple[str, ...]:
+        """The groups are named one by one, and not left to setpriv's initgroups(3), which goes by the first name that an id has."""
         if account is None or self._setpriv is None:
             return ()
-        return (self._setpriv, f"--reuid={account.uid}", f"--regid={account.gid}", "--init-groups", "--")
+        groups = ",".join(map(str, account.groups))
+        return (self._setpriv, f"--reuid={account.uid}", f"--regid={account.gid}", f"--groups={groups}", "--")
+
+    def _limited(self, limits: Limits) -> tuple[str, ...]:
+        """Nothing where nothing is asked for: an exec costs, and the programs of it may not be there."""
+        if not limits.files and limits.nice is None and not limits.io:
+            return ()
+        kind, _, level = limits.io.partition(":")
+        nice = "" if limits.nice is None else str(limits.nice)
+        words = (str(limits.files or ""), nice, _IO_CLASSES.get(kind, ""), level)
+        return (*self._shell, "-c", self._limits, "torchsync-limits", *words)
+
+
+def _gid(name: str, group: str, own: int) -> int:
+    """The id of a group that the user is in. Raises CannotStart."""
+    try:
+        gid = grp.getgrnam(group).gr_gid
+    except KeyError as error:
+        raise CannotStart(f"this host has no group {group!r}") from error
+    if gid not in os.getgrouplist(name, own):
+        raise CannotStart(f"the user {name!r} is not in the group {group!r}")
+    return gid
 
 
 def _why_unknown(name: str) -> str:

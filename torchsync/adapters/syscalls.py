@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 from collections.abc import Callable
 from heapq import heappop, heappush
@@ -61,6 +62,24 @@ def exchange(one: Path, other: Path) -> None:
 def sync_file_system(descriptor: int) -> None:
     """Everything of the file system that holds the open file is on the disk. Raises OSError. syncfs(2)."""
     _check(_LIBC.syncfs(descriptor))
+
+
+def is_open_for_writing(path: str | os.PathLike[str]) -> bool:
+    """Whether any process has the file open for writing; false where it is not ours to ask, or the file system cannot tell.
+
+    A read lease is given only while nobody does (fcntl(2), F_SETLEASE); it is let go of at once.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN
+    finally:
+        os.close(descriptor)
+    return False
 
 
 class _Timespec(ctypes.Structure):

@@ -149,6 +149,22 @@ Timing = CronTiming | DaemonTiming
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one run may use; a field that holds its default leaves it to the host.
+
+    `files` open files of a process, `nice` as in nice(1), `io` a class of ionice(1) with its level (`idle`, `best-effort:7`). Of a run as a whole:
+    `memory` in bytes, `cpu` in percent of one processor, `pids` processes and threads.
+    """
+
+    files: int = 0
+    nice: int | None = None
+    io: str = ""
+    memory: int = 0
+    cpu: int = 0
+    pids: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """What to run, on which hosts, when. Two tasks are the same task unchanged when their fingerprints are equal."""
 
@@ -176,9 +192,18 @@ class Task:
     """Its runs share the places of this pool of the host with those of other tasks; empty for none."""
     user: str = ""
     """Empty: the host's default user."""
+    group: str = ""
+    """The primary group; empty: that of the user."""
+    umask: str = "022"
+    """Three octal digits."""
     working_dir: str = ""
     """Absolute, starting with `~`, or relative to the tree of the commit; empty is that tree."""
     env: Mapping[str, str] = field(default_factory=dict)
+    env_file: str = ""
+    """A file of the host with more variables, absolute or starting with `~/`; it is read as the user of the run, at each start."""
+    credentials: tuple[str, ...] = ()
+    """Names of secrets that the host hands to the run as files."""
+    limits: Limits = Limits()
     success_exit_codes: tuple[int, ...] = (0,)
     stop_signal: str = "TERM"
     stop_grace: Millis = Millis(10_000)

@@ -1,34 +1,39 @@
 """What a run is started with: its environment, and the text of the shell script that becomes its command. Pure.
 
 The script is read by a POSIX shell that already has the user of the run. It checks that, enters the working directory, exports the environment
-of the task and replaces itself by the command. Its standard input is the script; on descriptor 4 it says `begun` just before the exec, or why it
-did not come to that; descriptors 3 and 4 close with the exec. A shell that ends without the exec says why in its EXIT trap: so a step only has
-to name what would have failed. dash and busybox undo the redirections of an exec that fails; bash does that for a group and with `execfail`.
+of the task, with what `env_file` adds to it (`envfile.py`), and replaces itself by the command. Its standard input is the script; on descriptor 4
+it says `begun` just before the exec, or why it did not come to that; descriptors 3 and 4 close with the exec. A shell that ends without the exec
+says why in its EXIT trap: so a step only has to name what would have failed. dash and busybox undo the redirections of an exec that fails; bash
+does that for a group and with `execfail`.
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from shlex import quote
 
+from torchsync.core import envfile
 from torchsync.core.instants import rfc3339_short
 from torchsync.core.model import ProgramCommand, Run, ShellCommand, Task
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LANG = "C.UTF-8"
+_BENEATH = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG")
+"""What the file of `env_file` may set otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A user of this host, as passwd(5) has it."""
+    """A user of this host, as passwd(5) has it. `gid` is the primary group of its runs, `groups` are all of their groups, that one among them."""
 
     name: str
     uid: int
     gid: int
     home: str
     shell: str
+    groups: tuple[int, ...] = ()
 
 
 def run_environment(run: Run, account: Account, host: str) -> dict[str, str]:
@@ -55,16 +60,29 @@ def account_environment(account: Account) -> dict[str, str]:
     return {"PATH": PATH, "HOME": account.home, "USER": account.name, "LOGNAME": account.name, "SHELL": account.shell, "LANG": LANG}
 
 
-def start_script(task: Task, account: Account, *, tree: str, environment: Mapping[str, str], is_switched: bool) -> str:
-    """The script for a run of `task` in `tree`. With `is_switched` it first makes sure that it has the ids of `account` and no others."""
-    ids = " ".join([str(account.uid)] * 4 + [str(account.gid)] * 4) if is_switched else ""
-    given = {"USER": account.name, "IDS": ids, "DIRECTORY": working_directory(task, account, tree)}
+def start_script(
+    task: Task, account: Account, *, tree: str, environment: Mapping[str, str], is_switched: bool, credentials: str = ""
+) -> str:
+    """The script for a run of `task` in `tree`. With `is_switched` it first makes sure that it has the ids of `account` and no others.
+
+    `credentials` is the folder with the secrets of the run, empty when it has none.
+    """
+    given = {"USER": account.name, "DIRECTORY": working_directory(task, account, tree)}
+    complete = {**environment, **({"CREDENTIALS_DIRECTORY": credentials} if credentials else {})}
+    beneath = {name: value for name, value in complete.items() if name in _BENEATH and name not in task.env}
+    env_file = _at_home(task.env_file, account)
     return "".join(
         (
             *(f"TORCHSYNC_{name}={quote(value)}\n" for name, value in given.items()),
-            f"set -- {' '.join(quote(word) for word in _argv(task, tree))}\n",
             _PREPARE,
-            *(f"export {name}={quote(value)} || exit\n" for name, value in environment.items()),
+            _check_of_ids(account) if is_switched else "",
+            f"set -- {' '.join(quote(word) for word in _argv(task, tree))}\n",
+            _enter(task.umask),
+            envfile.opening(env_file, account.uid) if env_file else "",
+            _EMPTY,
+            *_exports(beneath),
+            envfile.READING if env_file else "",
+            *_exports({name: value for name, value in complete.items() if name not in beneath}),
             _BECOME,
         )
     )
@@ -72,9 +90,29 @@ def start_script(task: Task, account: Account, *, tree: str, environment: Mappin
 
 def working_directory(task: Task, account: Account, tree: str) -> str:
     """Where the command starts: `~` is the user's home, a relative path is inside the tree, nothing is the tree."""
-    head, _, rest = task.working_dir.partition("/")
-    parent, below = (account.home, rest) if head == "~" else (tree, task.working_dir)
-    return posixpath.join(parent, below) if below else parent
+    return posixpath.join(tree, _at_home(task.working_dir, account)) if task.working_dir else tree
+
+
+def _at_home(path: str, account: Account) -> str:
+    """The path with the user's home for a `~` at its start."""
+    head, _, rest = path.partition("/")
+    if head != "~":
+        return path
+    return posixpath.join(account.home, rest) if rest else account.home
+
+
+def _check_of_ids(account: Account) -> str:
+    """Real, effective, saved and file system ids, then the groups in ascending order, as proc(5) has them."""
+    ids = [account.uid] * 4 + [account.gid] * 4 + sorted(set(account.groups))
+    return f"TORCHSYNC_IDS={quote(' '.join(map(str, ids)))}\n{_CHECK}"
+
+
+def _enter(umask: str) -> str:
+    return f"umask {quote(umask)}\n{_ENTER}"
+
+
+def _exports(environment: Mapping[str, str]) -> Iterator[str]:
+    return (f"export {name}={quote(value)} || exit\n" for name, value in environment.items())
 
 
 def _argv(task: Task, tree: str) -> tuple[str, ...]:
@@ -88,24 +126,27 @@ def _argv(task: Task, tree: str) -> tuple[str, ...]:
 
 
 # The names in these texts start with TORCHSYNC_, which no task may use, so that exporting the environment overwrites none of them. Built-ins
-# only, and nothing after the exports depends on PATH or IFS. The ids are read as proc(5) has them: real, effective, saved, file system.
+# only from the first export on, and nothing after it depends on PATH or IFS.
 _PREPARE = """\
 TORCHSYNC_BASH=${BASH_VERSION-}
 [ -z "$TORCHSYNC_BASH" ] || shopt -s execfail
 trap 'printf "%s\\n" "$TORCHSYNC_WHY" >&4' EXIT
-if [ -n "$TORCHSYNC_IDS" ]; then
-  while read -r TORCHSYNC_KEY TORCHSYNC_REAL TORCHSYNC_EFFECTIVE TORCHSYNC_SAVED TORCHSYNC_FS; do
-    case $TORCHSYNC_KEY in
-      Uid:) TORCHSYNC_FOUND="$TORCHSYNC_REAL $TORCHSYNC_EFFECTIVE $TORCHSYNC_SAVED $TORCHSYNC_FS" ;;
-      Gid:) TORCHSYNC_FOUND="$TORCHSYNC_FOUND $TORCHSYNC_REAL $TORCHSYNC_EFFECTIVE $TORCHSYNC_SAVED $TORCHSYNC_FS" && break ;;
-    esac
-  done </proc/self/status
-  TORCHSYNC_WHY="the ids of user $TORCHSYNC_USER were not taken on: expected $TORCHSYNC_IDS, found $TORCHSYNC_FOUND"
-  [ "$TORCHSYNC_IDS" = "$TORCHSYNC_FOUND" ] || exit
-fi
-umask 022
+"""
+
+_CHECK = """\
+while read -r TORCHSYNC_KEY TORCHSYNC_FOUND; do
+  case $TORCHSYNC_KEY in Uid: | Gid: | Groups:) set -- "$@" $TORCHSYNC_FOUND ;; esac
+done </proc/self/status
+TORCHSYNC_WHY="the ids of user $TORCHSYNC_USER were not taken on: expected $TORCHSYNC_IDS, found $*"
+[ "$TORCHSYNC_IDS" = "$*" ] || exit
+"""
+
+_ENTER = """\
 TORCHSYNC_WHY="the working directory $TORCHSYNC_DIRECTORY is not there, or user $TORCHSYNC_USER may not enter it"
 cd -- "$TORCHSYNC_DIRECTORY" 2>/dev/null || exit
+"""
+
+_EMPTY = """\
 TORCHSYNC_WHY="the environment of the task cannot be set; what /bin/sh says about it is in the output"
 unset PATH LANG PWD OLDPWD SHLVL TORCHSYNC_RUN_ID
 """
@@ -117,7 +158,8 @@ torchsync_refused() {
     127:*) set -- "no such program in PATH=$PATH" "$2" ;;
     126:*)
       if [ -d "$2" ]; then set -- 'a directory is no program' "$2"
-      elif [ -x "$2" ]; then set -- 'this program cannot be executed: too many arguments, too large an environment, or not for this machine' "$2"
+      elif [ -x "$2" ]; then
+        set -- 'this program cannot be executed: too many arguments, too large an environment, open for writing, or not for this machine' "$2"
       else set -- "user $TORCHSYNC_USER may not execute this program" "$2"
       fi ;;
     *) set -- "the shell that prepares a run ended with status $1 before the exec" "$2" ;;
