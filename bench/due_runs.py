@@ -22,7 +22,7 @@ from torchsync.adapters.spool import SpoolFile
 from torchsync.adapters.statefile import StateDirectory
 from torchsync.adapters.wakeups import SelectorWakeups
 from torchsync.agent.recorder import Recorder
-from torchsync.agent.runner import Runner
+from torchsync.agent.runner import Provision, Runner
 from torchsync.core.ledgerview import view_of
 from torchsync.core.model import Instant, Millis, Run
 from torchsync.core.startscript import run_environment
@@ -88,7 +88,7 @@ class _Host:
             recorder=Recorder(self.ledger, SpoolFile(self.store.run), lambda *_, **__: None),
             executor=self.executor,
             trees=str(self.store.worktrees),
-            environment=environment,
+            provide=lambda run: Provision(environment(run)),
             log=lambda *_, **__: None,
         )
         self.engine = new_engine(boot_id(), user)

@@ -74,6 +74,7 @@ core.localtime
 core.policy
 core.postbox
 core.hostsheet
+core.envfile
 core.startscript
 core.syncdoc
 core.treepaths
@@ -140,6 +141,7 @@ adapters.outputfile
 adapters.zonefiles
 adapters.clock
 adapters.procfs
+adapters.syscalls
 adapters.retention
 adapters.sdnotify
 adapters.wakeups
@@ -153,6 +155,7 @@ adapters.statefile
 adapters.folder
 adapters.gitaccess
 adapters.gitcommand
+adapters.ownlimits
 adapters.spawn
 adapters.configchild
 adapters.git
@@ -166,7 +169,6 @@ adapters.ledgerclock
 adapters.ledgerevidence
 adapters.ledgerwrites
 adapters.spool
-adapters.syscalls
 adapters.watch
 adapters.child
 adapters.courier
@@ -175,6 +177,9 @@ adapters.noticecommand
 adapters.ledger
 adapters.metrics
 adapters.rundir
+adapters.credentials
+adapters.watchedrun
+adapters.leftbehind
 adapters.hostfacts
 adapters.process
 adapters.controlapi
@@ -258,7 +263,16 @@ FAMILIES = [
         "adapters.signatures",
         "adapters.trustfiles",
     ],
-    ["adapters.process", "adapters.procfs", "adapters.cgroup", "adapters.rundir", "adapters.spawn"],
+    [
+        "adapters.process",
+        "adapters.procfs",
+        "adapters.cgroup",
+        "adapters.rundir",
+        "adapters.spawn",
+        "adapters.watchedrun",
+        "adapters.leftbehind",
+        "adapters.credentials",
+    ],
     ["adapters.http", "adapters.controlapi"],
     ["adapters.ledger*"],
     ["adapters.courier", "adapters.noticecommand", "adapters.child", "adapters.spawn"],

@@ -15,7 +15,9 @@ import yaml
 
 from tests.gitrepo import Repo, one_task
 from torchsync.adapters.schemas import read_schema
+from torchsync.agent.config import config_from_document
 from torchsync.core.configfile import Account, ConfigFileReader
+from torchsync.core.policy import HostRules, judge_host
 from torchsync.core.taskfile import TaskFileReader
 
 PAGES = sorted((Path(__file__).parent.parent / "docs/how-to").glob("*.md"))
@@ -42,6 +44,16 @@ def test_an_agent_yaml_on_a_page_is_one_that_an_agent_takes(text: str) -> None:
     document, problems = ConfigFileReader(read_schema("agent")).read("agent.yaml", text.encode(), Account(user="root", is_root=True))
     assert problems == ()
     assert document is not None
+
+
+def test_the_tasks_on_a_page_are_taken_by_the_host_beside_them() -> None:
+    task_file, configuration = blocks("users-and-secrets.md", "yaml")
+    drafts, problems = TaskFileReader(read_schema("task")).read("tasks/billing/a.yaml", task_file.encode())
+    assert problems == ()
+    document, _ = ConfigFileReader(read_schema("agent")).read("agent.yaml", configuration.encode(), Account(user="root", is_root=True))
+    assert document is not None
+    rules = HostRules(config_from_document(document).host_policy, {"billing": 1000}.get, lambda _: ("billing", "accounting"))
+    assert judge_host([draft.task for draft in drafts], rules, {}) == ()
 
 
 def task_files() -> list[object]:

@@ -32,7 +32,8 @@ HELD_BY = {
     "queue_limit": "timing", "misfire": "timing", "misfire_limit": "timing", "pool": "pool",
     "command": "command", "shell": "command", "working_dir": "working_dir", "user": "user", "env": "env", "hosts": "hosts",
     "max_running": "max_running", "stop_signal": "stop_signal", "stop_grace": "stop_grace", "success_exit_codes": "success_exit_codes",
-    "output": "output_max", "alert": "alert", "notify": "notify",
+    "output": "output_max", "alert": "alert", "notify": "notify", "group": "group", "umask": "umask", "env_file": "env_file",
+    "credentials": "credentials", "limits": "limits",
 }  # fmt: skip
 MADE_BY_US = {"name", "fingerprint", "copy_print", "source"}
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import socket
@@ -174,6 +175,14 @@ def test_a_copied_localtime_does_not_hide_timezone(tmp_path):
     (tmp_path / "etc/localtime").write_bytes(b"TZif2")
     (tmp_path / "etc/timezone").write_text("Europe/Berlin\n")
     assert local_zone(tmp_path) == "Europe/Berlin"
+
+
+def test_the_groups_of_a_user_are_named_the_primary_one_first():
+    me = pwd.getpwuid(os.geteuid())
+    groups = Accounts().groups(me.pw_name)
+    assert groups[0] == grp.getgrgid(me.pw_gid).gr_name
+    assert set(groups) == {grp.getgrgid(gid).gr_name for gid in os.getgrouplist(me.pw_name, me.pw_gid)}
+    assert Accounts().groups("no-such-user") == ()
 
 
 def test_users_are_looked_up_by_name_only():

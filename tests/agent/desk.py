@@ -19,7 +19,7 @@ from torchsync.agent.loop import Loop, Parts, Settings
 from torchsync.agent.recorder import Recorder
 from torchsync.agent.recovery import recover
 from torchsync.agent.reload import Reloads
-from torchsync.agent.runner import Runner
+from torchsync.agent.runner import Provision, Runner
 from torchsync.agent.saved import Saved
 from torchsync.agent.sync import Syncs, SyncSettings
 from torchsync.core.control import Answer, Ask, Request
@@ -193,7 +193,7 @@ class Desk:
             recorder=self.recorder,
             executor=self.executor,
             trees="/state/worktrees",
-            environment=lambda run: {"A": "b"},
+            provide=lambda run: Provision({"A": "b"}),
             announce=self.dispatch.see,
             log=self.log,
         )
@@ -212,6 +212,7 @@ class Desk:
             holding=self.holding,
             log=self.log,
             uid_of=UIDS.get,
+            groups_of=lambda _: (),
             randomness=lambda: 0.5,
             settings_of=self.settings_of,
             look_at_host=self.look_at_host,

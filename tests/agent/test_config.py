@@ -20,7 +20,10 @@ version: 1
 repository: {url: https://git.example.org/x, ref: main, interval: 5m, jitter: 20%, rewind: allow, watch: off, token_file: /etc/token}
 host: {name: db-01, labels: {role: db}, addresses: [10.2.0.7]}
 http: {listen: "[::1]:9747"}
-policy: {users: {deploy: ["tasks/web/**"]}, secrets: {slack: {file: /slack, users: [deploy], notify: true}}, notify_hosts: [hc-ping.com]}
+policy:
+  users: {deploy: ["tasks/web/**"]}
+  secrets: {slack: {file: /slack, users: [deploy], notify: true}, db: {file: /etc/s/db, users: [deploy, www]}}
+  notify_hosts: [hc-ping.com]
 log: {level: debug}
 """
 
@@ -63,10 +66,24 @@ def test_the_policy_is_told_as_the_host_verdict_takes_it() -> None:
         agent_user="root",
         is_root=True,
         users={"deploy": ("tasks/web/**",)},
-        secrets={"slack": Secret(file="/slack", users=("deploy",), notify=True)},
+        secrets={"slack": Secret(file="/slack", users=("deploy",), notify=True), "db": Secret(file="/etc/s/db", users=("deploy", "www"))},
         notify_hosts=("hc-ping.com",),
     )
     assert config().host_policy == expected
+
+
+def test_a_user_is_handed_the_secrets_that_are_granted_to_it() -> None:
+    assert config().secret_files("www") == {"db": "/etc/s/db"}
+    assert config().secret_files("deploy") == {"db": "/etc/s/db"}, "the address of notices is no credential"
+    assert config().secret_files("root") == {}
+
+
+def test_what_the_agent_can_give_a_run_is_part_of_the_policy_and_of_the_stamp() -> None:
+    changed = document()
+    changed["account"] = {"user": "root", "is_root": True, "most_files": 1024, "least_nice": 5}
+    found = config_from_document(changed)
+    assert (found.host_policy.most_files, found.host_policy.least_nice) == (1024, 5)
+    assert found.stamp != config().stamp
 
 
 @pytest.mark.parametrize("missing", ["account", "repository", "host", "paths", "http", "executor", "policy", "log"])

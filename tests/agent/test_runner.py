@@ -9,7 +9,7 @@ from tests.builders import NOON
 from tests.fakes import FakeClock, FakeExecutor, FakeWakeups
 from tests.fakes_state import MemoryLedger, MemorySpool
 from torchsync.agent.recorder import Recorder
-from torchsync.agent.runner import Runner
+from torchsync.agent.runner import Provision, Runner
 from torchsync.core.effects import Release, Start, Turn
 from torchsync.core.entries import Admit
 from torchsync.core.model import Run, RunId
@@ -40,7 +40,7 @@ class Bench:
         self.executor = Witness(self.ledger, self.spool)
         recorder = Recorder(self.ledger, self.spool, lambda *_, **__: None)
         self.runner = Runner(
-            recorder=recorder, executor=self.executor, trees="/trees", environment=lambda run: {}, log=lambda *_, **__: None
+            recorder=recorder, executor=self.executor, trees="/trees", provide=lambda run: Provision({}), log=lambda *_, **__: None
         )
 
 

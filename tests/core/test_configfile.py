@@ -38,7 +38,7 @@ def with_hooks(listen: str) -> str:
 
 def test_the_smallest_file_takes_the_documented_defaults() -> None:
     assert document_of(SMALLEST) == {
-        "account": {"user": "root", "is_root": True},
+        "account": {"user": "root", "is_root": True, "most_files": 0, "least_nice": -20},
         "repository": {
             "url": "https://git.example.org/tasks.git",
             "ref": "HEAD",
@@ -240,6 +240,7 @@ def test_a_setting_that_does_nothing_is_told_where_it_stands() -> None:
         pytest.param(SMALLEST + "retention: {runs_days: 1.5}\n", "TS302", "from 1 to 3650", id="half a day"),
         pytest.param(SMALLEST + "retention: {total_output: 2GB}\n", "TS302", "a size such as", id="no size"),
         pytest.param(SMALLEST + "retention: {total_output: 1KiB}\n", "TS303", "must be from 16MiB to 1024TiB, found 1KiB", id="no room"),
+        pytest.param(SMALLEST + "policy: {secrets: {a: {file: b}}}\n", "TS302", "an absolute path", id="a secret somewhere"),
         pytest.param(SMALLEST + "htp: {}\n", "TS302", "unknown field `htp`", id="unknown"),
         pytest.param(with_repository("url: /x, ssh_key: /y"), "TS303", "no effect on an address with file", id="key for a file address"),
         pytest.param(with_repository(f"{SSH}, proxy: 'http://p:1'"), "TS303", "no effect on an address with ssh", id="proxy for ssh"),

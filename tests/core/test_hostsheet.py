@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from tests.builders import facts, task
 from torchsync.core.hostsheet import HostSheet, granted, sheet_document, sheet_from_document
-from torchsync.core.model import Position
-from torchsync.core.policy import HostPolicy, Secret, judge_host
+from torchsync.core.model import Limits, Position
+from torchsync.core.policy import ExecutorName, HostPolicy, HostRules, Secret, judge_host
 
 UIDS = {"root": 0, "torchsync-run": 990, "deploy": 1000, "www": 33, "me": 1001}
 NAMES = st.sampled_from([*UIDS, "ghost", "no-such-user"])
 PATHS = st.sampled_from(["tasks/a.yaml", "tasks/web/b.yaml", "tasks/web/deep/c.yaml"])
+GROUPS = {"root": ("root",), "deploy": ("deploy", "press"), "me": ("me", "press")}
 POLICIES = st.builds(
     HostPolicy,
     agent_user=st.sampled_from(["root", "me"]),
@@ -23,32 +24,48 @@ POLICIES = st.builds(
     allow_root=st.booleans(),
     max_tasks=st.integers(1, 4),
     secrets=st.dictionaries(
-        st.sampled_from(["slack", "db"]), st.builds(Secret, file=st.just(""), users=st.just(("deploy",)), notify=st.booleans())
+        st.sampled_from(["slack", "db"]),
+        st.builds(Secret, file=st.just(""), users=st.lists(NAMES, max_size=3).map(tuple), notify=st.booleans()),
     ),
     notify_hosts=st.just(("hc-ping.com",)),
+    executor=st.sampled_from(ExecutorName),
+    most_files=st.sampled_from([0, 1024]),
+    least_nice=st.sampled_from([-20, 0]),
     pools=st.dictionaries(st.sampled_from(["db", "cpu"]), st.integers(1, 9)),
 )
 POOLS = st.sampled_from(["", "db", "cpu"])
 TASKS = st.lists(
     st.builds(
-        lambda user, path, pool: task("a", user=user, source=Position(path, 3, 5), pool=pool), st.one_of(st.just(""), NAMES), PATHS, POOLS
+        lambda user, path, **changes: task("a", user=user, source=Position(path, 3, 5), **changes),
+        st.one_of(st.just(""), NAMES),
+        PATHS,
+        pool=POOLS,
+        group=st.sampled_from(["", "me", "press", "root"]),
+        credentials=st.lists(st.sampled_from(["db", "slack"]), max_size=2, unique=True).map(tuple),
+        limits=st.builds(
+            Limits, files=st.sampled_from([0, 4096]), nice=st.sampled_from([None, -5, 5]), memory=st.sampled_from([0, 1 << 20])
+        ),
     ),
     max_size=5,
 )
 
 
+def groups_of(user: str) -> tuple[str, ...]:
+    return GROUPS.get(user, ())
+
+
 @given(POLICIES, TASKS)
 def test_elsewhere_the_host_judges_as_it_does_at_home(policy: HostPolicy, tasks) -> None:
-    sheet = HostSheet(facts=facts(), policy=granted(policy, UIDS.get))
+    sheet = HostSheet(facts=facts(), policy=granted(policy, UIDS.get, groups_of))
     carried = sheet_from_document(json.loads(json.dumps(sheet_document(sheet))))
     assert carried == sheet
     assert carried.rules is not None
-    assert judge_host(tasks, carried.rules.policy, carried.rules.uid_of, {}) == judge_host(tasks, policy, UIDS.get, {})
+    assert judge_host(tasks, carried.rules, {}) == judge_host(tasks, HostRules(policy, UIDS.get, groups_of), {})
 
 
 def test_who_may_use_a_secret_is_carried_and_not_where_it_is() -> None:
     policy = HostPolicy(agent_user="root", is_root=True, secrets={"db": Secret(file="/etc/torchsync/secrets/db", users=("deploy",))})
-    document = sheet_document(HostSheet(facts=facts(), policy=granted(policy, UIDS.get)))
+    document = sheet_document(HostSheet(facts=facts(), policy=granted(policy, UIDS.get, groups_of)))
     assert document["policy"]["secrets"] == {"db": {"file": "", "users": ["deploy"], "notify": False}}
 
 

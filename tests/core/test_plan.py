@@ -22,6 +22,7 @@ from torchsync.core.model import (
     Fingerprint,
     Guards,
     Instant,
+    Limits,
     Millis,
     ProgramCommand,
     Run,
@@ -165,7 +166,7 @@ def test_the_host_is_asked_by_the_function_that_the_agent_asks():
     tasks = [task("a", user="deploy"), task("b", user="nobody-here"), task("c", hosts=("web-*",), user="nobody-here")]
     uid_of = {"deploy": 1000, "torchsync-run": 999}.get
     plan = planned([], tasks, rules=HostRules(POLICY, uid_of))
-    assert plan.refused == judge_host(tasks[:2], POLICY, uid_of, {})
+    assert plan.refused == judge_host(tasks[:2], HostRules(POLICY, uid_of), {})
     assert [problem.code for problem in plan.refused or ()] == ["TS310", "TS311"]
 
 
@@ -324,6 +325,10 @@ def test_tasks_for_other_hosts_are_counted_and_no_more():
         pytest.param({"timing": DaemonTiming()}, {"timing": DaemonTiming(delay=Millis(5 * SECOND))},
                      ("restart", {"delay": "1s", "backoff": 2.0, "max_delay": "1m", "reset_after": "1m"},
                       {"delay": "5s", "backoff": 2.0, "max_delay": "1m", "reset_after": "1m"}), id="restart"),
+        pytest.param({}, {"umask": "077"}, ("umask", "022", "077"), id="umask"),
+        pytest.param({}, {"credentials": ("db",)}, ("credentials", None, ["db"]), id="secrets"),
+        pytest.param({}, {"limits": Limits(nice=0, memory=1 << 29, cpu=150)},
+                     ("limits", None, {"nice": 0, "memory": "512MiB", "cpu": "150%"}), id="limits"),
         pytest.param({}, {}, ("inputs", None, None), id="inputs have no values"),
     ],
 )  # fmt: skip

@@ -12,6 +12,7 @@ from torchsync.core.model import (
     Conduct,
     CronTiming,
     DaemonTiming,
+    Limits,
     Misfire,
     Overlap,
     Position,
@@ -63,7 +64,12 @@ def test_a_task_says_everything_it_can() -> None:
             shell: /bin/bash
             working_dir: scripts
             user: deploy
+            group: press
+            umask: "0027"
             env: {LEVEL: "9"}
+            env_file: ~/backup.env
+            credentials: [db-password, slack]
+            limits: {files: 4096, nice: -5, io: "best-effort:7", memory: 2GiB, cpu: 150%, pids: 100}
             hosts: ["db-*", "!db-test-*"]
             max_running: 3
             overlap: skip
@@ -86,6 +92,8 @@ def test_a_task_says_everything_it_can() -> None:
     assert (task.output_max, task.severity) == (50 * 1024 * 1024, Severity.CRITICAL)
     assert task.alert == AlertLimits(max_age=93_600_000, max_duration=10_800_000, failures=3)
     assert task.source == Position(PATH, 3, 3)
+    assert (task.group, task.umask, task.env_file, task.credentials) == ("press", "027", "~/backup.env", ("db-password", "slack"))
+    assert task.limits == Limits(files=4096, nice=-5, io="best-effort:7", memory=2 << 30, cpu=150, pids=100)
 
 
 def test_a_task_that_says_little_takes_the_documented_defaults() -> None:
@@ -95,6 +103,7 @@ def test_a_task_that_says_little_takes_the_documented_defaults() -> None:
     assert (task.stop_signal, task.stop_grace, task.success_exit_codes, task.output_max) == ("TERM", 10_000, (0,), 10_485_760)
     assert task.severity is Severity.WARNING
     assert task.alert == AlertLimits(max_age=None, max_duration=0, failures=1)
+    assert (task.group, task.umask, task.env_file, task.credentials, task.limits) == ("", "022", "", (), Limits())
 
 
 def test_a_limit_of_age_is_given_found_or_off() -> None:
@@ -158,6 +167,9 @@ def test_a_list_is_a_program_and_its_arguments() -> None:
         pytest.param("env: null", "{env: {A: '1'}}", "env", {}, id="null removes a mapping"),
         pytest.param("env: {A: null}", "{}", "env", {}, id="null removes what is not there"),
         pytest.param("hosts: [b]", "{hosts: [a]}", "hosts", ("b",), id="lists replace"),
+        pytest.param("limits: {nice: 0}", "{limits: {files: 64, nice: 5}}", "limits", Limits(files=64, nice=0), id="limits merge"),
+        pytest.param("limits: {files: null}", "{limits: {files: 64, nice: 5}}", "limits", Limits(nice=5), id="null removes a limit"),
+        pytest.param("credentials: []", "{credentials: [a]}", "credentials", (), id="an empty list of secrets"),
         pytest.param("", "{hosts: [a]}", "hosts", ("a",), id="a default list"),
         pytest.param("", "{owner: null}", "owner", "", id="a default of null is none"),
         pytest.param("alert: {}", "{alert: {severity: info}}", "severity", Severity.INFO, id="an empty mapping changes nothing"),
@@ -228,6 +240,19 @@ def test_a_field_of_cron_tasks_is_refused_for_a_daemon(field: str) -> None:
         pytest.param(cron("stop_signal: FOO"), "TS111", "must be one of", id="unknown signal"),
         pytest.param(cron("success_exit_codes: [256]"), "TS111", "from 0 to 255", id="no exit status"),
         pytest.param(cron('user: "deploy\\n"'), "TS111", "name of a user", id="user with a line end"),
+        pytest.param(cron("umask: 022"), "TS105", "", id="umask as a number with a leading zero"),
+        pytest.param(cron("umask: '8'"), "TS111", "three octal digits", id="umask that is none"),
+        pytest.param(cron("umask: 27"), "TS111", "three octal digits in quotes", id="umask as a number"),
+        pytest.param(cron("env_file: app.env"), "TS111", "an absolute path", id="env_file of the tree"),
+        pytest.param(cron("credentials: [../etc/shadow]"), "TS111", "the name of a secret", id="a secret by path"),
+        pytest.param(cron("credentials: [a, a]"), "TS111", "credentials", id="a secret twice"),
+        pytest.param(cron("limits: {files: 3}"), "TS111", "from 16 to 1048576", id="too few files"),
+        pytest.param(cron("limits: {nice: 20}"), "TS111", "from -20 to 19", id="nicer than nice"),
+        pytest.param(cron("limits: {io: realtime}"), "TS111", "`idle`, `best-effort`", id="real time"),
+        pytest.param(cron("limits: {io: 'best-effort:8'}"), "TS111", "`best-effort:7`", id="a level that there is not"),
+        pytest.param(cron("limits: {cpu: 1.5}"), "TS111", "a share of one processor", id="processors as a number"),
+        pytest.param(cron("limits: {memory: 1B}"), "TS111", "from 1MiB", id="no memory at all"),
+        pytest.param(cron("limits: {fils: 100}"), "TS110", "unknown field `limits.fils`", id="an unknown limit"),
         pytest.param(cron("user: '0'"), "TS111", "name of a user", id="user by number"),
         pytest.param(cron("working_dir: ~root/x"), "TS111", "must be a path", id="the home of another"),
         pytest.param(cron("enabled: no"), "TS111", "found \"no\"", id="no is not false"),
@@ -247,13 +272,7 @@ def test_a_rule_that_is_broken_is_told_in_one_problem(text: str, code: str, mess
 @pytest.mark.parametrize(
     "field",
     [
-        *(
-            "env_file: /etc/x",
-            "credentials: [x]",
-            "group: x",
-            "umask: '022'",
-        ),
-        *("limits: {nice: 5}",),
+        *(),
         *("run_on: one", "rollout: {}", "coordination: x"),
     ],
 )

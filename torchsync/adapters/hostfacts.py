@@ -6,7 +6,9 @@ of loopback, container bridges and link-local networks, which mean nothing to th
 
 from __future__ import annotations
 
+import grp
 import ipaddress
+import os
 import pwd
 import socket
 import struct
@@ -59,12 +61,27 @@ class Accounts:
         found = self.get(name)
         return None if found is None else found.uid
 
+    def groups(self, name: str) -> tuple[str, ...]:
+        """The names of the groups that the user is in, the primary one first; an id without a name is left out."""
+        found = self.get(name)
+        if found is None:
+            return ()
+        ids = dict.fromkeys((found.gid, *sorted(os.getgrouplist(name, found.gid))))
+        return tuple(group for gid in ids if (group := _group_name(gid)))
+
     def name(self, uid: int) -> str:
         """The name of the user with that id, or the id itself when it has none."""
         try:
             return pwd.getpwuid(uid).pw_name
         except KeyError:
             return str(uid)
+
+
+def _group_name(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return ""
 
 
 def read_host_facts(*, name: str = "", labels: Mapping[str, str] | None = None, addresses: Sequence[str] | None = None) -> HostFacts:

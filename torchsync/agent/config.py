@@ -10,7 +10,7 @@ from enum import Enum
 from torchsync.core.codec import Codec
 from torchsync.core.jsontext import canonical
 from torchsync.core.model import Millis
-from torchsync.core.policy import HostPolicy, Secret
+from torchsync.core.policy import ExecutorName, HostPolicy, Secret, grants_credential
 from torchsync.core.syncdoc import RemoteSpec, TrustSpec
 
 _CODEC = Codec()
@@ -48,10 +48,12 @@ class LogLevel(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountConfig:
-    """Who the agent runs as; found, not configured."""
+    """Who the agent runs as, and what it can give a run; found, not configured."""
 
     user: str
     is_root: bool
+    most_files: int = 0
+    least_nice: int = -20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,8 +206,16 @@ class AgentConfig:
             max_tasks=self.policy.max_tasks,
             secrets=self.policy.secrets,
             notify_hosts=self.policy.notify_hosts,
+            executor=ExecutorName.PROCESS,
+            most_files=self.account.most_files,
+            least_nice=self.account.least_nice,
             pools=self.pools,
         )
+
+    def secret_files(self, user: str) -> Mapping[str, str]:
+        """The files of the secrets that runs of the user may be handed, by name."""
+        policy = self.host_policy
+        return {name: secret.file for name, secret in policy.secrets.items() if grants_credential(policy, name, user)}
 
 
 def config_from_document(document: Mapping[str, object]) -> AgentConfig:

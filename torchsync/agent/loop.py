@@ -29,7 +29,7 @@ from torchsync.core.factswatch import FactsWatch, described_facts
 from torchsync.core.hookrhythm import HookRhythm
 from torchsync.core.logevents import Log, LogEvent
 from torchsync.core.model import Generation, HostFacts, Instant, Millis
-from torchsync.core.policy import HostPolicy, HostRules, UidOf
+from torchsync.core.policy import GroupsOf, HostPolicy, HostRules, UidOf
 from torchsync.core.snapshot import Snapshot, TaskChange
 from torchsync.core.syncdoc import SyncOutcome, SyncResult
 from torchsync.errors import Problem, StateUnwritable
@@ -95,6 +95,7 @@ class Parts:
     holding: Holding
     log: Log
     uid_of: UidOf
+    groups_of: GroupsOf
     randomness: Callable[[], float]
     settings_of: Callable[[AgentConfig], Settings]
     look_at_host: Callable[[AgentConfig], HostFacts]
@@ -242,7 +243,7 @@ class Loop:
             candidate.answer,
             observed=self._settings.facts,
             origin=self._syncs.origin,
-            rules=HostRules(self._engine.policy, self._parts.uid_of),
+            rules=HostRules(self._engine.policy, self._parts.uid_of, self._parts.groups_of),
             now=now,
         )
         if not isinstance(prepared, Prepared):

@@ -5,7 +5,8 @@ When the state cannot be written (disk full, read-only) fires still start; until
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from torchsync.agent.recorder import Recorder
 from torchsync.core.effects import (
@@ -31,8 +32,16 @@ from torchsync.core.records import FAILURES
 from torchsync.ports import Executor, StartOrder
 
 
+@dataclass(frozen=True, slots=True)
+class Provision:
+    """The complete environment of a run, and the files of the secrets that are granted to it, by name."""
+
+    environment: Mapping[str, str]
+    credentials: Mapping[str, str] = field(default_factory=dict)
+
+
 class Runner:
-    """The hands of the loop. `environment` gives the complete environment of a run, `trees` is the folder of the trees, `announce` what is to be
+    """The hands of the loop. `provide` gives what a run is started with, `trees` is the folder of the trees, `announce` what is to be
     written down with a turn so that others are told of it.
     """
 
@@ -42,14 +51,14 @@ class Runner:
         recorder: Recorder,
         executor: Executor,
         trees: str,
-        environment: Callable[[Run], dict[str, str]],
+        provide: Callable[[Run], Provision],
         log: Log,
         announce: Callable[[Turn], Sequence[LedgerOp]] = lambda _: (),
     ) -> None:
         self._recorder = recorder
         self._executor = executor
         self._trees = trees
-        self._environment = environment
+        self._provide = provide
         self._announce = announce
         self._log = log
         self._unforgotten: list[AttemptId] = []
@@ -92,8 +101,8 @@ class Runner:
     def _do(self, effect: Effect) -> None:
         match effect:
             case Start(run=run):
-                tree = f"{self._trees}/{run.tree}"
-                self._executor.start(StartOrder(run=run, tree=tree, environment=self._environment(run)))
+                given, tree = self._provide(run), f"{self._trees}/{run.tree}"
+                self._executor.start(StartOrder(run=run, tree=tree, environment=given.environment, credentials=given.credentials))
             case Signal(attempt=attempt, name=name):
                 self._executor.signal(attempt, name)
             case Release(attempt=attempt):

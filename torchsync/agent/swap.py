@@ -50,7 +50,7 @@ def prepare(
         tasks = tasks_of(old, answer)
     except ValueError as error:
         return AnswerInvalid(str(error))
-    problems = (*_judge_removal(old, answer, len(tasks)), *judge_host(tasks.values(), rules.policy, rules.uid_of, answer.pools))
+    problems = (*_judge_removal(old, answer, len(tasks)), *judge_host(tasks.values(), rules, answer.pools))
     if problems:
         return HostRefuses(problems)
     generation, found = succeed(old, answer, tasks, observed=observed, origin=origin, now=now)

@@ -18,6 +18,7 @@ from torchsync.adapters import hostfacts
 from torchsync.adapters.clock import SystemClock
 from torchsync.adapters.configchild import ConfigChild, read_in_child
 from torchsync.adapters.courier import ChildCourier, Folders
+from torchsync.adapters.credentials import secret_problems
 from torchsync.adapters.gitaccess import access_problems
 from torchsync.adapters.gitcommand import DEFAULT_SEARCH_PATH
 from torchsync.adapters.hookapi import AT_ONCE, HookSettings, HookSurface
@@ -44,7 +45,7 @@ from torchsync.agent.once import host_judge, sync_once
 from torchsync.agent.recorder import Recorder
 from torchsync.agent.recovery import recover
 from torchsync.agent.reload import Reloads
-from torchsync.agent.runner import Runner
+from torchsync.agent.runner import Provision, Runner
 from torchsync.agent.saved import Saved
 from torchsync.agent.sync import Syncs, SyncSettings
 from torchsync.cli.facts import configured_facts
@@ -101,13 +102,20 @@ def _read_config(path: Path) -> AgentConfig:
 
 def _check(config: AgentConfig, path: Path) -> int:
     accounts = hostfacts.Accounts()
-    unknown = [name for name in (*config.policy.users, config.policy.default_user) if accounts.uid(name) is None]
+    receivers = [user for secret in config.policy.secrets.values() for user in secret.users]
+    named = (*config.policy.users, config.policy.default_user, *receivers)
+    unknown = [name for name in named if accounts.uid(name) is None]
     problems = [
         Problem(code="TS303", message=f"the user {name!r} of the policy does not exist on this host", path=str(path), hint="create it")
         for name in dict.fromkeys(unknown)
     ]
     trust = config.repository.verify
-    found = (*access_problems(config.remote), *trust_problems(trust, trust_files(trust), _search_path()), *exposed_files(trust))
+    found = (
+        *access_problems(config.remote),
+        *trust_problems(trust, trust_files(trust), _search_path()),
+        *exposed_files(trust),
+        *secret_problems({name: secret.file for name, secret in config.policy.secrets.items()}),
+    )
     problems += [replace(problem, path=str(path)) for problem in found]
     if problems:
         raise ConfigInvalid("TS303", f"{path} names what is not there or cannot be used on this host", problems)
@@ -151,7 +159,7 @@ def _once(config: AgentConfig) -> int:
     settings = _settings(config)
     settings = settings.with_facts(FactsWatch(settings.facts, before.observed if before else None).facts)
     syncs = _syncs(RemoteGit(store.path, wakeups, clock), settings, store, clock)
-    judge = host_judge(syncs, settings.facts, HostRules(settings.policy, hostfacts.Accounts().uid), clock)
+    judge = host_judge(syncs, settings.facts, HostRules(settings.policy, hostfacts.Accounts().uid, hostfacts.Accounts().groups), clock)
     result = sync_once(syncs, saved, wakeups, clock, judge)
     for problem in result.problems:
         print(problem, file=sys.stderr)
@@ -199,6 +207,7 @@ class _Agent:
             log=self._log,
         )
         self._executor = ProcessExecutor(self._store.path, self._store.run, self._wakeups, self._clock, notice=self._cannot)
+        self._secret_files = config.secret_files
         self._saved = Saved(self._store)
         folders = Folders(self._store.worktrees, self._store.runs)
         self._courier = ChildCourier(self._wakeups, self._clock, folders=folders, version=version("torchsync"))
@@ -272,7 +281,7 @@ class _Agent:
             recorder=self._recorder,
             executor=self._executor,
             trees=str(self._store.worktrees),
-            environment=lambda run: _environment(run, host),
+            provide=lambda run: Provision(_environment(run, host), self._secret_files(run.user)),
             announce=self._dispatch.see,
             log=self._log,
         )
@@ -302,6 +311,7 @@ class _Agent:
             holding=self._holding,
             log=self._log,
             uid_of=hostfacts.Accounts().uid,
+            groups_of=hostfacts.Accounts().groups,
             randomness=random.random,
             settings_of=self._resettle,
             look_at_host=configured_facts,
@@ -310,9 +320,10 @@ class _Agent:
         )
 
     def _resettle(self, config: AgentConfig) -> Settings:
-        """What a new configuration comes to; the level of the log follows it, and so do webhooks, what is kept and the watch of the repository."""
+        """What a new configuration comes to; log level, webhooks, secrets of runs, what is kept and the watch of the repository follow it."""
         self._log.least = Level[config.log.level.name]
         self._hooks.settings = _hook_settings(config)
+        self._secret_files = config.secret_files
         self._tidier.retention = config.retention
         if (config.repository.url, config.repository.watch) != self._watched:
             self._repository_watcher.leave()

@@ -10,6 +10,7 @@ import pwd
 import sys
 from pathlib import Path
 
+from torchsync.adapters.ownlimits import least_nice, most_files
 from torchsync.adapters.schemas import read_schema
 from torchsync.core.configfile import Account, ConfigFileReader
 from torchsync.core.jsontext import Json, canonical
@@ -35,6 +36,8 @@ def _account() -> Account:
         is_root=uid == 0,
         state_home=os.environ.get("XDG_STATE_HOME") or str(home / ".local" / "state"),
         runtime_dir=os.environ.get("XDG_RUNTIME_DIR", ""),
+        most_files=most_files(),
+        least_nice=least_nice(),
     )
 
 

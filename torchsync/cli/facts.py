@@ -60,7 +60,7 @@ def usual_config(args: Namespace) -> AgentConfig | None:
 
 
 def _policy(config: AgentConfig | None) -> GrantedPolicy | None:
-    return granted(config.host_policy, Accounts().uid) if config else None
+    return granted(config.host_policy, Accounts().uid, Accounts().groups) if config else None
 
 
 def _inventory(path: str) -> Inventory:

@@ -133,7 +133,7 @@ def _host(args: argparse.Namespace, config: AgentConfig | None, inventory: Inven
     if config is None:
         return _Host(sheet.facts)
     words = f"the policy of this host, for an agent that runs as {config.account.user}"
-    return _Host(sheet.facts, HostRules(config.host_policy, Accounts().uid), words)
+    return _Host(sheet.facts, HostRules(config.host_policy, Accounts().uid, Accounts().groups), words)
 
 
 def _facts(args: argparse.Namespace, config: AgentConfig | None, inventory: Inventory) -> HostFacts:

@@ -51,6 +51,20 @@ HOST_CODES = (
         "Correct the one that is wrong.",
     ),
     CodeInfo(
+        "TS315",
+        "group that the user is not in",
+        "A task names a group that its user is not a member of on this host, or that the agent cannot give it without root.",
+        "Take the user into the group, name another, or drop `group`.",
+        Reason.USER,
+    ),
+    CodeInfo(
+        "TS316",
+        "secret not granted",
+        "A task names a secret that this host does not have, or does not grant to the user of the task.",
+        "Grant it in policy.secrets of agent.yaml, or drop it from `credentials`.",
+        Reason.POLICY,
+    ),
+    CodeInfo(
         "TS318",
         "address not granted",
         "A task wants its notices to go to a secret or a server that this host's policy does not allow for them.",

@@ -53,13 +53,16 @@ _TRUST = ("allowed_signers", "gpg_keyring", "revoked_keys", "root")
 class Account:
     """Who the agent runs as, and where such a user keeps things by the XDG Base Directory specification.
 
-    `state_home` is `$XDG_STATE_HOME`, else `~/.local/state`; `runtime_dir` is `$XDG_RUNTIME_DIR`, or empty.
+    `state_home` is `$XDG_STATE_HOME`, else `~/.local/state`; `runtime_dir` is `$XDG_RUNTIME_DIR`, or empty. `most_files` and `least_nice` are what it
+    can give a run: open files, 0 for any number, and the lowest nice value.
     """
 
     user: str
     is_root: bool
     state_home: str = ""
     runtime_dir: str = ""
+    most_files: int = 0
+    least_nice: int = -20
 
 
 class ConfigFileReader:
@@ -118,7 +121,12 @@ class _Settings:
 def _document(settings: _Settings, account: Account) -> dict[str, Json]:
     get = settings.get
     return {
-        "account": {"user": account.user, "is_root": account.is_root},
+        "account": {
+            "user": account.user,
+            "is_root": account.is_root,
+            "most_files": account.most_files,
+            "least_nice": account.least_nice,
+        },
         "repository": _repository(settings),
         "host": {
             "name": get("host", "name", default="").lower(),

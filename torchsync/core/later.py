@@ -15,7 +15,6 @@ def _words(text: str) -> list[str]:
 
 
 _TASK_FIELDS = _words("""
-    group umask env_file credentials limits
     run_on rollout coordination
 """)
 

@@ -18,7 +18,19 @@ from torchsync.core.durations import format_duration, format_size
 from torchsync.core.guard import judge_removal
 from torchsync.core.inventory import Inventory
 from torchsync.core.jsontext import Json
-from torchsync.core.model import CronTiming, DaemonTiming, Guards, HostFacts, Instant, Millis, ProgramCommand, Retry, Task, TaskName
+from torchsync.core.model import (
+    CronTiming,
+    DaemonTiming,
+    Guards,
+    HostFacts,
+    Instant,
+    Limits,
+    Millis,
+    ProgramCommand,
+    Retry,
+    Task,
+    TaskName,
+)
 from torchsync.core.notify import Notify, written
 from torchsync.core.policy import HostRules, judge_host
 from torchsync.core.selector import Groups, selects, why
@@ -194,7 +206,7 @@ def plan_host(base: Side, head: Side, *, own: HostFacts, now: Instant, rules: Ho
         changed=(*(_changed(change, before.facts, after.facts, now) for change in found.changed), *moved),
         unchanged=len(found.unchanged) - len(moved),
         not_selected=len(after.all) - len(new),
-        refused=judge_host(new.values(), rules.policy, rules.uid_of, head.pools) if rules else None,
+        refused=judge_host(new.values(), rules, head.pools) if rules else None,
         removal=None if head.removal_allowed else judge_removal(base.guards, len(old), len(new)),
     )
 
@@ -261,6 +273,8 @@ def _field_change(field: str, old: object, new: object) -> FieldChange:
 def _written(field: str, value: object) -> Json:
     """The value as a task file has it; None for one that a task file would leave out."""
     match value:
+        case Limits():
+            return _written_limits(value)
         case DaemonTiming() | Retry():
             return {item.name: _written(item.name, getattr(value, item.name)) for item in fields(value)}
         case ProgramCommand(argv=argv):
@@ -271,6 +285,18 @@ def _written(field: str, value: object) -> Json:
             return _written_number(field, value)
         case _:
             return _written_text(value)
+
+
+def _written_limits(limits: Limits) -> Json:
+    given: dict[str, Json] = {
+        "files": limits.files or None,
+        "nice": limits.nice,
+        "io": limits.io or None,
+        "memory": format_size(limits.memory) if limits.memory else None,
+        "cpu": f"{limits.cpu}%" if limits.cpu else None,
+        "pids": limits.pids or None,
+    }
+    return {name: value for name, value in given.items() if value is not None} or None
 
 
 def _written_number(field: str, value: float) -> Json:

@@ -6,14 +6,22 @@ cannot run here is told at once, and the generation is then refused whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from torchsync.core.model import Task
 from torchsync.core.noticeaddress import allows, parse_address
 from torchsync.core.notify import NoticeCommand, Ping, Receiver, Webhook
 from torchsync.core.pathglob import matches_path
 from torchsync.errors import Problem
+
+
+class ExecutorName(Enum):
+    """What runs the tasks of a host."""
+
+    PROCESS = "process"
+    SYSTEMD = "systemd"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +39,11 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostPolicy:
-    """The host's decisions, from `policy` of agent.yaml.
+    """The host's decisions, from `policy` of agent.yaml, and what the agent there is able to do.
 
     `users` maps a user to patterns of task files (relative to `repository.path`) that may name it. `agent_user` is who the agent itself is;
-    without root every task runs as that user. `notify_hosts` are the servers that tasks may name as the address of a notice.
+    without root every task runs as that user. `notify_hosts` are the servers that tasks may name as the address of a notice. `most_files` is how
+    many open files the agent can allow a run, 0 for any number, and `least_nice` the lowest nice value that it can give one.
     """
 
     agent_user: str
@@ -45,12 +54,21 @@ class HostPolicy:
     max_tasks: int = 2000
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     notify_hosts: tuple[str, ...] = ()
+    executor: ExecutorName = ExecutorName.PROCESS
+    most_files: int = 0
+    least_nice: int = -20
     pools: Mapping[str, int] = field(default_factory=dict)
     """How many runs may go at once in a pool, by its name; wins over the repository."""
 
 
 UidOf = Callable[[str], int | None]
 """The id of a user of this host, None for a name it does not know."""
+GroupsOf = Callable[[str], Collection[str]]
+"""The names of the groups that a user of this host is in, the primary one first; none for a name it does not know."""
+
+
+def no_groups(_user: str) -> Collection[str]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +77,7 @@ class HostRules:
 
     policy: HostPolicy
     uid_of: UidOf
+    groups_of: GroupsOf = no_groups
 
 
 def effective_user(task: Task, policy: HostPolicy) -> str:
@@ -93,18 +112,29 @@ def refused_address(to: Receiver, user: str, policy: HostPolicy) -> str:
             return ""
 
 
-def judge_host(tasks: Iterable[Task], policy: HostPolicy, uid_of: UidOf, pools: Mapping[str, int]) -> tuple[Problem, ...]:
+def judge_host(tasks: Iterable[Task], rules: HostRules, pools: Mapping[str, int]) -> tuple[Problem, ...]:
     """Everything that keeps these tasks from running on this host, in the order of their files; nothing when they may. `pools` are the sizes that
     the repository gives.
     """
+    policy = rules.policy
     ordered = sorted(tasks, key=lambda task: (task.source.path, task.source.line, task.name))
-    problems = [problem for task in ordered for problem in _judge_task(task, policy, uid_of, pools) if problem]
-    problems += [problem for task in ordered for problem in _judge_notify(task, policy)]
-    return (*_judge_number(len(ordered), policy), *_judge_default_user(ordered, policy, uid_of), *problems)
+    problems = [problem for task in ordered for problem in _judge_task(task, rules, pools)]
+    return (*_judge_number(len(ordered), policy), *_judge_default_user(ordered, policy, rules.uid_of), *problems)
 
 
-def _judge_task(task: Task, policy: HostPolicy, uid_of: UidOf, pools: Mapping[str, int]) -> tuple[Problem | None, ...]:
-    return _judge_user(task, policy, uid_of) if task.user else None, _judge_pool(task, policy, pools)
+def _judge_task(task: Task, rules: HostRules, pools: Mapping[str, int]) -> Iterator[Problem]:
+    """What depends on the user is not looked at where the user is refused."""
+    policy = rules.policy
+    problem = _judge_user(task, policy, rules.uid_of) if task.user else None
+    if problem is not None:
+        yield problem
+    elif rules.uid_of(effective_user(task, policy)) is not None:
+        yield from _judge_group(task, rules)
+        yield from _judge_credentials(task, policy)
+    yield from _judge_limits(task, policy)
+    if refused := _judge_pool(task, policy, pools):
+        yield refused
+    yield from _judge_notify(task, policy)
 
 
 def _judge_number(count: int, policy: HostPolicy) -> tuple[Problem, ...]:
@@ -168,6 +198,49 @@ def _is_granted(task: Task, policy: HostPolicy) -> bool:
     if task.user == policy.default_user:
         return True
     return any(matches_path(pattern, task.source.path) for pattern in policy.users.get(task.user, ()))
+
+
+def _judge_group(task: Task, rules: HostRules) -> Iterator[Problem]:
+    if not task.group:
+        return
+    user = effective_user(task, rules.policy)
+    groups = tuple(rules.groups_of(user))
+    if task.group not in groups:
+        message = f"group {task.group!r} is asked for, and the user {user!r} is not in it on this host"
+        yield _problem("TS315", task, message, f"take the user in there, name one of {', '.join(groups) or 'its groups'}, or drop `group`")
+    elif not rules.policy.is_root and task.group != groups[0]:
+        message = f"group {task.group!r} is asked for, but the agent is not root and runs every task with its own group"
+        yield _problem("TS315", task, message, "drop `group`, or run the agent as root")
+
+
+def _judge_credentials(task: Task, policy: HostPolicy) -> Iterator[Problem]:
+    user = effective_user(task, policy)
+    for name in task.credentials:
+        secret = policy.secrets.get(name)
+        if secret is None:
+            hint = f"name it in agent.yaml, as in secrets: {{{name}: {{file: /etc/torchsync/secrets/{name}, users: [{user}]}}}}"
+            yield _problem("TS316", task, f"the secret {name!r} is not in policy.secrets of this host", hint)
+        elif secret.notify:
+            message = f"the secret {name!r} is the address of notices by policy.secrets of this host, and no credential of a run"
+            yield _problem("TS316", task, message, "take it out of `credentials`, or `notify: true` out of agent.yaml")
+        elif not grants_credential(policy, name, user):
+            message = f"the secret {name!r} is not granted to user {user!r} by policy.secrets of this host"
+            yield _problem("TS316", task, message, f"add {user} to its `users` in agent.yaml, or drop it from `credentials`")
+
+
+def _judge_limits(task: Task, policy: HostPolicy) -> Iterator[Problem]:
+    limits = task.limits
+    if policy.executor is ExecutorName.PROCESS:
+        for name, value in (("memory", limits.memory), ("cpu", limits.cpu), ("pids", limits.pids)):
+            if value:
+                message = f"limits.{name} needs the systemd executor, and this host runs tasks by the process executor"
+                yield _problem("TS312", task, message, f"drop `limits.{name}`, or select hosts with the systemd executor")
+    if 0 < policy.most_files < limits.files:
+        message = f"limits.files is {limits.files}, and the agent of this host can allow a run {policy.most_files} open files at most"
+        yield _problem("TS312", task, message, "lower it, or raise LimitNOFILE= of the agent")
+    if limits.nice is not None and limits.nice < policy.least_nice:
+        message = f"limits.nice is {limits.nice}, and the agent of this host can give a run {policy.least_nice} at least"
+        yield _problem("TS312", task, message, "raise it, or run the agent as root")
 
 
 def _problem(code: str, task: Task, message: str, hint: str) -> Problem:

@@ -23,6 +23,7 @@ from torchsync.core.model import (
     CronTiming,
     DaemonTiming,
     Fingerprint,
+    Limits,
     Millis,
     Position,
     ProgramCommand,
@@ -169,7 +170,12 @@ def _task(fields: TaskFields, timing: Timing) -> Task:
         pool=fields.text("pool"),
         user=fields.text("user"),
         working_dir=fields.text("working_dir"),
+        group=fields.text("group"),
+        umask=fields.text("umask", "022")[-3:],
         env=fields.texts("env"),
+        env_file=fields.text("env_file"),
+        credentials=tuple(text for _, text in fields.entries("credentials")),
+        limits=_limits(fields),
         success_exit_codes=tuple(sorted({int(code) for code in fields.value("success_exit_codes") or (0,)})),
         stop_signal=fields.text("stop_signal", "TERM").removeprefix("SIG"),
         stop_grace=fields.duration("stop_grace", default="10s", least=Millis(0)),
@@ -198,6 +204,19 @@ def _alert(fields: TaskFields, *, is_daemon: bool) -> AlertLimits:
         if fields.value("alert", "max_duration") is not None
         else Millis(0),
         failures=1 if failures is None else int(failures),
+    )
+
+
+def _limits(fields: TaskFields) -> Limits:
+    nice, cpu = fields.value("limits", "nice"), fields.value("limits", "cpu")
+    is_bounded = fields.value("limits", "memory") is not None
+    return Limits(
+        files=int(fields.value("limits", "files") or 0),
+        nice=None if nice is None else int(nice),
+        io=str(fields.value("limits", "io") or ""),
+        memory=fields.size("limits", "memory", default="0B", least="1MiB", most="1024TiB") if is_bounded else 0,
+        cpu=int(str(cpu).removesuffix("%")) if cpu else 0,
+        pids=int(fields.value("limits", "pids") or 0),
     )
 
 
