@@ -174,12 +174,16 @@ def test_no_instant_has_two_entries_or_two_starts_but_what_a_jump_of_the_clock_c
 @settings(max_examples=60, deadline=None)
 @given(tasks, st.lists(jumps, min_size=1, max_size=8), lengths)
 def test_nothing_waits_for_ever(chosen: list[Task], history: list[tuple[str, object]], length: int) -> None:
+    """But for what is to be made up by a task that replaces, and whose runs never end by themselves before the next fire."""
     story = Story(chosen, length)
     story.play(history)
     world = story.world
     if world.holds.all:
         story.act("resume", 0)
-    waiting = {(fire.task, fire.instant) for fire in world.book.view.queue.values()}
+    tasks_in_force = world.saved.tasks.items()  # type: ignore[union-attr]
+    replacing = {name for name, one in tasks_in_force if one.timing.overlap is Overlap.REPLACE and length >= PERIODS[name]}  # type: ignore[union-attr]
+    fires = [fire for fire in world.book.view.queue.values() if not (fire.is_made_up and fire.task in replacing)]
+    waiting = {(fire.task, fire.instant) for fire in fires}
     world.pass_time(20 * length + 4 * HOUR)
     assert not waiting & set(world.book.view.queue)
     assert all(len(world.engine._queue.of(name)) <= 3 + 5 for name in PERIODS)
