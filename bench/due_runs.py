@@ -23,7 +23,7 @@ from torchsync.adapters.statefile import StateDirectory
 from torchsync.adapters.wakeups import SelectorWakeups
 from torchsync.agent.recorder import Recorder
 from torchsync.agent.runner import Provision, Runner
-from torchsync.core.ledgerview import view_of
+from torchsync.core.ledgerview import LedgerView
 from torchsync.core.model import Instant, Millis, Run
 from torchsync.core.startscript import run_environment
 from torchsync.ports import RunEnded, RunStarted
@@ -100,7 +100,7 @@ class _Host:
         tasks = some_tasks(RUNS, "@every 1h", ARGV)
         for number, task in enumerate(tasks):
             object.__setattr__(task.timing, "starting_deadline", Millis(7_200_000 + number))
-        self.engine.restore(generation_of(tasks, baseline), view_of([], {}), now, self.clock.monotonic())
+        self.engine.restore(generation_of(tasks, baseline), LedgerView({}, {}), now, self.clock.monotonic())
         over = 0
         while over < RUNS:
             over += self._turn(self.wakeups.wait(Millis(0 if over == 0 else 1_000)))

@@ -12,7 +12,7 @@ from bench.harness import Bench
 from torchsync.adapters.statefile import StateDirectory
 from torchsync.agent.saved import GENERATION, Saved
 from torchsync.agent.swap import Prepared, prepare
-from torchsync.core.ledgerview import view_of
+from torchsync.core.ledgerview import LedgerView
 from torchsync.core.model import Fingerprint, Instant, Millis
 from torchsync.core.policy import HostRules
 from torchsync.core.syncdoc import SyncAnswer, Verdict
@@ -28,7 +28,7 @@ def rounds() -> Bench:
     tasks = some_tasks(TASKS)
     old = generation_of(tasks, NOW)
     saved.save_generation(old)
-    engine.restore(old, view_of([], {}), NOW, Millis(0))
+    engine.restore(old, LedgerView({}, {}), NOW, Millis(0))
     engine.flush()
     content = (store.path / GENERATION).read_bytes()
     changed = replace(tasks[5], fingerprint=Fingerprint("f" * 64), description="changed")

@@ -132,7 +132,7 @@ def check(story: Story) -> None:
     book = story.world.book
     ledger = book.ledger
     assert ledger is not None
-    assert view_of(ledger.open_runs(), ledger.records(), ledger.clock(), ledger.tagged(), ledger.queue()) == book.view
+    assert view_of(ledger) == book.view
     assert story.world.waiting() == {replace(fire, since=Instant(0)) for fire in book.view.queue.values()}
     annulled = {row.run for row in book.annulled}
     starts = Counter((one.run.task.name, one.run.instant) for run, one in story.world.processes.items() if run not in annulled)

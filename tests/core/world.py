@@ -32,7 +32,7 @@ from torchsync.core.entries import (
     Withdraw,
 )
 from torchsync.core.holds import HoldChange, Holds, expired
-from torchsync.core.ledgerview import after, view_of
+from torchsync.core.ledgerview import LedgerView, after
 from torchsync.core.model import (
     AttemptId,
     Ending,
@@ -90,7 +90,7 @@ class Book:
     """What is durable. Every instant may be covered once, unless what covers it is annulled."""
 
     def __init__(self) -> None:
-        self.view = view_of([], {})
+        self.view = LedgerView({}, {})
         self.runs: dict[RunId, Run] = {}
         self.rows: list[Row] = []
         self.annulled: list[Row] = []

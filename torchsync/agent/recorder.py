@@ -14,7 +14,6 @@ the engine is restored from, whether it can be written by then or not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from torchsync.core.entries import Batch, LedgerOp
 from torchsync.core.ledgerview import LedgerView, after, view_of
@@ -61,10 +60,7 @@ class Recorder:
         spooled = self._spool.read()
         for notice in self._spool.notices:
             self._log(LogEvent.STATE_SET_ASIDE, notice.message, code=notice.code)
-        ledger = self._ledger
-        view = view_of(ledger.open_runs(), ledger.records(), ledger.clock(), ledger.tagged(), ledger.queue())
-        notices = {notice.id: notice for notice in ledger.notices_waiting()}
-        view = replace(view, notices=notices, late=ledger.late(), in_force=ledger.in_force())
+        view = view_of(self._ledger)
         self.found_empty_ledger = not view.records
         for batch in spooled:
             if batch.number <= turn:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from torchsync.core.attempts import changed
 from torchsync.core.chronicle import PutGeneration, PutStart, RememberedGeneration
@@ -66,19 +66,30 @@ class LedgerView:
         return sorted(self.open_runs.values(), key=lambda run: (run.admitted_at, run.id))
 
 
-def view_of(
-    runs: Iterable[Run],
-    records: Mapping[TaskName, TaskRecord],
-    clock: ClockState | None = None,
-    tagged: Iterable[Tagged] = (),
-    queue: Iterable[QueuedFire] = (),
-) -> LedgerView:
+class Readable(Protocol):
+    """What a ledger tells of what is not over."""
+
+    def open_runs(self) -> Sequence[Run]: ...
+    def records(self) -> Mapping[TaskName, TaskRecord]: ...
+    def clock(self) -> ClockState | None: ...
+    def tagged(self) -> Sequence[Tagged]: ...
+    def queue(self) -> Sequence[QueuedFire]: ...
+    def notices_waiting(self) -> Sequence[Notice]: ...
+    def late(self) -> Mapping[TaskName, Instant]: ...
+    def in_force(self) -> RememberedGeneration | None: ...
+
+
+def view_of(ledger: Readable) -> LedgerView:
+    """All that the ledger tells."""
     return LedgerView(
-        {run.id: run for run in runs},
-        records,
-        clock,
-        {(entry.task, entry.first): entry for entry in tagged},
-        queue={(fire.task, fire.instant): fire for fire in queue},
+        open_runs={run.id: run for run in ledger.open_runs()},
+        records=ledger.records(),
+        clock=ledger.clock(),
+        tagged={(entry.task, entry.first): entry for entry in ledger.tagged()},
+        notices={notice.id: notice for notice in ledger.notices_waiting()},
+        late=ledger.late(),
+        queue={(fire.task, fire.instant): fire for fire in ledger.queue()},
+        in_force=ledger.in_force(),
     )
 
 
