@@ -63,6 +63,8 @@ class Roster:
         self._taken_up: set[RunId] = set()
         self._timers: list[tuple[Millis, AttemptId, int]] = []
         self._ready: dict[AttemptId, None] = {}
+        self._graces: dict[RunId, Millis] = {}
+        """When the grace of the newest signal is over: an earlier one may have found nobody."""
 
     @property
     def runs(self) -> dict[RunId, Run]:
@@ -186,7 +188,7 @@ class Roster:
                 self.stop(run_id, StopCause.TIMEOUT, now, mono)
             elif kind == _RETRY:
                 self._ready[attempt] = None
-            elif run := self._see(run_id, lifecycle.Signal.GRACE_OVER, _Moment(now, mono)):
+            elif at == self._graces[run_id] and (run := self._see(run_id, lifecycle.Signal.GRACE_OVER, _Moment(now, mono))):
                 over.append(run)
         return over
 
@@ -220,10 +222,10 @@ class Roster:
                 self._outbox.do(ToldStart(run))
             case Act.SEND_STOP:
                 self._outbox.do(Signal(run.attempt_id, run.task.stop_signal))
-                self._set_timer(moment.mono + run.task.stop_grace, run, _GRACE)
+                self._give_time(run, moment.mono + run.task.stop_grace)
             case Act.SEND_KILL:
                 self._outbox.do(Signal(run.attempt_id, "KILL"))
-                self._set_timer(moment.mono + _KILL_AGAIN, run, _GRACE)
+                self._give_time(run, moment.mono + _KILL_AGAIN)
             case Act.HOLD_ENDING if moment.ending is not None:
                 self._held[run.id] = moment.ending
             case Act.AWAIT:
@@ -235,6 +237,10 @@ class Roster:
             case _:
                 raise ValueError(f"{act.value} of run {run.id} without an ending")
         return None
+
+    def _give_time(self, run: Run, until: int) -> None:
+        self._graces[run.id] = Millis(until)
+        self._set_timer(until, run, _GRACE)
 
     def _close(self, act: Act, run: Run, moment: _Moment) -> Run:
         match act:
@@ -300,6 +306,7 @@ class Roster:
     def _remove(self, run: Run) -> Run:
         del self._runs[run.id]
         self._held.pop(run.id, None)
+        self._graces.pop(run.id, None)
         self._taken_up.discard(run.id)
         self._in_pools[run.task.pool] -= 1
         siblings = self._by_task[run.task.name]
