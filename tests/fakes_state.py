@@ -44,6 +44,7 @@ from torchsync.core.entries import (
     TurnBack,
     Withdraw,
     earlier,
+    earlier_of,
     is_annulled,
 )
 from torchsync.core.holds import HoldAct, HoldChange
@@ -341,13 +342,15 @@ def _bequeath(tables: _Tables, task: TaskName, jump: int, heir: int) -> None:
 
 
 def _turn_back(tables: _Tables, turn: TurnBack) -> None:
-    def moved(instant: Instant | None) -> Instant | None:
-        return None if instant is None else earlier(instant, turn)
+    def moved(run: Run, told: Instant | None) -> Instant | None:
+        return None if told is None else earlier_of(run, told, turn)
 
     for run in list(tables.runs.values()):
-        times = {"started_at": moved(run.started_at), "finished_at": moved(run.finished_at)}
-        earlier_ones = tuple(replace(one, started_at=moved(one.started_at), finished_at=moved(one.finished_at)) for one in run.earlier)
-        tables.runs[run.id] = replace(run, admitted_at=earlier(run.admitted_at, turn), earlier=earlier_ones, **times)
+        times = {"started_at": moved(run, run.started_at), "finished_at": moved(run, run.finished_at)}
+        earlier_ones = tuple(
+            replace(one, started_at=moved(run, one.started_at), finished_at=moved(run, one.finished_at)) for one in run.earlier
+        )
+        tables.runs[run.id] = replace(run, admitted_at=earlier_of(run, run.admitted_at, turn), earlier=earlier_ones, **times)
     tables.skips = [replace(skip, decided_at=earlier(skip.decided_at, turn)) for skip in tables.skips]
     tables.annulled = [replace(skip, decided_at=earlier(skip.decided_at, turn)) for skip in tables.annulled]
     tables.queue = {key: replace(fire, since=earlier(fire.since, turn)) for key, fire in tables.queue.items()}

@@ -35,6 +35,7 @@ from torchsync.core.entries import (
     Tagged,
     TurnBack,
     Withdraw,
+    covers_its_instant,
     following,
 )
 from torchsync.core.holds import Held, HoldAct, HoldChange, HoldScope, held_task
@@ -461,6 +462,17 @@ def nothing_lies_later_than_a_clock_that_turned_back(ledger: Ledger) -> None:
     assert (third.admitted_at, third.started_at) == (minute(8), minute(8))
 
 
+def a_run_that_keeps_its_entry_is_not_told_to_be_before_its_instant(ledger: Ledger) -> None:
+    kept, annulled = admitted(12, admitted_at=minute(40), started_at=minute(41)), admitted(60)
+    ledger.commit([Admit(kept, 1), Admit(annulled, 1)])
+    ledger.commit([annul(1, now=15), TurnBack(minute(15), Millis(30 * MINUTE))])
+    first, second = ledger.run(kept.id), ledger.run(annulled.id)
+    assert first is not None
+    assert second is not None
+    assert (first.admitted_at, first.started_at, covers_its_instant(first)) == (minute(12), minute(12), True)
+    assert (second.admitted_at, covers_its_instant(second)) == (minute(15), False)
+
+
 def what_was_annulled_is_pruned_like_the_rest(ledger: Ledger) -> None:
     ledger.commit([Admit(admitted(5), 1), replace(skip(6), jump=1), annul(1, now=1), finish(admitted(5))])
     while ledger.prune(minute(99)):
@@ -653,6 +665,8 @@ CONTRACT = (
     a_withdrawn_run_of_a_jump_is_gone_annulled_or_not,
     a_mark_goes_back_when_it_is_rewound,
     nothing_lies_later_than_a_clock_that_turned_back,
+    a_run_that_keeps_its_entry_is_not_told_to_be_before_its_instant,
+    a_run_that_keeps_its_entry_is_not_told_to_be_before_its_instant,
     what_was_annulled_is_pruned_like_the_rest,
     what_is_old_and_over_is_pruned_and_the_records_stay,
     an_admitted_run_comes_back_as_it_was,

@@ -60,9 +60,11 @@ def _annul(connection: sqlite3.Connection, annul: Annul) -> None:
 
 
 def _turn_back(connection: sqlite3.Connection, turn: TurnBack) -> None:
+    """As `entries.earlier_of` says of runs, and `entries.earlier` of everything else."""
     for table, columns in _TIMES:
+        least = "max(:since, CASE WHEN instant <= :now THEN instant ELSE 0 END)" if table == "run" else ":since"
         for column in columns:
             connection.execute(
-                f"UPDATE {table} SET {column} = max(:since, min({column} - :by, :now)) WHERE {column} > :now",  # noqa: S608 - our own names
+                f"UPDATE {table} SET {column} = max({least}, min({column} - :by, :now)) WHERE {column} > :now",  # noqa: S608 - our own names
                 {"now": turn.now, "by": turn.by, "since": turn.since},
             )

@@ -250,6 +250,19 @@ class Tagged:
     run: RunId | None = None
 
 
+def earlier_of(run: Run, told: Instant, turn: TurnBack) -> Instant:
+    """A time of the run as it is told after the turn, not before its instant. So a run was admitted before its instant only if that was annulled."""
+    if told <= turn.now:
+        return told
+    covered = run.instant if run.instant is not None and run.instant <= turn.now else 0
+    return Instant(max(covered, earlier(told, turn)))
+
+
+def covers_its_instant(run: Run) -> bool:
+    """Whether the entry of the run's instant is not annulled. `@startup` may lie later than what is done at it."""
+    return run.instant is not None and (run.trigger is Trigger.STARTUP or run.instant <= run.admitted_at)
+
+
 def is_annulled(fire: QueuedFire, annul: Annul) -> bool:
     """Whether it goes when a jump is taken back."""
     return (fire.task, fire.jump) == (annul.task, annul.jump) and (fire.instant > annul.now or fire.is_made_up)

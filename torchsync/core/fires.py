@@ -95,7 +95,7 @@ class Fires:
     def decide_again(self, run: Run, now: Instant) -> None:
         """The run never began. Its fire is decided anew, unless it had waited for room beyond its deadline: then it does so again."""
         name, timing = run.task.name, run.task.timing
-        if run.instant is None or run.due is None or not self._keeper.withdraw(name, run.instant):
+        if run.instant is None or run.due is None or not self._keeper.withdraw(run):
             return
         self._count(name)  # It is not the next in a row.
         fire = Fire(name, run.instant, run.due)

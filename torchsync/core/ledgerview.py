@@ -38,6 +38,7 @@ from torchsync.core.entries import (
     TurnBack,
     Withdraw,
     earlier,
+    earlier_of,
     is_annulled,
 )
 from torchsync.core.model import Instant, Run, RunId, RunState, SkipReason, TaskName
@@ -125,13 +126,16 @@ def _newest(known: RememberedGeneration | None, operation: LedgerOp) -> Remember
 def turned_back(run: Run, turn: TurnBack) -> Run:
     """The run, with no time in it that is later than the one the clock has turned back to; a wait goes by the monotonic clock and stays."""
     attempts = tuple(
-        replace(one, started_at=_earlier(one.started_at, turn), finished_at=earlier(one.finished_at, turn)) for one in run.earlier
+        replace(one, started_at=_earlier(run, one.started_at, turn), finished_at=earlier_of(run, one.finished_at, turn))
+        for one in run.earlier
     )
-    return replace(run, admitted_at=earlier(run.admitted_at, turn), started_at=_earlier(run.started_at, turn), earlier=attempts)
+    return replace(
+        run, admitted_at=earlier_of(run, run.admitted_at, turn), started_at=_earlier(run, run.started_at, turn), earlier=attempts
+    )
 
 
-def _earlier(instant: Instant | None, turn: TurnBack) -> Instant | None:
-    return None if instant is None else earlier(instant, turn)
+def _earlier(run: Run, instant: Instant | None, turn: TurnBack) -> Instant | None:
+    return None if instant is None else earlier_of(run, instant, turn)
 
 
 def _apply(runs: dict[RunId, Run], records: dict[TaskName, TaskRecord], operation: LedgerOp) -> None:

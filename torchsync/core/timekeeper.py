@@ -16,11 +16,11 @@ from dataclasses import replace
 
 from torchsync.core.clockwatch import ClockState, ClockWatch, Hold, Jump, Sighting
 from torchsync.core.effects import Outbox
-from torchsync.core.entries import Annul, PutClock, QueuedFire, Settle, Tagged, TurnBack, earlier
+from torchsync.core.entries import Annul, PutClock, QueuedFire, Settle, Tagged, TurnBack, covers_its_instant, earlier
 from torchsync.core.firequeue import FireQueue
 from torchsync.core.generation import rebased, turned_back
 from torchsync.core.jumpdiary import Diary
-from torchsync.core.model import CronTiming, Generation, Instant, Millis, SkipReason, Task, TaskName
+from torchsync.core.model import CronTiming, Generation, Instant, Millis, Run, SkipReason, Task, TaskName
 from torchsync.core.recordbook import Recordbook
 from torchsync.core.roster import Roster
 from torchsync.core.timetable import is_startup
@@ -132,12 +132,14 @@ class Timekeeper:
         """An entry that outlasted its jump covers the instant."""
         return self._diary.covers(task, instant)
 
-    def withdraw(self, task: TaskName, instant: Instant) -> bool:
-        """The entry of the instant is gone. Whether the instant is to be decided again: one beyond the mark will come out of the timetable by
-        itself, since a jump was taken back.
+    def withdraw(self, run: Run) -> bool:
+        """The run never began. Whether its instant is to be decided again: one beyond the mark will come out of the timetable by itself, since a jump
+        was taken back, and so will one whose entry was annulled, unless it did.
         """
-        self._diary.forget(task, instant)
-        return instant <= self._book.mark_of(task)
+        if run.instant is None or not covers_its_instant(run):
+            return False
+        self._diary.forget(run.task.name, run.instant)
+        return run.instant <= self._book.mark_of(run.task.name)
 
     def reschedule(self, task: TaskName) -> None:
         """From now on the task has other instants."""
