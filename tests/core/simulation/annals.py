@@ -29,7 +29,7 @@ from torchsync.core.entries import (
     Tagged,
     Withdraw,
 )
-from torchsync.core.ledgerview import after, view_of
+from torchsync.core.ledgerview import LedgerView, after
 from torchsync.core.model import AttemptId, Instant, Outcome, Run, RunId, SkipReason, StopCause, TaskName
 from torchsync.core.notice import Notice
 from torchsync.core.taskrecord import TaskRecord
@@ -72,7 +72,7 @@ class Annals:
 
     def __init__(self) -> None:
         self.number = 0
-        self.view = view_of([], {})
+        self.view = LedgerView({}, {})
         self.runs: dict[RunId, Run] = {}
         self.entries: dict[TaskName, list[Entry]] = {}
         self.annulled: set[RunId] = set()
@@ -192,7 +192,7 @@ class Disk:
     def __init__(self, on_write: Callable[[str], None]) -> None:
         self.is_unwritable = False
         self.batches: list[Batch] = []
-        self.view = view_of([], {})
+        self.view = LedgerView({}, {})
         self.holds: set[int] = set()
         self._on_write = on_write
 
