@@ -32,6 +32,7 @@ from torchsync.core.model import (
 from torchsync.core.snapshot import ClockDirection, Histogram, PoolStatus, Snapshot, SyncStatus, TaskChange, TaskStatus, WaitsFor
 from torchsync.core.syncdoc import Phase, RecoveryAction, SyncOutcome, SyncResult
 from torchsync.core.taskrecord import TaskRecord
+from torchsync.core.usage import Usage
 from torchsync.errors import Problem
 
 NOON = Instant(1_795_435_200_000)
@@ -177,6 +178,7 @@ def _busy_holds() -> Holds:
 def _backup_status(of: Task, running: Run) -> TaskStatus:
     kept = record(
         of.name,
+        last_usage=Usage(cpu=12_345, memory=64 << 20),
         last_run=Instant(NOON - 10 * HOUR),
         last_success=Instant(NOON - 9 * HOUR),
         last_duration=Millis(HOUR + 250),

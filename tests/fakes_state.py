@@ -407,6 +407,7 @@ def _finish(tables: _Tables, finish: Finish) -> None:
         finished_at=finish.finished_at,
         started_at=run.started_at if finish.started_at is None else finish.started_at,
         exit_status=finish.exit_status,
+        usage=finish.usage,
         detail=finish.detail,
         wait=None,
     )

@@ -30,6 +30,7 @@ codes
 errors
 core.fsck
 core.jsontext
+core.usage
 core.logevents
 core.noticeaddress
 core.notify
@@ -169,6 +170,9 @@ adapters.ledgerclock
 adapters.ledgerevidence
 adapters.ledgerwrites
 adapters.spool
+adapters.systemdbus
+adapters.unithost
+adapters.units
 adapters.watch
 adapters.child
 adapters.courier
@@ -224,6 +228,7 @@ cli.verdictfile
 cli.check
 cli.place
 cli.client
+cli.executors
 cli.facts
 cli.follow
 cli.next
@@ -272,6 +277,8 @@ FAMILIES = [
         "adapters.watchedrun",
         "adapters.leftbehind",
         "adapters.credentials",
+        "adapters.systemdbus",
+        "adapters.unit*",
     ],
     ["adapters.http", "adapters.controlapi"],
     ["adapters.ledger*"],
@@ -294,6 +301,7 @@ HOME = {
     "cheroot": ["adapters.http", "adapters.controlapi"],
     "croniter": ["core.cron*"],
     "git": ["adapters.git"],
+    "jeepney": ["adapters.systemdbus"],
     "jsonschema": ["core.*schema*", "core.taskfile"],
     "prometheus_client": ["adapters.metrics*", "adapters.http"],
     "referencing": ["core.*schema*", "core.taskfile"],

@@ -43,6 +43,7 @@ from torchsync.core.model import Attempt, Instant, Millis, Outcome, Run, RunStat
 from torchsync.core.notice import Notice, NoticeId, Place
 from torchsync.core.notify import NoticeCommand, NoticeEvent, Notify, Ping, Receiver, Webhook
 from torchsync.core.taskrecord import Before, Pause
+from torchsync.core.usage import Usage
 from torchsync.ports import Ledger
 
 BACKUP, REPORT = task("backup"), task("report")
@@ -101,7 +102,9 @@ def a_run_goes_its_way(ledger: Ledger) -> None:
     ledger.commit([Intend(one.id, StopCause.TIMEOUT)])
     stopping = replace(one, state=RunState.STOPPING, stop_cause=StopCause.TIMEOUT)
     assert list(ledger.open_runs()) == [stopping]
-    over = finish(one, Outcome.TIMED_OUT, started_at=Instant(NOON + 7), exit_status=143, detail="after 2 h")
+    over = finish(
+        one, Outcome.TIMED_OUT, started_at=Instant(NOON + 7), exit_status=143, usage=Usage(cpu=1500, memory=1 << 30), detail="after 2 h"
+    )
     ledger.commit([over])
     assert ledger.open_runs() == []
     assert ledger.run(one.id) == replace(
@@ -111,6 +114,7 @@ def a_run_goes_its_way(ledger: Ledger) -> None:
         started_at=over.started_at,
         finished_at=over.finished_at,
         exit_status=143,
+        usage=Usage(cpu=1500, memory=1 << 30),
         detail="after 2 h",
     )
 
@@ -273,6 +277,7 @@ def a_record_comes_back_as_it_was(ledger: Ledger) -> None:
         last_success=minute(7),
         last_duration=123,
         last_exit_status=3,
+        last_usage=Usage(cpu=7),
         consecutive_failures=2,
         restarts=4,
         retries=6,

@@ -12,10 +12,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import randbits
 
+import pytest
+
 from tests import builders
 from torchsync.adapters import procfs
 from torchsync.adapters.clock import SystemClock
 from torchsync.adapters.process import ProcessExecutor
+from torchsync.adapters.syscalls import Timer
+from torchsync.adapters.systemdbus import SystemdBus
+from torchsync.adapters.units import Units
 from torchsync.adapters.wakeups import SelectorWakeups
 from torchsync.core.model import Command, Exited, Millis, NotBegun, ProgramCommand, Run, RunId, RunState, ShellCommand
 from torchsync.core.startscript import Account, run_environment
@@ -24,6 +29,9 @@ from torchsync.ports import RunEnded, StartOrder
 PATIENCE = 60.0
 ME = pwd.getpwuid(os.geteuid()).pw_name
 IS_ROOT = os.geteuid() == 0
+IN_UNITS = "TORCHSYNC_TEST_UNITS" in os.environ
+"""In a box, where systemd starts what these tests start: tests/systemd/test_units.py."""
+only_children = pytest.mark.skipif(IN_UNITS, reason="only where shims are children of the agent")
 
 
 def account(name: str = ME) -> Account:
@@ -34,11 +42,11 @@ def account(name: str = ME) -> Account:
 class Rig:
     """An agent's executor and its folders. `restart` makes the executor of a later agent process; what an earlier one posts is not seen."""
 
-    def __init__(self, folder: Path, shell: tuple[str, ...] = ("/bin/sh",)) -> None:
+    def __init__(self, folder: Path, shell: tuple[str, ...] = ("/bin/sh",), *, in_units: bool = IN_UNITS) -> None:
         self.folder = folder
         self.state, self.memory, self.tree = folder / "state", folder / "run", folder / "tree"
         self.clock = SystemClock()
-        self.shell = shell
+        self.shell, self.in_units = shell, in_units
         self.notices: list[str] = []
         self.secrets: dict[str, str] = {}
         self._admitted: list[RunId] = []
@@ -46,14 +54,28 @@ class Rig:
         for path, mode in ((folder, 0o711), (self.state, 0o711), (self.memory, 0o755), (self.tree, 0o755)):
             path.mkdir(exist_ok=True)
             path.chmod(mode)
+        self._bus: SystemdBus | None = None
         self.restart()
 
     def restart(self) -> None:
+        if self._bus:
+            self._bus.close()
         self.wakeups = SelectorWakeups()
-        self.executor = ProcessExecutor(self.state, self.memory, self.wakeups, self.clock, notice=self.notices.append, shell=self.shell)
+        self._bus = SystemdBus(self.wakeups, Timer(self.wakeups, self.clock), self.clock) if self.in_units else None
+        self.executor = ProcessExecutor(
+            self.state,
+            self.memory,
+            self.wakeups,
+            self.clock,
+            notice=self.notices.append,
+            shell=self.shell,
+            units=Units(self._bus) if self._bus else None,
+        )
 
     def close(self) -> None:
         """Nothing of any run is left, also when a test failed."""
+        if self._bus:
+            self._bus.close()
         census, pids = procfs.Census(), procfs.pids()
         for run in self._admitted:
             for pid in procfs.Kin(run, 0, 0, census).members(pids):
@@ -155,9 +177,9 @@ def carriers(run: RunId) -> list[int]:
 
 
 @contextmanager
-def open_rig(shell: tuple[str, ...] = ("/bin/sh",)) -> Iterator[Rig]:
+def open_rig(shell: tuple[str, ...] = ("/bin/sh",), *, in_units: bool = IN_UNITS) -> Iterator[Rig]:
     with open_folder() as folder:
-        rig = Rig(folder, shell)
+        rig = Rig(folder, shell, in_units=in_units)
         try:
             yield rig
         finally:

@@ -5,6 +5,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,14 @@ import pytest
 from tests.adapters.contract_ledger import BACKUP, CONTRACT, FAILED, WAIT, admitted, finish, minute, notice, skip, waiting
 from tests.builders import record, task
 from torchsync.adapters.ledger import SqliteLedger, open_readonly
-from torchsync.adapters.ledgerschema import _ATTEMPTS, _LADDER, _QUEUE, APPLICATION_ID
+from torchsync.adapters.ledgerschema import _ATTEMPTS, _LADDER, _QUEUE, _USAGE, APPLICATION_ID
 from torchsync.core.entries import Admit, AwaitAttempt, Enqueue, HistoryQuery, PutHold, PutLate, PutNotice, PutRecord
 from torchsync.core.holds import SYNCS, HoldAct, HoldChange
 from torchsync.core.jsontext import canonical
 from torchsync.core.model import Outcome, SkipReason, Trigger
 from torchsync.core.notify import Ping
 from torchsync.core.taskdoc import task_document
+from torchsync.core.usage import UNKNOWN
 from torchsync.errors import NotFound, Refused, StateUncreatable
 
 
@@ -290,6 +292,23 @@ def test_a_ledger_of_before_the_queue_learns_of_fires_that_wait(path):
         ]
         with pytest.raises(ValueError, match="covered"):
             ledger.commit([skip(4)])
+
+
+def test_what_runs_used_is_unknown_in_a_ledger_that_did_not_keep_it(path):
+    run = "01999-old"
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        for statement in chain.from_iterable(_LADDER[: _LADDER.index(_USAGE)]):
+            old.execute(statement)
+        old.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (_LADDER.index(_USAGE),))
+        old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        old.execute("INSERT INTO definition VALUES (x'00', ?)", (canonical(task_document(BACKUP)),))
+        old.execute(
+            "INSERT INTO run (id, task, definition, revision, tree, trigger, admitted_at, boot_id, user, copy, attempt, actor, outcome, detail)"
+            " VALUES (?, 'backup', x'00', 'r', 't', 'manual', ?, 'b', 'u', 0, 1, '', 'succeeded', '')",
+            (run, minute(1)),
+        )
+    with closing(reopened(path)) as ledger:
+        assert ledger.run(run).usage == UNKNOWN
 
 
 def test_old_entries_are_pruned_and_the_marks_stay(path, ledger):

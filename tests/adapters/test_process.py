@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.adapters.contract_executor import CONTRACT
-from tests.adapters.processes import IS_ROOT, Rig, account, carriers, open_rig, status, wait_for, why_not
+from tests.adapters.processes import IS_ROOT, Rig, account, carriers, only_children, open_rig, status, wait_for, why_not
 from torchsync.adapters import procfs
 from torchsync.adapters.rundir import Claim, RunFiles
 from torchsync.core.model import AttemptId, Exited, ProgramCommand, Run, ShellCommand, run_of
@@ -240,6 +240,7 @@ def test_a_program_of_the_tree_is_found_from_another_working_directory(rig) -> N
     assert (status(ended), output) == (0, "good\n")
 
 
+@only_children
 def test_a_missing_process_table_entry_is_a_start_that_failed(rig) -> None:
     rig.shell = ("/bin/no-such-shell",)
     rig.restart()
@@ -519,6 +520,7 @@ def open_descriptors() -> set[str]:
     return {path.name for path in Path("/proc/self/fd").iterdir()}
 
 
+@only_children
 def test_a_hundred_runs_leave_no_descriptor_and_no_zombie(rig) -> None:
     rig.complete("exit 0")
     gc.collect()

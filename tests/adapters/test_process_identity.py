@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.adapters.disks import small_disk
-from tests.adapters.processes import IS_ROOT, ME, Rig, account, carriers, open_rig, status, wait_for, why_not
+from tests.adapters.processes import IS_ROOT, ME, Rig, account, carriers, only_children, open_rig, status, wait_for, why_not
 from tests.adapters.test_process import SHELLS
 from torchsync.core.envfile import MOST_BYTES, MOST_LINES
 from torchsync.core.model import Limits, ProgramCommand
@@ -484,6 +484,7 @@ def test_limits_are_those_of_the_task(any_shell) -> None:
     assert any_shell.complete("ionice -p $$", limits=Limits(io="idle"))[1] == "idle\n"
 
 
+@only_children
 def test_the_shim_keeps_what_the_agent_has(any_shell) -> None:
     run = any_shell.start("sleep 60", limits=Limits(files=64, nice=7))
     any_shell.until(lambda event: isinstance(event, RunStarted))

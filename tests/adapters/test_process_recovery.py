@@ -18,10 +18,11 @@ from pathlib import Path
 import pytest
 
 from tests.adapters.disks import fill, remount, small_disk
-from tests.adapters.processes import Rig, carriers, open_folder, open_rig, status, wait_for, why_not
+from tests.adapters.processes import Rig, carriers, only_children, open_folder, open_rig, status, wait_for, why_not
 from torchsync.adapters import procfs, rundir
 from torchsync.adapters.rundir import Claim, NoClaim, RunFiles
 from torchsync.core.model import Exited, ProgramCommand, Run, Vanished
+from torchsync.core.usage import UNKNOWN, Usage
 from torchsync.ports import RunEnded, RunNeverStarted, RunStarted
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +97,7 @@ def test_a_run_of_a_killed_agent_is_stopped_by_the_next(rig) -> None:
     wait_for(lambda: carriers(run.id) == [])
 
 
+@only_children
 def test_two_hundred_runs_are_adopted_well_within_a_second(rig) -> None:
     runs = [rig.start("sleep 60") for _ in range(200)]
     left = len(runs)
@@ -205,6 +207,26 @@ def test_an_exit_line_that_is_not_complete_is_not_known(text, rig) -> None:
     assert isinstance(ended.ending, Vanished)
 
 
+@pytest.mark.parametrize(
+    ("line", "usage"),
+    [
+        ("2345678 4096\n", Usage(cpu=2345, memory=4096)),
+        ("2345678 -\n", Usage(cpu=2345)),
+        ("0 -\n", UNKNOWN),
+        ("2345678 40", UNKNOWN),
+        ("", UNKNOWN),
+        ("a b c\n", UNKNOWN),
+    ],
+)
+def test_what_a_run_used_is_what_its_shim_found_or_unknown(line, usage, rig) -> None:
+    run = finished(rig)
+    (rig.files(run) / "usage").write_text(line)
+    rig.executor.adopt([run])
+    ended = rig.end_of(run)
+    assert isinstance(ended.ending, Exited)
+    assert ended.ending.usage == usage
+
+
 def test_an_exit_line_that_could_not_be_written_is_told_by_the_shim_to_its_agent(rig) -> None:
     run = rig.start(f"rm -f {rig.state}/runs/$TORCHSYNC_RUN_ID/exit; mkdir {rig.state}/runs/$TORCHSYNC_RUN_ID/exit; sleep 0.2; exit 9")
     ended = rig.end_of(run)
@@ -251,6 +273,7 @@ def test_a_run_whose_shim_was_killed_can_be_stopped(rig) -> None:
     assert isinstance(rig.end_of(run).ending, Vanished)
 
 
+@only_children
 def test_a_shim_killed_while_no_agent_ran_is_adopted_as_what_is_left(rig) -> None:
     run = rig.start("sleep 60")
     rig.until(lambda event: isinstance(event, RunStarted))
@@ -360,12 +383,16 @@ def test_what_stood_in_for_the_disk_goes_with_the_run() -> None:
         assert (rig.files(run) / "exit").exists()
 
 
-def test_a_run_in_flight_while_the_disk_fills_keeps_its_status() -> None:
+@pytest.mark.parametrize("is_adopted", [False, True], ids=["own", "adopted"])
+def test_a_run_in_flight_while_the_disk_fills_keeps_its_status(is_adopted) -> None:
     with rig_on_a_disk("size=1m") as rig:
         flag = rig.folder / "go"
         run = rig.start(f"until [ -e {flag} ]; do sleep 0.02; done; exit 8")
         rig.until(lambda event: isinstance(event, RunStarted))
         fill(rig.state)
+        if is_adopted:
+            rig.restart()
+            rig.executor.adopt([run])
         flag.touch()
         assert status(rig.end_of(run)) == 8
 

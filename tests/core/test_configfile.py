@@ -232,7 +232,7 @@ def test_a_setting_that_does_nothing_is_told_where_it_stands() -> None:
         pytest.param("repository: {url: /x}\n", "TS302", "lacks `version`", id="no version"),
         pytest.param("version: 9\nrepository: {url: /x}\n", "TS113", "version 9", id="newer"),
         pytest.param(SMALLEST + "executor: docker\n", "TS302", "one of `auto`, `process`", id="executor"),
-        pytest.param(SMALLEST + "executor: systemd\n", "TS113", "systemd", id="later executor"),
+        pytest.param(SMALLEST + "log: {format: journald}\n", "TS113", "journald", id="later format"),
         pytest.param(SMALLEST + "log: {format: journald}\n", "TS113", "journald", id="later log"),
         pytest.param(SMALLEST + "metrics: {}\n", "TS113", "`metrics`", id="later field"),
         pytest.param(SMALLEST + "http: {tls_cert: /x}\n", "TS113", "`http.tls_cert`", id="later field below"),
@@ -325,5 +325,5 @@ def test_without_root_nothing_can_be_granted() -> None:
 
 
 def test_all_that_is_wrong_is_told_at_once_in_order() -> None:
-    found = problems_of("version: 1\nrepository: {url: 'http://a:b@c/x', interval: 1ms, nam: x}\nexecutor: systemd\nlog: {level: 010}\n")
+    found = problems_of("version: 1\nrepository: {url: 'http://a:b@c/x', interval: 1ms, nam: x}\nhttp: {tls_cert: /x}\nlog: {level: 010}\n")
     assert [(problem.code, problem.line) for problem in found] == [("TS303", 2), ("TS303", 2), ("TS302", 2), ("TS113", 3), ("TS301", 4)]

@@ -6,6 +6,7 @@ from tests.builders import NOON, SECOND, finished_run, record
 from torchsync.core import records
 from torchsync.core.model import Instant, Outcome, SkipReason
 from torchsync.core.taskrecord import Before
+from torchsync.core.usage import UNKNOWN, Usage
 
 
 def test_the_mark_of_decided_instants_never_goes_back() -> None:
@@ -30,6 +31,12 @@ def test_an_end_on_purpose_is_neither_failure_nor_success(outcome: Outcome) -> N
     after = records.finished(before, finished_run(outcome=outcome))
     assert (after.consecutive_failures, after.last_success) == (2, 5)
     assert after.runs == {outcome: 1}
+
+
+def test_the_newest_run_says_what_it_used_or_that_nobody_knows() -> None:
+    after = records.finished(record(), finished_run(usage=Usage(cpu=5)))
+    assert after.last_usage == Usage(cpu=5)
+    assert records.finished(after, finished_run()).last_usage == UNKNOWN
 
 
 def test_a_success_says_when_and_how_long_and_ends_the_row_of_failures() -> None:

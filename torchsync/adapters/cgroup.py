@@ -12,8 +12,15 @@ import signal
 from collections.abc import Container, Iterator
 from pathlib import Path
 
+SLICE = "torchsync.slice"
+"""What the units of all runs are in."""
 _PREFIX = "run-"
 _ROUNDS = 10
+
+
+def unit_of(attempt: str) -> str:
+    """The name of the unit of an attempt that systemd starts."""
+    return f"torchsync-run-{attempt}.service"
 
 
 def delegated() -> Path | None:
@@ -26,10 +33,14 @@ def delegated() -> Path | None:
 
 
 class RunGroups:
-    """The control groups of runs; with `root` None there are none, and every question has the answer for an empty one."""
+    """The control groups of runs; with `root` None there are none, and every question has the answer for an empty one.
+
+    A run that is a unit has its group below that, and is found there as well, whatever starts runs now.
+    """
 
     def __init__(self, root: Path | None) -> None:
         self._root = root
+        self._units = unified()
         self._lingering: set[Path] = set()
 
     def create(self, run: str) -> str:
@@ -43,33 +54,22 @@ class RunGroups:
             return ""
         return str(group)
 
+    def in_unit(self, attempt: str) -> str:
+        """The directory of the group that the attempt has as a unit, there or not; nothing where version 2 is not mounted."""
+        return "" if self._units is None else str(self._units / SLICE / unit_of(attempt) / "run")
+
     def is_populated(self, run: str) -> bool:
-        group = self._of(run)
-        if group is None:
-            return False
-        try:
-            return "populated 1" in (group / "cgroup.events").read_text()
-        except OSError:
-            return False
+        return any(_is_populated(group) for group in self._all_of(run))
 
     def pids(self, run: str) -> list[int]:
         """The processes in the group of the run and in groups that they made below it."""
-        group = self._of(run)
-        return [] if group is None else list(_pids_below(group))
+        return [pid for group in self._all_of(run) for pid in _pids_below(group)]
 
     def send(self, run: str, number: int) -> None:
         """Every process in the group got the signal: `cgroup.kill` where the kernel has it, else until nobody is new."""
-        group = self._of(run)
-        if group is None or (number == signal.SIGKILL and _was_killed(group)):
-            return
-        signalled: set[int] = set()
-        for _ in range(_ROUNDS):
-            new = set(_pids_below(group)) - signalled
-            if not new:
-                return
-            for pid in sorted(new):  # The command before what it waits for.
-                _send(pid, number, group)
-            signalled |= new
+        for group in self._all_of(run):
+            if number != signal.SIGKILL or not _was_killed(group):
+                _send_below(group, number)
 
     def remove(self, run: str) -> None:
         """The group of the run is gone, or goes once nobody is left in it and another run's group is removed."""
@@ -86,15 +86,26 @@ class RunGroups:
             if group.name.removeprefix(_PREFIX) not in kept:
                 _was_removed(group)
 
-    def _of(self, run: str) -> Path | None:
-        return None if self._root is None else self._root / f"{_PREFIX}{run}"
+    def _all_of(self, run: str) -> list[Path]:
+        """Each attempt of a run that is a unit has a unit of its own."""
+        own = [] if self._root is None else [self._root / f"{_PREFIX}{run}"]
+        units = [] if self._units is None else (self._units / SLICE).glob(unit_of(f"{run}*") + "/run")
+        return [*own, *units]
+
+
+def unified() -> Path | None:
+    """Where version 2 has the root of all control groups, which is not /sys/fs/cgroup on hybrid hosts; None where it is not mounted from there."""
+    return _mounted("/")
 
 
 def _own_group() -> Path | None:
-    """From the `0::` line of /proc/self/cgroup and the place where version 2 is mounted, which is not /sys/fs/cgroup on hybrid hosts."""
+    """From the `0::` line of /proc/self/cgroup and the place where version 2 is mounted."""
     path = next((line[3:] for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::")), None)
-    if path is None:
-        return None
+    return None if path is None else _mounted(path)
+
+
+def _mounted(path: str) -> Path | None:
+    """The directory of the group with this path in the hierarchy."""
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         mount, _, system = line.partition(" - ")
         if system.startswith("cgroup2 "):
@@ -135,6 +146,24 @@ def _send(pid: int, number: int, group: Path) -> None:
         pass
     finally:
         os.close(descriptor)
+
+
+def _is_populated(group: Path) -> bool:
+    try:
+        return "populated 1" in (group / "cgroup.events").read_text()
+    except OSError:
+        return False
+
+
+def _send_below(group: Path, number: int) -> None:
+    signalled: set[int] = set()
+    for _ in range(_ROUNDS):
+        new = set(_pids_below(group)) - signalled
+        if not new:
+            return
+        for pid in sorted(new):  # The command before what it waits for.
+            _send(pid, number, group)
+        signalled |= new
 
 
 def _was_killed(group: Path) -> bool:

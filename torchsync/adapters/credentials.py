@@ -14,11 +14,12 @@ import os
 import shutil
 import stat
 import struct
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from torchsync.adapters.syscalls import file_system_magic
+from torchsync.core.model import Run
 from torchsync.errors import Problem
 
 MOST_BYTES = 1 << 20
@@ -38,8 +39,23 @@ class NoCredential(Exception):
 class CredentialFolders:
     """The directories of the runs, all in one folder of the agent's."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, notice: Callable[[str], None]) -> None:
         self._root = run / "credentials"
+        self._notice = notice
+        self._is_secret = True
+
+    def of_run(self, run: Run, granted: Mapping[str, str], uid: int) -> str:
+        """The directory in which `uid` finds the secrets that the task asks for, empty when there are none. Raises NoCredential."""
+        names = run.task.credentials
+        if not names:
+            return ""
+        ungranted = [name for name in names if name not in granted]
+        if ungranted:
+            raise NoCredential(f"the secret {ungranted[0]!r} is not granted to user {run.user!r} by policy.secrets of this host")
+        if self._is_secret and not self.is_in_memory:
+            self._notice(f"{self._root.parent} is not in memory: the secrets that runs are handed are written to a disk for their time")
+            self._is_secret = False
+        return self.hand_over(run.attempt_id, {name: granted[name] for name in names}, uid)
 
     @property
     def is_in_memory(self) -> bool:

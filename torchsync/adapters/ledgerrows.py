@@ -22,28 +22,30 @@ from torchsync.core.taskdoc import (
     wait_from_document,
 )
 from torchsync.core.taskrecord import Before, TaskRecord
+from torchsync.core.usage import Usage
 
 Row = tuple[object, ...]
 Member = TypeVar("Member", bound=Enum)
 
 RUN_COLUMNS = (
     "id, task, definition, revision, tree, trigger, admitted_at, boot_id, user, instant, due, copy, attempt, actor, stop_cause,"
-    " started_at, finished_at, outcome, exit_status, detail, again, wait"
+    " started_at, finished_at, outcome, exit_status, detail, again, wait, cpu, memory"
 )
 RUN_FIELDS = RUN_COLUMNS.replace("definition", "document")
 """The same with the definition itself, for a join."""
 RECORD_COLUMNS = (
     "task, first_seen, last_seen, decided_through, last_run, last_success, last_duration, last_exit_status, consecutive_failures, restarts,"
-    " runs, skipped, before, retries, pauses"
+    " runs, skipped, before, retries, pauses, last_cpu, last_memory"
 )
-PUT_RECORD = f"""INSERT INTO record ({RECORD_COLUMNS}) VALUES ({", ".join("?" * 15)})
+PUT_RECORD = f"""INSERT INTO record ({RECORD_COLUMNS}) VALUES ({", ".join("?" * len(RECORD_COLUMNS.split(",")))})
     ON CONFLICT (task) DO UPDATE SET
     first_seen = excluded.first_seen, last_seen = excluded.last_seen,
     decided_through = max(decided_through, excluded.decided_through),
     last_run = excluded.last_run, last_success = excluded.last_success, last_duration = excluded.last_duration,
     last_exit_status = excluded.last_exit_status, consecutive_failures = excluded.consecutive_failures,
     restarts = excluded.restarts, runs = excluded.runs, skipped = excluded.skipped,
-    before = excluded.before, retries = excluded.retries, pauses = excluded.pauses"""  # noqa: S608 - our own column names
+    before = excluded.before, retries = excluded.retries, pauses = excluded.pauses,
+    last_cpu = excluded.last_cpu, last_memory = excluded.last_memory"""  # noqa: S608 - our own column names
 
 
 class Definitions:
@@ -93,6 +95,8 @@ def run_row(run: Run, digest: bytes) -> Row:
         run.detail,
         run.again,
         _wait_text(run.wait),
+        run.usage.cpu,
+        run.usage.memory,
     )
 
 
@@ -121,6 +125,7 @@ def run_of(row: sqlite3.Row) -> Run:
         outcome=_member(Outcome, row["outcome"]),
         exit_status=row["exit_status"],
         detail=row["detail"],
+        usage=Usage(cpu=row["cpu"], memory=row["memory"]),
     )
 
 
@@ -142,6 +147,8 @@ def record_row(record: TaskRecord) -> Row:
         canonical([[before.jump, before.mark] for before in record.before]),
         record.retries,
         canonical(pauses_document(record.pauses)),
+        record.last_usage.cpu,
+        record.last_usage.memory,
     )
 
 
@@ -156,6 +163,7 @@ def record_of(row: sqlite3.Row) -> TaskRecord:
         last_success=row["last_success"],
         last_duration=row["last_duration"],
         last_exit_status=row["last_exit_status"],
+        last_usage=Usage(cpu=row["last_cpu"], memory=row["last_memory"]),
         consecutive_failures=row["consecutive_failures"],
         restarts=row["restarts"],
         runs={Outcome(key): count for key, count in json.loads(row["runs"]).items()},

@@ -131,7 +131,15 @@ _CHRONICLE = (
 )
 """Which generation was in force when, with which definition of each task, and when agents began; what operators ask for has an index."""
 
-_LADDER: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _NOTICES, _ATTEMPTS, _QUEUE, _CHRONICLE)
+_USAGE = (
+    "ALTER TABLE run ADD COLUMN cpu INTEGER",
+    "ALTER TABLE run ADD COLUMN memory INTEGER",
+    "ALTER TABLE record ADD COLUMN last_cpu INTEGER",
+    "ALTER TABLE record ADD COLUMN last_memory INTEGER",
+)
+"""What runs used: milliseconds of processor, bytes of memory at most."""
+
+_LADDER: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _NOTICES, _ATTEMPTS, _QUEUE, _CHRONICLE, _USAGE)
 NEWEST = len(_LADDER)
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})

@@ -43,7 +43,7 @@ from torchsync.core.model import Instant, Run, RunId
 PRUNED_AT_ONCE = 1_000
 """Rows deleted in one transaction: the loop waits for it."""
 
-_NEW_RUN = f"INSERT INTO run ({rows.RUN_COLUMNS}) VALUES ({', '.join('?' * 22)})"  # noqa: S608 - our own column names
+_NEW_RUN = f"INSERT INTO run ({rows.RUN_COLUMNS}) VALUES ({', '.join('?' * len(rows.RUN_COLUMNS.split(',')))})"  # noqa: S608 - our own column names
 _UNUSED = """DELETE FROM definition WHERE NOT EXISTS (SELECT 1 FROM run WHERE definition = digest)
     AND NOT EXISTS (SELECT 1 FROM term WHERE definition = digest)"""
 _NEW_FIRE = "INSERT INTO fire (task, first, last, count, decided_at, reason, run, jump) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -127,13 +127,16 @@ def _finish(connection: sqlite3.Connection, finish: Finish) -> None:
     _change_open(
         connection,
         finish.run,
-        """UPDATE run SET outcome = ?, finished_at = ?, started_at = coalesce(?, started_at), exit_status = ?, detail = ?, wait = NULL
+        """UPDATE run SET outcome = ?, finished_at = ?, started_at = coalesce(?, started_at), exit_status = ?, detail = ?, wait = NULL,
+            cpu = ?, memory = ?
             WHERE id = ? AND outcome IS NULL""",
         finish.outcome.value,
         finish.finished_at,
         finish.started_at,
         finish.exit_status,
         finish.detail,
+        finish.usage.cpu,
+        finish.usage.memory,
     )
 
 

@@ -22,38 +22,40 @@ import errno
 import os
 import signal
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torchsync.adapters import procfs, rundir
 from torchsync.adapters.cgroup import RunGroups, delegated
 from torchsync.adapters.credentials import CredentialFolders, NoCredential
 from torchsync.adapters.leftbehind import LeftBehind
 from torchsync.adapters.procfs import Kin
-from torchsync.adapters.rundir import Claim, NoClaim
-from torchsync.adapters.spawn import CannotStart, Launcher, Shim, open_fifo
+from torchsync.adapters.rundir import Claim, NoClaim, RunFiles
+from torchsync.adapters.spawn import CannotStart, Launcher, Shim, open_fifo, script_of, sweep_scripts
 from torchsync.adapters.syscalls import Timer
 from torchsync.adapters.watchedrun import Watched, ending_of, ending_of_another_boot, instant_of, wake
 from torchsync.core.model import AttemptId, Millis, NotBegun, Run, Vanished
 from torchsync.core.startscript import Account, start_script
 from torchsync.ports import Clock, RunEnded, RunNeverStarted, RunStarted, StartOrder, Wakeups
 
+if TYPE_CHECKING:
+    from torchsync.adapters.units import Units
+
 _GRACE = Millis(2_000)
 """How long a shim may take from making its claim to writing it."""
 _AGAIN = Millis(1_000)
 _SOON = Millis(50)
 """Until an output that was too large is looked at again."""
-_ROUNDS = 10
 
 
 class ProcessExecutor:
     """`Executor` with files under `<state>/runs`, and under `<run>/runs` while the state cannot be written.
 
     `notice` is told in a sentence, once each, what this host or file system cannot do, and whenever output begins to be
-    discarded. `shell` is the argv that starts a POSIX shell.
+    discarded. `shell` is the argv that starts a POSIX shell. With `units` systemd starts the shims.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 two folders, two ports, and what differs between hosts
         self,
         state: Path,
         run: Path,
@@ -62,6 +64,7 @@ class ProcessExecutor:
         *,
         notice: Callable[[str], None],
         shell: tuple[str, ...] = ("/bin/sh",),
+        units: Units | None = None,
     ) -> None:
         self._parents = (state / "runs", run / "runs")
         self._starting = run / "starting"
@@ -75,13 +78,13 @@ class ProcessExecutor:
         self._leaders: set[int] = set()
         self._census = procfs.Census()
         self._left_behind = LeftBehind(self._timer)
-        self._credentials = CredentialFolders(run)
-        self._is_secret = True
+        self._credentials = CredentialFolders(run, notice)
         self._has_holes = True
         self._keeps_output = True
         root = delegated()
         self._groups = RunGroups(root)
-        if root is None:
+        self._units = units
+        if root is None and units is None:
             notice(
                 "no control group is delegated to the agent: stopping a run reaches its session and what carries its id, not what left both"
             )
@@ -95,19 +98,23 @@ class ProcessExecutor:
             self._wakeups.post(RunEnded(order.run.attempt_id, NotBegun(why=str(reason))))
             return
         self._runs[order.run.attempt_id] = watched
-        self._wakeups.watch(watched.fifo, lambda: self._begun(watched))
-        self._watch_shim(watched)
+        if watched.pid:
+            self._watch_shim(watched)
 
     def _launch(self, order: StartOrder) -> Watched:
         """The shim is running. Raises CannotStart when it is not."""
         run = order.run
         account = self._launcher.account(run.user, run.task.group)
         new = self._create(run, account)
-        watched = Watched(run=run, files=new.files, since=self._clock.monotonic(), is_child=True)
+        watched = self._watched(run, new.files)
         try:
             shim = self._shim(order, account, new)
             watched.fifo = open_fifo(shim.fifo)
-            watched.pid = self._launcher.launch(shim)
+            self._wakeups.watch(watched.fifo, lambda: self._begun(watched))
+            if self._units:
+                self._units.launch(shim, self._launcher.clean_words(shim), run, lambda why: self._settled(watched, why))
+                return watched
+            watched.pid, watched.is_child = self._launcher.launch(shim), True
         except (OSError, CannotStart) as error:
             self._close_fifo(watched)
             self._groups.remove(run.id)
@@ -121,44 +128,26 @@ class ProcessExecutor:
         return watched
 
     def _shim(self, order: StartOrder, account: Account, new: rundir.NewRun) -> Shim:
-        run, is_switched = order.run, self._launcher.is_other(account)
-        credentials = self._hand_over(order, account)
+        run, is_switched = order.run, self._units is not None or self._launcher.is_other(account)
+        credentials = self._secrets(order, account)
         return Shim(
             run=run.id,
             folder=str(new.files.folder),
             boot=self._boot,
             fifo=self._starting / run.attempt_id,
-            cgroup=self._groups.create(run.id),
+            cgroup=self._groups.in_unit(run.attempt_id) if self._units else self._groups.create(run.id),
             script=start_script(
-                run.task,
-                account,
-                tree=order.tree,
-                environment=order.environment,
-                is_switched=is_switched,
-                credentials=credentials,
+                run.task, account, tree=order.tree, environment=order.environment, is_switched=is_switched, credentials=credentials
             ),
             output=new.output,
             switch_to=account if is_switched else None,
             limits=run.task.limits,
         )
 
-    def _hand_over(self, order: StartOrder, account: Account) -> str:
+    def _secrets(self, order: StartOrder, account: Account) -> str:
         """The directory with the secrets of the run, empty when it asks for none. Raises CannotStart."""
-        run = order.run
-        if not run.task.credentials:
-            return ""
-        ungranted = [name for name in run.task.credentials if name not in order.credentials]
-        if ungranted:
-            raise CannotStart(f"the secret {ungranted[0]!r} is not granted to user {run.user!r} by policy.secrets of this host")
-        if self._is_secret and not self._credentials.is_in_memory:
-            self._notice(
-                f"{self._parents[1].parent} is not in memory: the secrets that runs are handed are written to a disk for their time"
-            )
-            self._is_secret = False
         try:
-            return self._credentials.hand_over(
-                run.attempt_id, {name: order.credentials[name] for name in run.task.credentials}, account.uid
-            )
+            return self._credentials.of_run(order.run, order.credentials, account.uid)
         except NoCredential as reason:
             raise CannotStart(str(reason)) from reason
 
@@ -172,19 +161,50 @@ class ProcessExecutor:
         self._keeps_output = new.keeps_output
         return new
 
+    def _watched(self, run: Run, files: RunFiles) -> Watched:
+        return Watched(run=run, files=files, stand_in=self._starting / f"{run.attempt_id}.exit", since=self._clock.monotonic())
+
     def _begun(self, watched: Watched) -> None:
         """The FIFO was closed: by the exec of the command, or by the end of what should have come to it."""
-        self._wakeups.unwatch(watched.fifo)
         self._close_fifo(watched)
         claim = watched.files.claim()
         if watched.files.begin() == "" and isinstance(claim, Claim):
             self._tell_start(watched, claim)
+        if not watched.pid and isinstance(claim, Claim):
+            self._find_shim(watched, claim)
+
+    def _settled(self, watched: Watched, why: str, *, is_late: bool = False) -> None:
+        """The unit of the run was started, or it was not for this reason; the claim knows better."""
+        if watched.pid or watched.run.attempt_id not in self._runs:
+            return
+        claim = watched.files.take_claim(self._boot) if why else watched.files.claim()
+        if isinstance(claim, Claim):
+            self._find_shim(watched, claim)
+        elif claim is NoClaim.NEVER:
+            self._never_began(watched, why)
+        elif is_late and claim is NoClaim.INCOMPLETE and not self._kin(watched).members(procfs.pids()):
+            self._never_began(watched, "the claim of the run could not be written")
+        else:
+            why = why or ("its shim did not claim the run" if is_late else "")
+            self._timer.after(Millis(5 * _GRACE), lambda: self._settled(watched, why, is_late=True))
+
+    def _find_shim(self, watched: Watched, claim: Claim) -> None:
+        watched.pid, watched.ticks, watched.since = claim.pid, claim.ticks, claim.uptime
+        self._watch_shim(watched)
+
+    def _never_began(self, watched: Watched, why: str) -> None:
+        self._close_fifo(watched)
+        self._credentials.drop(watched.run.attempt_id)
+        self._wakeups.post(RunEnded(watched.run.attempt_id, NotBegun(why=why)))
 
     def _close_fifo(self, watched: Watched) -> None:
         if watched.fifo >= 0:
+            self._wakeups.unwatch(watched.fifo)
             os.close(watched.fifo)
             watched.fifo = -1
         (self._starting / watched.run.attempt_id).unlink(missing_ok=True)
+        if self._units:
+            script_of(self._starting / watched.run.attempt_id).unlink(missing_ok=True)
 
     def _tell_start(self, watched: Watched, claim: Claim) -> None:
         watched.started_at = instant_of(claim, watched.run, self._clock)
@@ -282,8 +302,9 @@ class ProcessExecutor:
         self._credentials.sweep(known)
         self._left_behind.look_through(self._parents[:1], known)
         rundir.sweep_stand_ins(self._parents, known)
+        sweep_scripts(self._starting)
         for run in runs:
-            watched = Watched(run=run, files=rundir.find(self._parents, run.attempt_id), since=self._clock.monotonic())
+            watched = self._watched(run, rundir.find(self._parents, run.attempt_id))
             self._runs[run.attempt_id] = watched
             if run.boot_id == self._boot:
                 self._adopt(watched)
@@ -293,7 +314,7 @@ class ProcessExecutor:
     def _adopt(self, watched: Watched) -> None:
         claim = watched.files.claim()
         if claim is NoClaim.MISSING:
-            claim = self._refuse(watched)
+            claim = watched.files.take_claim(self._boot)
         match claim:
             case NoClaim.NEVER:
                 self._never_started(watched)
@@ -301,17 +322,6 @@ class ProcessExecutor:
                 self._timer.after(_GRACE, lambda: self._judge(watched))
             case Claim():
                 self._take_up(watched, claim)
-
-    def _refuse(self, watched: Watched) -> Claim | NoClaim:
-        """The claim as it is once we have tried to make it ourselves: whoever made it decides."""
-        with suppress(OSError):
-            watched.files.folder.parent.mkdir(mode=0o700, exist_ok=True)
-            watched.files.folder.mkdir(mode=0o700, exist_ok=True)
-            watched.files.refuse(self._boot)
-        if not watched.files.folder.is_dir():
-            return NoClaim.NEVER  # No shim is started before its directory is made.
-        claim = watched.files.claim()
-        return NoClaim.INCOMPLETE if claim is NoClaim.MISSING else claim
 
     def _judge(self, watched: Watched) -> None:
         """A claim that was incomplete: the shim may have been slow, or have died over it."""
@@ -337,24 +347,18 @@ class ProcessExecutor:
 
     def signal(self, attempt: AttemptId, name: str) -> None:
         watched = self._runs.get(attempt)
-        if watched is None or not watched.pid:
+        if watched is None:
             return
         watched.was_signalled = True
         number = signal.Signals[f"SIG{name}"]
         wake(watched)
         if self._groups.is_populated(watched.run.id):
             self._groups.send(watched.run.id, number)
-            return
-        kin, signalled, newest = self._kin(watched), set[int](), procfs.newest()
-        for _ in range(_ROUNDS):
-            new = set(kin.members(procfs.pids(), self._leaders)) - signalled
-            for pid in sorted(new):  # The command before what it waits for, so that it sees the signal and not their end.
-                kin.send(pid, number)
-            signalled |= new
-            if not new:
-                break
-        if number == signal.SIGKILL:
-            kin.chase(number, newest)
+        elif watched.pid:
+            kin, newest = self._kin(watched), procfs.newest()
+            kin.send_to_all(number, self._leaders)
+            if number == signal.SIGKILL:
+                kin.chase(number, newest)
 
     def bound_output(self, attempt: AttemptId, limit: int) -> None:
         watched = self._runs.get(attempt)
@@ -385,10 +389,9 @@ class ProcessExecutor:
         self._stop_watching(watched)
         if watched.has_leftovers:
             self._left_behind.add(watched.files, watched.run.task.output_max)
-        if watched.fifo >= 0:
-            self._wakeups.unwatch(watched.fifo)
-            self._close_fifo(watched)
+        self._close_fifo(watched)
         self._credentials.drop(attempt)
+        watched.stand_in.unlink(missing_ok=True)
         if not any(other.run.id == watched.run.id for other in self._runs.values()):
             self._groups.remove(watched.run.id)  # The attempts of a run share it, and another one may be about to enter it.
         rundir.drop_stand_in(self._parents, watched.files)

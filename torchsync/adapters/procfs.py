@@ -22,6 +22,7 @@ _FRESH = 1.0
 _RUN_ID = b"TORCHSYNC_RUN_ID="
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _CHASES, _AHEAD = 1_000, 4
+_ROUNDS = 10
 _YOUTH, _EXEC_TIME, _LOOKS = 2.0, 0.001, 5
 """In seconds: a process this young that shows no environment gets some more looks, each after the time an exec takes."""
 
@@ -138,6 +139,17 @@ class Kin:
             more, unclear = self._sorted_out(unclear, others)
             found += more
         return [pid for pid in found if start_ticks(pid) is not None]
+
+    def send_to_all(self, number: int, others: Container[int] = frozenset()) -> None:
+        """Every member got the signal, once, until nobody is new."""
+        signalled: set[int] = set()
+        for _ in range(_ROUNDS):
+            new = set(self.members(pids(), others)) - signalled
+            if not new:
+                return
+            for pid in sorted(new):  # The command before what it waits for, so that it sees the signal and not their end.
+                self.send(pid, number)
+            signalled |= new
 
     def send(self, pid: int, number: int) -> bool:
         """The process got the signal, if it is a member; whatever has its pid by now did not (pidfd_send_signal(2)). False for a stranger."""

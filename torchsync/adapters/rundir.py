@@ -7,7 +7,8 @@ to have begun is started again under another id, so that a shim that comes too l
             One line: pid, start ticks and boot id of the shim, /proc/uptime; or `never` and the boot id
     output  what the run writes; owned by its user
     begin   written by the shell that becomes the command: `begun` just before the exec, else or then why it did not begin
-    exit    one line, by the shim: the exit status and /proc/uptime
+    exit    one line, by the shim: the exit status and /proc/uptime; in memory, beside the FIFO of the run, when the disk is full by then
+    usage   one line, by the shim, where there is a control group: microseconds of processor and the most bytes of memory, `-` for unknown
 
 A line counts once its newline is there. The directory is the agent's and 0700: nobody else can exchange or read these files by name.
 """
@@ -18,12 +19,14 @@ import errno
 import os
 import shutil
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from torchsync.adapters.syscalls import punch_hole
 from torchsync.core.model import Millis
+from torchsync.core.usage import UNKNOWN, Usage
 
 _HEAD = 1024 * 1024
 _SPARE_BLOCKS = 16
@@ -84,12 +87,28 @@ class RunFiles:
             file.write(f"never {boot}\n")
         return True
 
+    def take_claim(self, boot: str) -> Claim | NoClaim:
+        """The claim as it is once we have tried to make it ourselves: whoever made it decides."""
+        with suppress(OSError):
+            self.folder.parent.mkdir(mode=0o700, exist_ok=True)
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            self.refuse(boot)
+        if not self.folder.is_dir():
+            return NoClaim.NEVER  # No shim is started before its directory is made.
+        claim = self.claim()
+        return NoClaim.INCOMPLETE if claim is NoClaim.MISSING else claim
+
     def exit(self) -> ExitLine | None:
-        match _words(_text(self.folder / "exit") or ""):
-            case [status, uptime] if status.isdecimal() and int(status) <= 255:
-                return ExitLine(int(status), _millis(uptime))
+        return read_exit(self.folder / "exit")
+
+    def usage(self) -> Usage:
+        """What the shim has found in the control group of the run. Everything takes some processor: nothing means that it was not counted there."""
+        match _words(_text(self.folder / "usage") or ""):
+            case [cpu, memory]:
+                millis = int(cpu) // 1000 if cpu.isdecimal() and int(cpu) else None
+                return Usage(cpu=millis, memory=int(memory) if memory.isdecimal() else None)
             case _:
-                return None
+                return UNKNOWN
 
     def begin(self) -> str | None:
         """Empty when the command has begun, else why not; None when nothing is said."""
@@ -131,6 +150,15 @@ class RunFiles:
             return is_over
         finally:
             os.close(descriptor)
+
+
+def read_exit(path: Path) -> ExitLine | None:
+    """The exit line in the file, None when there is no whole one."""
+    match _words(_text(path) or ""):
+        case [status, uptime] if status.isdecimal() and int(status) <= 255:
+            return ExitLine(int(status), _millis(uptime))
+        case _:
+            return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,20 @@ set +C
 (
   exec 4>>begin 2>&1
   [ ! -p "$fifo" ] || exec 3<>"$fifo"
+  [ -z "$cgroup" ] || [ -d "$cgroup" ] || mkdir "$cgroup"
   [ -z "$cgroup" ] || echo 0 >"$cgroup/cgroup.procs"
   exec "$@"
 )
 status=$?
 
 read -r uptime idle </proc/uptime
-echo "$status $uptime" >exit
+if [ -n "$cgroup" ]; then
+  # cgroups(7). A unit counts the memory of a run, its group `run` the processor; what is not counted stays unknown.
+  cpu=- peak=-
+  while read -r key value; do [ "$key" != usage_usec ] || cpu=$value; done <"$cgroup/cpu.stat"
+  read -r peak <"${cgroup%/run}/memory.peak" || peak=-
+  echo "$cpu $peak" >usage
+fi
+# A disk that is full now need not have been so at the start; what the FIFO is in is memory.
+echo "$status $uptime" >exit || echo "$status $uptime" >"$fifo.exit"
 exit "$status"

@@ -84,13 +84,12 @@ class Launcher:
 
         In a session of its own; default signal dispositions and an empty mask; no descriptor but the script as 0 and the output as 1.
         """
-        become = (*self._limited(shim.limits), *self._switch_to(shim.switch_to), *self._shell, "-s")
         source = _memory_file(shim.script.encode("utf-8", "surrogateescape"))
         try:
             return os.posix_spawn(
                 self._shell[0],
-                (*self._shell, "-c", self._text, "torchsync-run", shim.folder, shim.boot, str(shim.fifo), shim.cgroup, *become),
-                {"PATH": PATH, "LANG": LANG, "TORCHSYNC_RUN_ID": shim.run},
+                self.words(shim),
+                self.environment(shim),
                 file_actions=(
                     (os.POSIX_SPAWN_DUP2, source, 0),
                     (os.POSIX_SPAWN_DUP2, shim.output, 1),
@@ -102,6 +101,19 @@ class Launcher:
             )
         finally:
             os.close(source)
+
+    def words(self, shim: Shim) -> tuple[str, ...]:
+        """The argv of the shim. Its standard input is the script and its standard output that of the run."""
+        become = (*self._limited(shim.limits), *self._switch_to(shim.switch_to), *self._shell, "-s")
+        return (*self._shell, "-c", self._text, "torchsync-run", shim.folder, shim.boot, str(shim.fifo), shim.cgroup, *become)
+
+    def clean_words(self, shim: Shim) -> tuple[str, ...]:
+        """The argv of env(1) that becomes the shim, with its environment and nothing else."""
+        return ("env", "-i", *(f"{name}={value}" for name, value in self.environment(shim).items()), *self.words(shim))
+
+    def environment(self, shim: Shim) -> dict[str, str]:
+        """All that the shim has."""
+        return {"PATH": PATH, "LANG": LANG, "TORCHSYNC_RUN_ID": shim.run}
 
     def _check_switching(self, account: Account) -> None:
         if os.geteuid() != 0:
@@ -154,6 +166,19 @@ def open_fifo(path: Path) -> int:
     path.parent.mkdir(mode=0o700, exist_ok=True)
     os.mkfifo(path, 0o600)
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def script_of(fifo: Path) -> Path:
+    """The file that the shell of a run reads where no descriptor can be handed to it. It holds the environment of the task: its folder is in
+    memory and the agent's alone, and it is there until the command has begun.
+    """
+    return fifo.with_name(f"{fifo.name}.script")
+
+
+def sweep_scripts(folder: Path) -> None:
+    """No script is left. A shell that had not opened its own never begins."""
+    for script in folder.glob("*.script"):
+        script.unlink(missing_ok=True)
 
 
 def _memory_file(content: bytes) -> int:

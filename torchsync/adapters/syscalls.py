@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from heapq import heappop, heappush
 from itertools import count
 from pathlib import Path
@@ -116,7 +117,8 @@ class Timer:
             heappop(self._waiting)
 
     def _ring(self) -> None:
-        os.read(self._descriptor, 8)
+        with suppress(BlockingIOError):  # Set anew, by another callback of this round, after it had rung.
+            os.read(self._descriptor, 8)
         now = self._clock.monotonic()
         due = []
         while self._waiting and self._waiting[0][0] <= now:

@@ -6,8 +6,9 @@ import os
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
-from torchsync.adapters.rundir import Claim, ExitLine, RunFiles
+from torchsync.adapters.rundir import Claim, ExitLine, RunFiles, read_exit
 from torchsync.core.model import Ending, Exited, Instant, Millis, NotBegun, Run, Vanished
 from torchsync.ports import Clock
 
@@ -21,6 +22,8 @@ class Watched:
 
     run: Run
     files: RunFiles
+    stand_in: Path
+    """Where the exit line is when the disk was full."""
     pid: int = 0
     ticks: int = 0
     since: Millis
@@ -56,13 +59,14 @@ def ending_of(watched: Watched, clock: Clock) -> Ending | None:
         return NotBegun(why="the claim of the run could not be written")
     if why:
         return NotBegun(why=why)
-    line = watched.files.exit() or (ExitLine(reaped, clock.monotonic()) if reaped is not None else None)
+    line = watched.files.exit() or read_exit(watched.stand_in) or (ExitLine(reaped, clock.monotonic()) if reaped is not None else None)
     if line is None:
         return None
     if why is None:
         return NotBegun(why=_never_got_there(line.status, watched.run.user))
     started_at = watched.started_at or instant_of(claim, watched.run, clock)
-    return Exited(status=line.status, started_at=started_at, duration=Millis(max(0, line.uptime - claim.uptime)))
+    duration = Millis(max(0, line.uptime - claim.uptime))
+    return Exited(status=line.status, started_at=started_at, duration=duration, usage=watched.files.usage())
 
 
 def ending_of_another_boot(watched: Watched) -> Ending:
@@ -77,7 +81,8 @@ def ending_of_another_boot(watched: Watched) -> Ending:
         return Vanished(why="the machine was restarted while the run went on", started_at=started_at)
     if why is None:
         return NotBegun(why=_never_got_there(line.status, watched.run.user))
-    return Exited(status=line.status, started_at=started_at, duration=Millis(max(0, line.uptime - claim.uptime)))
+    duration = Millis(max(0, line.uptime - claim.uptime))
+    return Exited(status=line.status, started_at=started_at, duration=duration, usage=watched.files.usage())
 
 
 def _reaped(watched: Watched) -> int | None:

@@ -31,6 +31,7 @@ class Watch(Enum):
 class ExecutorKind(Enum):
     AUTO = "auto"
     PROCESS = "process"
+    SYSTEMD = "systemd"
 
 
 class LogFormat(Enum):

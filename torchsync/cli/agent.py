@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torchsync.adapters import hostfacts
 from torchsync.adapters.clock import SystemClock
@@ -31,13 +32,14 @@ from torchsync.adapters.remote import RemoteGit
 from torchsync.adapters.sdnotify import Notifier
 from torchsync.adapters.spool import SpoolFile
 from torchsync.adapters.statefile import StateDirectory
+from torchsync.adapters.syscalls import Timer
 from torchsync.adapters.tree import Trees
 from torchsync.adapters.treewatch import TreeWatch
 from torchsync.adapters.trustfiles import exposed_files, trust_files, trust_problems, trust_stamp
 from torchsync.adapters.wakeups import SelectorWakeups
 from torchsync.adapters.watch import Watcher, config_file, local_repository
 from torchsync.adapters.zonefiles import HostZoneFiles
-from torchsync.agent.config import AgentConfig, Watch, config_from_document
+from torchsync.agent.config import AgentConfig, ExecutorKind, Watch, config_from_document
 from torchsync.agent.dispatch import Dispatch
 from torchsync.agent.holds import Holding
 from torchsync.agent.loop import Loop, Parts, Settings
@@ -48,6 +50,7 @@ from torchsync.agent.reload import Reloads
 from torchsync.agent.runner import Provision, Runner
 from torchsync.agent.saved import Saved
 from torchsync.agent.sync import Syncs, SyncSettings
+from torchsync.cli.executors import Choice, choose, systemd_obstacle
 from torchsync.cli.facts import configured_facts
 from torchsync.cli.place import add_config_argument, config_path
 from torchsync.cli.surfaces import Listen, Surfaces
@@ -57,14 +60,15 @@ from torchsync.core.factswatch import FactsWatch
 from torchsync.core.herald import Herald
 from torchsync.core.logevents import Level, LogEvent
 from torchsync.core.model import Instant, Millis, Run, RunId
-from torchsync.core.policy import HostRules
+from torchsync.core.policy import ExecutorName, HostRules
 from torchsync.core.snapshot import Snapshot
 from torchsync.core.startscript import run_environment
 from torchsync.core.syncdoc import SyncOutcome
 from torchsync.errors import ConfigInvalid, Problem
 from torchsync.ports import Clock, ConfigTouched, HangUp, RepositoryTouched, StopAgent
 
-EXECUTOR = "process"
+if TYPE_CHECKING:
+    from torchsync.adapters.units import Units
 
 _ONCE_STATUS = {
     SyncOutcome.APPLIED: 0,
@@ -117,6 +121,8 @@ def _check(config: AgentConfig, path: Path) -> int:
         *secret_problems({name: secret.file for name, secret in config.policy.secrets.items()}),
     )
     problems += [replace(problem, path=str(path)) for problem in found]
+    if config.executor is ExecutorKind.SYSTEMD and (obstacle := systemd_obstacle()):
+        problems.append(replace(obstacle, path=str(path)))
     if problems:
         raise ConfigInvalid("TS303", f"{path} names what is not there or cannot be used on this host", problems)
     facts = configured_facts(config)
@@ -124,7 +130,7 @@ def _check(config: AgentConfig, path: Path) -> int:
     return 0
 
 
-def _settings(config: AgentConfig) -> Settings:
+def _settings(config: AgentConfig, choice: Choice) -> Settings:
     sync = SyncSettings(
         remote=config.remote,
         interval=config.repository.interval,
@@ -133,7 +139,7 @@ def _settings(config: AgentConfig) -> Settings:
         trust=config.repository.verify,
         config=config.stamp,
     )
-    return Settings(config=config, sync=sync, policy=config.host_policy)
+    return Settings(config=config, sync=sync, policy=choice.policy(config))
 
 
 def _hook_settings(config: AgentConfig) -> HookSettings:
@@ -156,7 +162,7 @@ def _once(config: AgentConfig) -> int:
     store = StateDirectory(Path(config.paths.state), Path(config.paths.run))
     saved = Saved(store)
     before = saved.load_generation()
-    settings = _settings(config)
+    settings = _settings(config, choose(config))
     settings = settings.with_facts(FactsWatch(settings.facts, before.observed if before else None).facts)
     syncs = _syncs(RemoteGit(store.path, wakeups, clock), settings, store, clock)
     judge = host_judge(syncs, settings.facts, HostRules(settings.policy, hostfacts.Accounts().uid, hostfacts.Accounts().groups), clock)
@@ -187,7 +193,8 @@ class _Agent:
         self._store = StateDirectory(Path(config.paths.state), Path(config.paths.run))
         self._ledger = SqliteLedger(self._store.ledger, self._store.run)
         self._recorder = Recorder(self._ledger, SpoolFile(self._store.run), self._log)
-        settings = _settings(config)
+        self._choice = choose(config)
+        settings = _settings(config, self._choice)
         self._git = RemoteGit(self._store.path, self._wakeups, self._clock)
         self._syncs = _syncs(self._git, settings, self._store, self._clock)
         self._engine = Engine(boot_id=boot_id(), policy=settings.policy, new_run_id=_run_id)
@@ -206,7 +213,9 @@ class _Agent:
             now=self._clock.now,
             log=self._log,
         )
-        self._executor = ProcessExecutor(self._store.path, self._store.run, self._wakeups, self._clock, notice=self._cannot)
+        self._executor = ProcessExecutor(
+            self._store.path, self._store.run, self._wakeups, self._clock, notice=self._cannot, units=self._units()
+        )
         self._secret_files = config.secret_files
         self._saved = Saved(self._store)
         folders = Folders(self._store.worktrees, self._store.runs)
@@ -229,6 +238,9 @@ class _Agent:
         """Returns once the agent was told to end. Runs in flight go on."""
         threading.excepthook = self._thread_died
         _on_signals(self._wakeups.post)
+        self._log(LogEvent.EXECUTOR_CHOSEN, self._choice.sentence, executor=self._choice.name.value)
+        if self._choice.limit:
+            self._cannot(self._choice.limit)
         for notice in (*self._store.notices, *self._ledger.notices):
             self._log(LogEvent.STATE_SET_ASIDE if notice.code == "TS334" else LogEvent.STATE_DEGRADED, notice.message, code=notice.code)
         self._holding.restore(self._ledger.holds)
@@ -258,7 +270,7 @@ class _Agent:
             croniter=version("croniter"),
             tzdata=version("tzdata"),
             facts=settings.facts,
-            executor=EXECUTOR,
+            executor=self._choice.name.value,
             sync=self._syncs.status,
         )
 
@@ -272,6 +284,14 @@ class _Agent:
 
     def _polling(self, sentence: str) -> None:
         self._log(LogEvent.WATCH_POLLS, sentence)
+
+    def _units(self) -> Units | None:
+        if self._choice.name is ExecutorName.PROCESS:
+            return None
+        from torchsync.adapters.systemdbus import SystemdBus
+        from torchsync.adapters.units import Units
+
+        return Units(SystemdBus(self._wakeups, Timer(self._wakeups, self._clock), self._clock))
 
     def _cannot(self, sentence: str) -> None:
         self._log(LogEvent.EXECUTOR_LIMITED, sentence)
@@ -328,7 +348,7 @@ class _Agent:
         if (config.repository.url, config.repository.watch) != self._watched:
             self._repository_watcher.leave()
             self._repository_watcher = self._watch_repository(config)
-        return _settings(config)
+        return _settings(config, self._choice)
 
     def _thread_died(self, hook: threading.ExceptHookArgs) -> None:
         name = hook.thread.name if hook.thread else "unknown"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from torchsync.adapters.hostfacts import Accounts, read_host_facts
 from torchsync.agent.config import AgentConfig, config_from_document
+from torchsync.cli.executors import expected
 from torchsync.cli.place import add_config_argument, config_path, is_named
 from torchsync.core.hostsheet import GrantedPolicy, HostSheet, granted, sheet_document
 from torchsync.core.inventory import Inventory
@@ -38,6 +39,8 @@ def execute(args: Namespace) -> int:
     else:
         for line in _lines(facts):
             print(line)
+        if config:
+            print(f"executor   {expected(config).name.value}")
     for notice in inventory.notices(own):
         print(f"notice: {notice}", file=sys.stderr)
     return 0
@@ -60,7 +63,7 @@ def usual_config(args: Namespace) -> AgentConfig | None:
 
 
 def _policy(config: AgentConfig | None) -> GrantedPolicy | None:
-    return granted(config.host_policy, Accounts().uid, Accounts().groups) if config else None
+    return granted(expected(config).policy(config), Accounts().uid, Accounts().groups) if config else None
 
 
 def _inventory(path: str) -> Inventory:

@@ -196,7 +196,7 @@ def moment_text(name: str, text: str, now: Instant) -> str:
         ) from error
 
 
-_HISTORY_HEAD = ("INSTANT", "TASK", "RESULT", "STARTED", "TOOK", "STATUS", "RUN", "DETAIL")
+_HISTORY_HEAD = ("INSTANT", "TASK", "RESULT", "STARTED", "TOOK", "STATUS", "CPU", "MEMORY", "RUN", "DETAIL")
 
 
 def _history_line(entry: Document) -> list[Cell]:
@@ -205,7 +205,7 @@ def _history_line(entry: Document) -> list[Cell]:
         by = f" by {hold['actor']}" if hold["actor"] else ""
         why = f": {hold['reason']}" if hold["reason"] else ""
         what = (f"hold {hold['act']}", Tone.HELD)
-        return [clock(entry["decided_at"]), entry["task"] or "-", what, *"----", f"{hold['sentence']}{by}{why}"]
+        return [clock(entry["decided_at"]), entry["task"] or "-", what, *"------", f"{hold['sentence']}{by}{why}"]
     annulled = "annulled: the clock was ahead" if entry["annulled"] else ""
     if run is None:
         span = f"{entry['count']} instants up to {clock(entry['last'])}" if entry["count"] > 1 else ""
@@ -213,10 +213,7 @@ def _history_line(entry: Document) -> list[Cell]:
             clock(entry["first"]),
             entry["task"],
             ("queued", Tone.HELD) if entry["queued"] else (f"skipped ({entry['reason']})", Tone.FAINT),
-            "-",
-            "-",
-            "-",
-            "-",
+            *"------",
             _joined(span, "makes up for a missed instant" if entry["queued"] == "misfire" else "", annulled),
         ]
     outcome = run["outcome"] or run["state"]
@@ -225,7 +222,16 @@ def _history_line(entry: Document) -> list[Cell]:
     when = clock(run["instant"]) if run["instant"] else f"({run['trigger']})"
     took = lasting(run["started_at"], run["finished_at"])
     detail = _joined(run.get("detail", ""), _attempts(run), annulled)
-    return [when, entry["task"], (outcome, tone), clock(run["started_at"]), took, status, run["id"], detail]
+    return [when, entry["task"], (outcome, tone), clock(run["started_at"]), took, status, *_used(run), run["id"], detail]
+
+
+def _used(run: Document) -> tuple[Cell, Cell]:
+    """Processor and memory, where they are known once the run is over."""
+    if not run["outcome"]:
+        return "-", "-"
+    cpu, memory = run["cpu_seconds"], run["memory_peak_bytes"]
+    unknown = ("unknown", Tone.FAINT)
+    return unknown if cpu is None else f"{cpu:.2f} s", unknown if memory is None else f"{memory / (1 << 20):.1f} MiB"
 
 
 def _attempts(run: Document) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from torchsync.adapters.hostfacts import Accounts, read_host_facts
 from torchsync.agent.config import AgentConfig, config_from_document
 from torchsync.cli.configreader import read_config_file
+from torchsync.cli.executors import expected
 from torchsync.cli.facts import configured_facts
 from torchsync.cli.place import config_path, is_named
 from torchsync.cli.planview import Report, plan_document, plan_lines
@@ -133,7 +134,7 @@ def _host(args: argparse.Namespace, config: AgentConfig | None, inventory: Inven
     if config is None:
         return _Host(sheet.facts)
     words = f"the policy of this host, for an agent that runs as {config.account.user}"
-    return _Host(sheet.facts, HostRules(config.host_policy, Accounts().uid, Accounts().groups), words)
+    return _Host(sheet.facts, HostRules(expected(config).policy(config), Accounts().uid, Accounts().groups), words)
 
 
 def _facts(args: argparse.Namespace, config: AgentConfig | None, inventory: Inventory) -> HostFacts:

@@ -129,6 +129,8 @@ def run_document(run: Run, *, full: bool) -> Document:
         "copy": run.copy,
         "outcome": run.outcome.value if run.outcome else None,
         "exit_status": run.exit_status,
+        "cpu_seconds": None if run.usage.cpu is None else run.usage.cpu / 1000,
+        "memory_peak_bytes": run.usage.memory,
         "stop_cause": run.stop_cause.value if run.stop_cause else None,
     }
     if full:

@@ -18,6 +18,7 @@ from torchsync.core.holds import HoldChange
 from torchsync.core.model import Attempt, Instant, Millis, Outcome, Run, RunId, SkipReason, StopCause, TaskName, Trigger, Wait
 from torchsync.core.notice import Notice, NoticeId
 from torchsync.core.taskrecord import TaskRecord
+from torchsync.core.usage import UNKNOWN, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Finish:
     finished_at: Instant
     started_at: Instant | None = None
     exit_status: int | None = None
+    usage: Usage = UNKNOWN
     detail: str = ""
 
 

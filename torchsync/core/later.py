@@ -26,7 +26,6 @@ _AGENT_FIELDS = _words("""
 _FIELDS = frozenset([*(f"task.{name}" for name in _TASK_FIELDS), *_AGENT_FIELDS])
 
 _VALUES: Mapping[str, frozenset[str]] = {
-    "executor": frozenset({"systemd"}),
     "log.format": frozenset({"journald"}),
 }
 

@@ -65,6 +65,7 @@ class LogEvent(Enum):
     STATE_DEGRADED = (Level.ERROR, "The state cannot be written. Runs go on.")
     STATE_RECOVERED = (Level.INFO, "The state can be written again.")
     STATE_SET_ASIDE = (Level.WARNING, "A state file could not be read. It is kept under another name and rebuilt.")
+    EXECUTOR_CHOSEN = (Level.INFO, "What starts the runs of this agent process, and why that.")
     EXECUTOR_LIMITED = (Level.INFO, "Something that this host or its file system cannot do for runs.")
     HOST_FACTS_CHANGED = (Level.INFO, "Other addresses, labels or another zone of the host count from now on; it is synced for them.")
     HOST_NOTICE = (Level.WARNING, "What hosts.yaml says of the host does not go together with what the host says of itself.")

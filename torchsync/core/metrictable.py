@@ -88,6 +88,16 @@ def _each(number: Number) -> Read:
     return lambda snapshot: [((name,), number(status)) for name, status in snapshot.tasks.items()]
 
 
+def _known(number: Callable[[TaskStatus], float | None]) -> Read:
+    """No sample where there is nothing to know."""
+    return lambda snapshot: [((name,), found) for name, status in snapshot.tasks.items() if (found := number(status)) is not None]
+
+
+def _cpu_seconds(status: TaskStatus) -> float | None:
+    cpu = status.record.last_usage.cpu
+    return None if cpu is None else cpu / 1000
+
+
 def _each_by(kind: type[Key], counts: Callable[[TaskStatus], Mapping[Key, int]]) -> Read:
     keys = [(key, key.value) for key in kind]
     return lambda snapshot: [
@@ -100,7 +110,7 @@ def _seconds(instant: Instant | None) -> float:
 
 
 def _build_info(snapshot: Snapshot) -> Iterable[Sample]:
-    return (((snapshot.version, snapshot.croniter, snapshot.tzdata), 1),)
+    return (((snapshot.version, snapshot.croniter, snapshot.tzdata, snapshot.executor), 1),)
 
 
 def _sync_durations(snapshot: Snapshot) -> Iterable[Sample]:
@@ -191,7 +201,9 @@ def _task_gauge(name: str, text: str, number: Number, *, compact: bool = False) 
 # The table.
 
 _SYNCS = (
-    _gauge("build_info", "Always 1: the versions at work.", _build_info, ("version", "croniter", "tzdata")),
+    _gauge(
+        "build_info", "Always 1: the versions at work, and what starts runs.", _build_info, ("version", "croniter", "tzdata", "executor")
+    ),
     _counter("sync_total", "Syncs by result.", _by(SyncOutcome, lambda s: s.sync.results), ("result",), _values(SyncOutcome)),
     _histogram("sync_duration_seconds", "How long each phase of a sync took.", _sync_durations, ("phase",), _values(Phase)),
     _gauge(
@@ -293,6 +305,22 @@ _TASKS = (
         "task_last_run_duration_seconds", "How long the last attempt of the newest ended run took.", lambda t: t.record.last_duration / 1000
     ),
     _task_gauge("task_last_exit_status", "Exit status of the newest ended run, 128+n for a signal.", lambda t: t.record.last_exit_status),
+    Metric(
+        "task_last_run_cpu_seconds",
+        Kind.GAUGE,
+        Scope.TASK,
+        "Processor time of the newest ended run with everything it started. Absent where the host does not count it.",
+        _known(_cpu_seconds),
+        ("task",),
+    ),
+    Metric(
+        "task_last_run_memory_peak_bytes",
+        Kind.GAUGE,
+        Scope.TASK,
+        "The most memory that the newest ended run had at once. Absent where the host does not count it.",
+        _known(lambda t: t.record.last_usage.memory),
+        ("task",),
+    ),
     _task_gauge("task_consecutive_failures", "Runs in a row that failed.", lambda t: t.record.consecutive_failures, compact=True),
     _task_gauge("task_running", "Runs of the task that are not over.", lambda t: len(t.running), compact=True),
     _task_gauge(

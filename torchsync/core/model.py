@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from torchsync.core.notify import Notify
+from torchsync.core.usage import UNKNOWN, Usage
 from torchsync.core.values import (
     AttemptId,
     Conduct,
@@ -381,6 +382,7 @@ class Run:
     finished_at: Instant | None = None
     outcome: Outcome | None = None
     exit_status: int | None = None
+    usage: Usage = UNKNOWN
     detail: str = ""
 
     @property

@@ -44,6 +44,7 @@ def finished(record: TaskRecord, run: Run) -> TaskRecord:
         last_duration=Millis(max(0, ended - started)),
         last_exit_status=record.last_exit_status if run.exit_status is None else run.exit_status,
         consecutive_failures=failures_after(record.consecutive_failures, outcome),
+        last_usage=run.usage,
     )
 
 

@@ -266,6 +266,7 @@ class Roster:
                 finished_at=over.finished_at,
                 started_at=over.started_at,
                 exit_status=over.exit_status,
+                usage=over.usage,
                 detail=over.detail,
             )
         )
@@ -332,12 +333,11 @@ def _over(run: Run, ending: Ending, now: Instant, *, leftovers: bool) -> Run:
     detail = lifecycle.detail_of(run, ending, leftovers=leftovers)
     outcome = lifecycle.outcome_of(run, ending)
     match ending:
-        case Exited(status=status, started_at=started, duration=duration):
+        case Exited(status=status, started_at=started, duration=duration, usage=usage):
             ended = min(Instant(started + duration), now)  # The clock may have been ahead when the start was seen.
             started = Instant(ended - duration)
-            return replace(
-                run, state=RunState.FINISHED, outcome=outcome, started_at=started, finished_at=ended, exit_status=status, detail=detail
-            )
+            over = replace(run, state=RunState.FINISHED, outcome=outcome, started_at=started, finished_at=ended)
+            return replace(over, exit_status=status, usage=usage, detail=detail)
         case NotBegun():
             return replace(run, state=RunState.FINISHED, outcome=outcome, started_at=None, finished_at=now, detail=detail)
         case Vanished(started_at=started):

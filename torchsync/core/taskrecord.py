@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from torchsync.core.model import Instant, Millis, Outcome, SkipReason, TaskName, Wait
+from torchsync.core.usage import UNKNOWN, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class TaskRecord:
     last_success: Instant = Instant(0)
     last_duration: Millis = Millis(0)
     last_exit_status: int = 0
+    last_usage: Usage = UNKNOWN
     consecutive_failures: int = 0
     restarts: int = 0
     retries: int = 0

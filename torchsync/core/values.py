@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NewType
 
+from torchsync.core.usage import UNKNOWN, Usage
+
 Instant = NewType("Instant", int)
 """Milliseconds since 1970-01-01T00:00:00Z."""
 Millis = NewType("Millis", int)
@@ -99,6 +101,7 @@ class Exited:
     status: int
     started_at: Instant
     duration: Millis
+    usage: Usage = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
