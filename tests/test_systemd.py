@@ -12,6 +12,7 @@ import pytest
 
 SYSTEMD = Path(__file__).parent.parent / "systemd"
 UNIT = SYSTEMD / "torchsync.service"
+DROP_IN = SYSTEMD / "torchsync.service.d" / "process-executor.conf"
 PROGRAM = "/usr/bin/torchsync"
 
 
@@ -26,13 +27,16 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
-def verify(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
+def verify(folder: Path, text: str, drop_in: str = "") -> subprocess.CompletedProcess[str]:
     """systemd's verdict on a unit whose program is there. It wants a full path, and for unknown keys it only warns: judge the output too."""
     program = folder / "torchsync"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     unit = folder / "torchsync.service"
     unit.write_text(text.replace(PROGRAM, str(program)))
+    if drop_in:
+        (folder / "torchsync.service.d").mkdir()
+        (folder / "torchsync.service.d" / "drop-in.conf").write_text(drop_in)
     return run(tool("systemd-analyze"), "verify", "--man=no", unit.resolve())
 
 
@@ -41,13 +45,18 @@ def test_systemd_accepts_the_unit_without_a_word(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_systemd_accepts_the_drop_in_without_a_word(tmp_path: Path) -> None:
+    done = verify(tmp_path, UNIT.read_text(), DROP_IN.read_text())
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
     done = verify(tmp_path, UNIT.read_text().replace("KillMode=", "KilMode="))
     assert "KilMode" in done.stdout + done.stderr
 
 
-def settings() -> dict[str, str]:
-    pairs = [line.split("=", 1) for line in UNIT.read_text().splitlines() if re.match(r"\w+=", line)]
+def settings(path: Path = UNIT) -> dict[str, str]:
+    pairs = [line.split("=", 1) for line in path.read_text().splitlines() if re.match(r"\w+=", line)]
     assert len(pairs) == len(dict(pairs)), "a key is set twice"
     return dict(pairs)
 
@@ -75,12 +84,34 @@ def test_the_unit_has_a_watchdog() -> None:
     assert settings()["WatchdogSec"].endswith("s")
 
 
-@pytest.mark.parametrize(
-    "prefix",
-    "Protect Private Restrict SystemCall NoNewPrivileges CapabilityBoundingSet MemoryDeny Limit Nice OOMScore MemoryMax CPUQuota UMask".split(),
-)
-def test_the_unit_says_nothing_that_tasks_would_inherit(prefix: str) -> None:
+SANDBOX = re.compile("Protect|Private|Restrict|SystemCall|LockPersonality|NoNewPrivileges|CapabilityBoundingSet|MemoryDeny")
+
+
+def test_the_drop_in_lifts_all_of_the_sandbox_and_nothing_else() -> None:
+    """What the unit says is inherited by the tasks of the process executor."""
+    lifted = settings(DROP_IN)
+    assert set(lifted) == {key for key in settings() if SANDBOX.match(key)}
+    assert set(lifted.values()) <= {"no", "", "~"}
+
+
+@pytest.mark.parametrize("prefix", "Limit Nice OOMScore MemoryMax CPUQuota UMask User Group".split())
+def test_the_unit_says_nothing_that_the_drop_in_would_have_to_lift_too(prefix: str) -> None:
     assert not [key for key in settings() if key.startswith(prefix)]
+
+
+def exposure(folder: Path) -> float:
+    """Of the unit in the folder, from 0 to 10, by systemd's own reckoning."""
+    done = run(tool("systemd-analyze"), "security", "--offline=true", (folder / "torchsync.service").resolve())
+    found = re.search(r"Overall exposure level for torchsync.service: ([0-9.]+)", done.stdout)
+    assert found, done.stdout + done.stderr
+    return float(found[1])
+
+
+def test_the_unit_is_sandboxed_until_the_drop_in_is_there(tmp_path: Path) -> None:
+    verify(tmp_path, UNIT.read_text())
+    assert exposure(tmp_path) <= 3.6
+    verify(tmp_path, UNIT.read_text(), DROP_IN.read_text())
+    assert exposure(tmp_path) >= 9
 
 
 def test_sysusers_makes_the_user_and_the_group(tmp_path: Path) -> None:

@@ -83,9 +83,9 @@ class Box:
         self.close()
         raise AssertionError(f"systemd did not come up within {passed:.0f} s: {said}")
 
-    def run(self, *words: str | Path, user: str = "root", check: bool = False) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str | Path, user: str = "root", check: bool = False, patience: float = 60) -> subprocess.CompletedProcess[str]:
         """What the command said, run inside by that user."""
-        done = subprocess.run([*self._enter(user), *map(str, words)], capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run([*self._enter(user), *map(str, words)], capture_output=True, text=True, check=False, timeout=patience)
         assert not check or done.returncode == 0, f"{words} ended with {done.returncode}: {done.stdout}{done.stderr}"
         return done
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.host import ROOT
 from tests.systemd.box import Box, probe
-from tests.systemd.service import Service, install
+from tests.systemd.service import SYSTEMD, Service, install
 
 _numbers = itertools.count()
 
@@ -18,7 +18,7 @@ _numbers = itertools.count()
 def box() -> Iterator[Box]:
     """One for all tests: it holds nothing but the installed package between them."""
     probe()
-    folder = Path(tempfile.mkdtemp(prefix="tsb-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="tsb-", dir="/srv"))
     folder.chmod(0o755)
     for name in ("layers", "shared"):
         (folder / name).mkdir()
@@ -33,10 +33,10 @@ def box() -> Iterator[Box]:
 
 
 @pytest.fixture
-def service(box: Box) -> Iterator[Service]:
-    """Installed and configured, not started."""
+def service(box: Box, request: pytest.FixtureRequest) -> Iterator[Service]:
+    """Installed and configured for the systemd executor or the one that `either` asks for; not started."""
     folder = box.shared / f"t{next(_numbers)}"
     folder.mkdir()
-    one = Service(box, folder)
+    one = Service(box, folder, getattr(request, "param", SYSTEMD))
     yield one
     one.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ UNIT = "torchsync.service"
 CONFIG = "/etc/torchsync/agent.yaml"
 SOCKET = "/run/torchsync/control.sock"
 GROUP = "/sys/fs/cgroup/system.slice/torchsync.service"
+SLICE = "/sys/fs/cgroup/torchsync.slice"
+PROCESS, SYSTEMD = "process", "systemd"
 HELD = "echo begun; while [ ! -e {} ]; do sleep 0.1; done; echo done; exit 3"
 """A command that goes on until the file is there, and then ends like no accident would."""
 
@@ -43,10 +46,13 @@ def install(box: Box) -> None:
 
 
 class Service:
-    """The installed service and a repository of its own in `folder`, which is the same inside and outside of the box."""
+    """The installed service and a repository of its own in `folder`, which is the same inside and outside of the box. With the process executor it
+    has the drop-in that goes with it.
+    """
 
-    def __init__(self, box: Box, folder: Path) -> None:
+    def __init__(self, box: Box, folder: Path, executor: str = SYSTEMD) -> None:
         self.box = box
+        self.executor = executor
         self.folder = folder
         self.go = folder / "go"
         self._remote = folder / "tasks.git"
@@ -56,6 +62,8 @@ class Service:
         git("checkout", "-q", "-B", "main", cwd=self._clone)
         self._began = box.run("date", "+%s.%N").stdout.strip()
         self.configure()
+        if executor == PROCESS:
+            self.drop_in((ROOT / "systemd/torchsync.service.d/process-executor.conf").read_text(), "process-executor.conf")
 
     # What an operator prepares.
 
@@ -64,24 +72,27 @@ class Service:
             "version": 1,
             "repository": {"url": f"file://{self._remote}", "ref": "main", "interval": "500ms", "watch": "off"},
             "host": {"name": "h1", "labels": {"role": "test"}},
-            "executor": "process",
+            "executor": self.executor,
             "policy": {"default_user": "torchsync-run"},
         }
         for section, values in changes.items():
-            document[section] = {**document[section], **values}
+            document[section] = {**document[section], **values} if isinstance(values, dict) else values
         self.write_config(json.dumps(document))
 
     def write_config(self, text: str) -> None:
         (self.box.root / CONFIG[1:]).write_text(text)
 
-    def drop_in(self, text: str) -> None:
-        place = self._drop_in()
-        place.parent.mkdir(exist_ok=True)
-        place.write_text(text)
+    def drop_in(self, text: str, name: str = "test.conf") -> None:
+        self._drop_ins().mkdir(exist_ok=True)
+        (self._drop_ins() / name).write_text(text)
         self.box.run("systemctl", "daemon-reload", check=True)
 
-    def _drop_in(self) -> Path:
-        return self.box.root / "etc/systemd/system" / f"{UNIT}.d" / "test.conf"
+    def drop_out(self, name: str) -> None:
+        (self._drop_ins() / name).unlink(missing_ok=True)
+        self.box.run("systemctl", "daemon-reload", check=True)
+
+    def _drop_ins(self) -> Path:
+        return self.box.root / "etc/systemd/system" / f"{UNIT}.d"
 
     def tasks(self, tasks: Mapping[str, Document]) -> None:
         """A commit with these tasks is pushed."""
@@ -151,25 +162,31 @@ class Service:
     def shim(self, run: Document) -> int:
         return int((self.box.root / "var/lib/torchsync/runs" / run["id"] / "claim").read_text().split()[0])
 
-    def pids(self, group: str = GROUP, *, depth: int = 9) -> set[int]:
-        """The processes in the control group and so many levels below, by the numbers that the box has for them."""
-        found = self.box.run("find", group, "-maxdepth", str(depth + 1), "-name", "cgroup.procs", "-exec", "cat", "{}", "+")
+    def pids(self, *groups: str, depth: int = 9) -> set[int]:
+        """The processes in these control groups, by default of the agent and all runs, and so many levels below, by the numbers that the box has."""
+        found = self.box.run(
+            "find", *(groups or (GROUP, SLICE)), "-maxdepth", str(depth + 1), "-name", "cgroup.procs", "-exec", "cat", "{}", "+"
+        )
         return set(map(int, found.stdout.split()))
 
     def has_group(self, run: Document) -> bool:
-        return self.box.run("test", "-d", group_of(run)).returncode == 0
+        return self.box.run("test", "-d", self.group_of(run)).returncode == 0
+
+    def home_of(self, run: Document) -> str:
+        """The control group of the shim of a run."""
+        return GROUP if self.executor == PROCESS else f"{SLICE}/torchsync-run-{run['id']}.service"
+
+    def group_of(self, run: Document) -> str:
+        """The control group of its command."""
+        return f"{GROUP}/run-{run['id']}" if self.executor == PROCESS else f"{self.home_of(run)}/run"
 
     def close(self) -> None:
         """The unit is stopped and as it was shipped; its runs and its state are gone."""
         self.box.run("systemctl", "disable", "--now", UNIT)
-        self.box.run("sh", "-c", f"echo 1 >{GROUP}/cgroup.kill")
+        self.box.run("sh", "-c", f"for group in {GROUP} {SLICE}; do echo 1 >$group/cgroup.kill; done")
         wait_for("the control group to be empty", lambda: not self.pids())
         with contextlib.suppress(FileNotFoundError):
-            self._drop_in().unlink()
+            shutil.rmtree(self._drop_ins())
             self.box.run("systemctl", "daemon-reload", check=True)
         self.box.run("systemctl", "reset-failed", UNIT)
         self.box.run("rm", "-rf", "/var/lib/torchsync", "/run/torchsync", CONFIG, check=True)
-
-
-def group_of(run: Document) -> str:
-    return f"{GROUP}/run-{run['id']}"

@@ -9,7 +9,10 @@ import pytest
 
 from tests.e2e.host import cron, never, wait_for
 from tests.systemd.box import Box
-from tests.systemd.service import HELD, SOCKET, Document, Service, group_of
+from tests.systemd.service import HELD, PROCESS, SOCKET, SYSTEMD, Document, Service
+
+either = pytest.mark.parametrize("service", [SYSTEMD, PROCESS], indirect=True)
+"""In the unit as it is shipped, and with the drop-in for the process executor."""
 
 PATIENT = """\
 import socket, sys
@@ -38,6 +41,7 @@ def test_the_service_is_up_while_its_remote_keeps_it_waiting(service: Service) -
         silent.communicate()
 
 
+@either
 def test_systemctl_status_shows_how_the_agent_fares(service: Service) -> None:
     service.start_with({"held": never(HELD.format(service.go))})
     service.start_run("held")
@@ -68,9 +72,9 @@ def test_the_packaged_files_make_the_accounts_and_the_folders(service: Service) 
 @pytest.fixture(scope="session")
 def people(box: Box) -> tuple[str, str]:
     """One of the group of operators, and one who is not."""
-    box.run("useradd", "--no-create-home", "--groups=torchsync-admin", "alice", check=True)
+    box.run("useradd", "--no-create-home", "--groups=torchsync-admin", "olivia", check=True)
     box.run("useradd", "--no-create-home", "mallory", check=True)
-    return "alice", "mallory"
+    return "olivia", "mallory"
 
 
 def test_the_control_socket_is_for_the_group_and_nobody_else(service: Service, people: tuple[str, str]) -> None:
@@ -87,6 +91,7 @@ def test_the_control_socket_is_for_the_group_and_nobody_else(service: Service, p
 # Runs in the unit.
 
 
+@either
 def test_a_task_runs_as_the_packaged_user_with_a_home_of_its_own(service: Service) -> None:
     service.start_with({"who": never("id -un; cd && pwd && touch mine && rm mine")})
     service.torchsync("run", "who", "--wait")
@@ -131,6 +136,7 @@ def systemd_says(service: Service) -> list[str]:
     return service.box.run("journalctl", "--unit=torchsync.service", "--identifier=systemd", "--output=cat").stdout.splitlines()
 
 
+@either
 @pytest.mark.parametrize(
     ("interrupt", "is_another"),
     [
@@ -156,6 +162,7 @@ def test_a_run_in_flight_outlives(service: Service, interrupt: Callable[[Service
     assert ("run_adopted" in events(service)) == is_another
 
 
+@either
 def test_a_run_that_ends_while_the_service_is_stopped_is_recorded(service: Service) -> None:
     service.start_with({"held": never(HELD.format(service.go))})
     run = service.start_run("held")
@@ -171,6 +178,7 @@ def test_a_run_that_ends_while_the_service_is_stopped_is_recorded(service: Servi
 # A reboot.
 
 
+@either
 @pytest.mark.parametrize(
     ("how", "outcome", "status"),
     [
@@ -198,17 +206,20 @@ ESCAPES = f"setsid --fork env -i /bin/sh -c 'setsid --fork sleep 1000; sleep 100
 """Starts two processes that leave its session and forget its environment."""
 
 
-def test_a_run_has_a_control_group_below_the_unit_and_its_shim_stays_outside(service: Service) -> None:
+@either
+def test_the_command_of_a_run_has_a_control_group_and_its_shim_stays_outside(service: Service) -> None:
     service.start_with({"held": never(HELD.format(service.go))})
     run = service.start_run("held")
     assert service.property("Delegate") == "yes"
-    assert service.pids(group_of(run))
-    assert service.pids(depth=0) == {service.shim(run), service.main_pid()}
+    assert service.pids(service.group_of(run))
+    beside = {service.main_pid()} if service.executor == PROCESS else set()
+    assert service.pids(service.home_of(run), depth=0) == {service.shim(run), *beside}
     service.go.touch()
     service.ended("held")
     wait_for("the group to go", lambda: not service.has_group(run))
 
 
+@either
 @pytest.mark.parametrize(
     "interrupt",
     [
@@ -222,7 +233,7 @@ def test_a_stop_reaches_what_left_the_session_and_forgot_its_environment(
 ) -> None:
     service.start_with({"escapes": never(ESCAPES.format(service.go), stop_grace="1s")})
     run = service.start_run("escapes")
-    wait_for("the escape", lambda: len(service.pids(group_of(run))) >= 4)
+    wait_for("the escape", lambda: len(service.pids(service.group_of(run))) >= 4)
     if interrupt:
         interrupt(service)
     service.torchsync("stop", "escapes")
