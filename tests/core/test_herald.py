@@ -41,7 +41,7 @@ def end(outcome: Outcome, *entries: Notify, number: int = 1) -> ToldEnd:
 @pytest.mark.parametrize(
     ("outcome", "failures", "expected"),
     [
-        *(pytest.param(outcome, 0, ["failure"], id=outcome.value) for outcome in FAILURES),
+        *(pytest.param(outcome, 0, ["failure"], id=outcome.value) for outcome in sorted(FAILURES, key=lambda outcome: outcome.value)),
         pytest.param(Outcome.FAILED, 3, ["failure"], id="another failure"),
         pytest.param(Outcome.SUCCEEDED, 0, ["success"], id="a success"),
         pytest.param(Outcome.SUCCEEDED, 3, ["recovery", "success"], id="a success after failures"),
