@@ -40,6 +40,9 @@ def install(box: Box) -> None:
     command.symlink_to(program)
     for source, place in _PLACES.items():
         (box.root / "usr/lib" / place).write_text((ROOT / "systemd" / source).read_text())
+    seen = box.root / "usr/lib/systemd/system" / f"{UNIT}.d/checkout.conf"
+    seen.parent.mkdir(exist_ok=True)
+    seen.write_text(f"[Service]\nBindReadOnlyPaths={sys.prefix} {ROOT}\n")  # a checkout below /tmp is out of sight with PrivateTmp=
     box.run("systemd-sysusers", "torchsync.conf", check=True)
     box.run("systemd-tmpfiles", "--create", "torchsync.conf", check=True)
     box.run("systemctl", "daemon-reload", check=True)
