@@ -22,11 +22,11 @@ from torchsync.adapters.spool import SpoolFile
 from torchsync.adapters.statefile import StateDirectory
 from torchsync.adapters.wakeups import SelectorWakeups
 from torchsync.agent.recorder import Recorder
-from torchsync.agent.runner import Provision, Runner
+from torchsync.agent.runner import Runner
 from torchsync.core.ledgerview import LedgerView
 from torchsync.core.model import Instant, Millis, Run
 from torchsync.core.startscript import run_environment
-from torchsync.ports import RunEnded, RunStarted
+from torchsync.ports import RunEnded, RunStarted, StartOrder
 
 RUNS = 200
 ARGV = ("/bin/true",)
@@ -87,8 +87,8 @@ class _Host:
         self.runner = Runner(
             recorder=Recorder(self.ledger, SpoolFile(self.store.run), lambda *_, **__: None),
             executor=self.executor,
-            trees=str(self.store.worktrees),
-            provide=lambda run: Provision(environment(run)),
+            order=lambda run: StartOrder(run=run, tree=f"{self.store.worktrees}/{run.tree}", environment=environment(run)),
+            post=self.wakeups.post,
             log=lambda *_, **__: None,
         )
         self.engine = new_engine(boot_id(), user)

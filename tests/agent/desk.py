@@ -19,7 +19,7 @@ from torchsync.agent.loop import Loop, Parts, Settings
 from torchsync.agent.recorder import Recorder
 from torchsync.agent.recovery import recover
 from torchsync.agent.reload import Reloads
-from torchsync.agent.runner import Provision, Runner
+from torchsync.agent.runner import Runner
 from torchsync.agent.saved import Saved
 from torchsync.agent.sync import Syncs, SyncSettings
 from torchsync.core.control import Answer, Ask, Request
@@ -30,7 +30,7 @@ from torchsync.core.logevents import LogEvent
 from torchsync.core.model import HostFacts, Instant, Millis, Outcome, Run, RunId, SkipReason
 from torchsync.core.snapshot import Snapshot
 from torchsync.errors import Problem
-from torchsync.ports import ConfigRead, StopAgent
+from torchsync.ports import ConfigRead, StartOrder, StopAgent
 
 UIDS = {"root": 0, "torchsync-run": 990}
 
@@ -192,8 +192,8 @@ class Desk:
         runner = Runner(
             recorder=self.recorder,
             executor=self.executor,
-            trees="/state/worktrees",
-            provide=lambda run: Provision({"A": "b"}),
+            order=lambda run: StartOrder(run=run, tree=f"/state/worktrees/{run.tree}", environment={"A": "b"}),
+            post=self.wakeups.post,
             announce=self.dispatch.see,
             log=self.log,
         )

@@ -9,11 +9,11 @@ from tests.builders import NOON
 from tests.fakes import FakeClock, FakeExecutor, FakeWakeups
 from tests.fakes_state import MemoryLedger, MemorySpool
 from torchsync.agent.recorder import Recorder
-from torchsync.agent.runner import Provision, Runner
+from torchsync.agent.runner import Runner
 from torchsync.core.effects import Release, Start, Turn
 from torchsync.core.entries import Admit
-from torchsync.core.model import Run, RunId
-from torchsync.ports import StartOrder
+from torchsync.core.model import NotBegun, Run, RunId
+from torchsync.ports import RunEnded, StartOrder
 
 
 class Witness(FakeExecutor):
@@ -39,9 +39,18 @@ class Bench:
         self.ledger, self.spool = MemoryLedger(), MemorySpool()
         self.executor = Witness(self.ledger, self.spool)
         recorder = Recorder(self.ledger, self.spool, lambda *_, **__: None)
+        self.refused = ""
+        self.posted: list[object] = []
         self.runner = Runner(
-            recorder=recorder, executor=self.executor, trees="/trees", provide=lambda run: Provision({}), log=lambda *_, **__: None
+            recorder=recorder,
+            executor=self.executor,
+            order=self.order,
+            post=self.posted.append,
+            log=lambda *_, **__: None,
         )
+
+    def order(self, run: Run) -> StartOrder | NotBegun:
+        return NotBegun(why=self.refused) if self.refused else StartOrder(run=run, tree="/tree", environment={})
 
 
 RUN = admitted(1)
@@ -70,3 +79,11 @@ def test_a_run_is_not_forgotten_before_its_end_is_written_down() -> None:
     bench.runner.retry()
     assert bench.executor.forgotten == [RUN.id]
     assert bench.runner.is_degraded
+
+
+def test_a_run_that_the_host_refuses_is_known_not_to_have_begun() -> None:
+    bench = Bench()
+    bench.refused = "user 'deploy' is not granted any more"
+    bench.runner.perform(BEGIN)
+    assert bench.executor.known == []
+    assert bench.posted == [RunEnded(RUN.attempt_id, NotBegun(why=bench.refused))]

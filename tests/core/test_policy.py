@@ -16,6 +16,7 @@ from torchsync.core.policy import (
     grants_address,
     grants_credential,
     judge_host,
+    refused_user,
 )
 
 UIDS = {"root": 0, "toor": 0, "torchsync-run": 990, "deploy": 1000, "www": 33, "me": 1001}
@@ -54,6 +55,22 @@ def codes(tasks, policy):
 )
 def test_a_user_is_granted_by_the_path_of_the_task_file(user, path, expected):
     assert codes([task(user, path)], ROOT) == expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "user", "policy", "expected"),
+    [
+        pytest.param("deploy", "deploy", ROOT, "", id="still granted"),
+        pytest.param("", "torchsync-run", ROOT, "", id="the default user"),
+        pytest.param(
+            "www", "www", ROOT, "user 'www' is not granted to tasks/web/a.yaml by policy.users of this host any more", id="taken back"
+        ),
+        pytest.param("", "root", ROOT, "user 'root' is root, which this host does not allow for tasks any more", id="root by default"),
+        pytest.param("www", "me", PLAIN, "", id="an agent without root has one user"),
+    ],
+)
+def test_a_grant_that_was_taken_back_holds_for_the_next_start(wanted, user, policy, expected):
+    assert refused_user(task(wanted), user, HostRules(policy, UIDS.get)) == expected
 
 
 def test_root_runs_where_it_is_granted_and_allowed():

@@ -118,6 +118,20 @@ def test_a_grant_that_is_taken_back_holds_for_the_next_start(host: Host, secret:
     assert f"the secret 'db' is not granted to user '{ME}'" in host.runs("one")[0]["detail"]
 
 
+def test_a_user_that_is_taken_back_holds_for_the_next_start(host: Host) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only as root: switches users")
+    policy: Document = {"default_user": "root", "allow_root": True}
+    host.configure(policy={**policy, "users": {"nobody": ["tasks/**"]}})
+    host.start()
+    host.wait_for_revision(host.tasks(one=never("true", user="nobody")))
+    host.configure(policy=policy)
+    assert host.torchsync("reload", "--wait").returncode == 0
+    host.torchsync("run", "one")
+    wait_for("the end", lambda: host.outcomes("one") == ["start_failed"])
+    assert host.runs("one")[0]["detail"] .startswith("user 'nobody' is not granted to tasks/")
+
+
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [

@@ -5,8 +5,7 @@ When the state cannot be written (disk full, read-only) fires still start; until
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 from torchsync.agent.recorder import Recorder
 from torchsync.core.effects import (
@@ -27,22 +26,14 @@ from torchsync.core.effects import (
 from torchsync.core.entries import LedgerOp
 from torchsync.core.instants import brief_duration
 from torchsync.core.logevents import Log, LogEvent
-from torchsync.core.model import Attempt, AttemptId, Instant, Millis, Outcome, Run
+from torchsync.core.model import Attempt, AttemptId, Instant, Millis, NotBegun, Outcome, Run
 from torchsync.core.records import FAILURES
-from torchsync.ports import Executor, StartOrder
-
-
-@dataclass(frozen=True, slots=True)
-class Provision:
-    """The complete environment of a run, and the files of the secrets that are granted to it, by name."""
-
-    environment: Mapping[str, str]
-    credentials: Mapping[str, str] = field(default_factory=dict)
+from torchsync.ports import Executor, RunEnded, StartOrder
 
 
 class Runner:
-    """The hands of the loop. `provide` gives what a run is started with, `trees` is the folder of the trees, `announce` what is to be
-    written down with a turn so that others are told of it.
+    """The hands of the loop. `order` gives what a run is started with, or why it is not; `post` takes the event of the latter. `announce`
+    gives what is to be written down with a turn so that others are told of it.
     """
 
     def __init__(
@@ -50,15 +41,15 @@ class Runner:
         *,
         recorder: Recorder,
         executor: Executor,
-        trees: str,
-        provide: Callable[[Run], Provision],
+        order: Callable[[Run], StartOrder | NotBegun],
+        post: Callable[[object], None],
         log: Log,
         announce: Callable[[Turn], Sequence[LedgerOp]] = lambda _: (),
     ) -> None:
         self._recorder = recorder
         self._executor = executor
-        self._trees = trees
-        self._provide = provide
+        self._order = order
+        self._post = post
         self._announce = announce
         self._log = log
         self._unforgotten: list[AttemptId] = []
@@ -101,8 +92,7 @@ class Runner:
     def _do(self, effect: Effect) -> None:
         match effect:
             case Start(run=run):
-                given, tree = self._provide(run), f"{self._trees}/{run.tree}"
-                self._executor.start(StartOrder(run=run, tree=tree, environment=given.environment, credentials=given.credentials))
+                self._start(run)
             case Signal(attempt=attempt, name=name):
                 self._executor.signal(attempt, name)
             case Release(attempt=attempt):
@@ -111,6 +101,13 @@ class Runner:
                 self._executor.adopt(runs)
             case _:
                 self._tell(effect)
+
+    def _start(self, run: Run) -> None:
+        match self._order(run):
+            case NotBegun() as refusal:
+                self._post(RunEnded(run.attempt_id, refusal))
+            case StartOrder() as order:
+                self._executor.start(order)
 
     def _tell(self, effect: Effect) -> None:
         match effect:

@@ -47,7 +47,7 @@ from torchsync.agent.once import host_judge, sync_once
 from torchsync.agent.recorder import Recorder
 from torchsync.agent.recovery import recover
 from torchsync.agent.reload import Reloads
-from torchsync.agent.runner import Provision, Runner
+from torchsync.agent.runner import Runner
 from torchsync.agent.saved import Saved
 from torchsync.agent.sync import Syncs, SyncSettings
 from torchsync.cli.executors import Choice, choose, systemd_obstacle
@@ -59,13 +59,13 @@ from torchsync.core.engine import Engine
 from torchsync.core.factswatch import FactsWatch
 from torchsync.core.herald import Herald
 from torchsync.core.logevents import Level, LogEvent
-from torchsync.core.model import Instant, Millis, Run, RunId
-from torchsync.core.policy import ExecutorName, HostRules
+from torchsync.core.model import Instant, Millis, NotBegun, Run, RunId
+from torchsync.core.policy import ExecutorName, HostRules, refused_user
 from torchsync.core.snapshot import Snapshot
 from torchsync.core.startscript import run_environment
 from torchsync.core.syncdoc import SyncOutcome
 from torchsync.errors import ConfigInvalid, Problem
-from torchsync.ports import Clock, ConfigTouched, HangUp, RepositoryTouched, StopAgent
+from torchsync.ports import Clock, ConfigTouched, HangUp, RepositoryTouched, StartOrder, StopAgent
 
 if TYPE_CHECKING:
     from torchsync.adapters.units import Units
@@ -300,11 +300,17 @@ class _Agent:
         return Runner(
             recorder=self._recorder,
             executor=self._executor,
-            trees=str(self._store.worktrees),
-            provide=lambda run: Provision(_environment(run, host), self._secret_files(run.user)),
+            order=lambda run: self._order(run, host),
+            post=self._wakeups.post,
             announce=self._dispatch.see,
             log=self._log,
         )
+
+    def _order(self, run: Run, host: str) -> StartOrder | NotBegun:
+        if why := refused_user(run.task, run.user, HostRules(self._engine.policy, hostfacts.Accounts().uid)):
+            return NotBegun(why=why)
+        tree, environment = f"{self._store.worktrees}/{run.tree}", _environment(run, host)
+        return StartOrder(run=run, tree=tree, environment=environment, credentials=self._secret_files(run.user))
 
     def _new_dispatch(self, host: str) -> Dispatch:
         return Dispatch(

@@ -112,6 +112,20 @@ def refused_address(to: Receiver, user: str, policy: HostPolicy) -> str:
             return ""
 
 
+def refused_user(task: Task, user: str, rules: HostRules) -> str:
+    """Why the host does not let the task run as the user any more, in a sentence: a grant may have been taken back since its commit was
+    accepted. Empty when the host does.
+    """
+    policy = rules.policy
+    if not policy.is_root:
+        return ""
+    if task.user and not _is_granted(task, policy):
+        return f"user {user!r} is not granted to {task.source.path} by policy.users of this host any more"
+    if rules.uid_of(user) == 0 and not policy.allow_root:
+        return f"user {user!r} is root, which this host does not allow for tasks any more"
+    return ""
+
+
 def judge_host(tasks: Iterable[Task], rules: HostRules, pools: Mapping[str, int]) -> tuple[Problem, ...]:
     """Everything that keeps these tasks from running on this host, in the order of their files; nothing when they may. `pools` are the sizes that
     the repository gives.
