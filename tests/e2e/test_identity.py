@@ -129,7 +129,7 @@ def test_a_user_that_is_taken_back_holds_for_the_next_start(host: Host) -> None:
     assert host.torchsync("reload", "--wait").returncode == 0
     host.torchsync("run", "one")
     wait_for("the end", lambda: host.outcomes("one") == ["start_failed"])
-    assert host.runs("one")[0]["detail"] .startswith("user 'nobody' is not granted to tasks/")
+    assert host.runs("one")[0]["detail"].startswith("user 'nobody' is not granted to tasks/")
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def is_alive(pid: str) -> bool:
 def test_a_run_is_tried_again_across_kills_of_the_agent_and_every_attempt_keeps_its_output(host: Host, tmp_path: Path) -> None:
     go = tmp_path / "go"
     script = f"echo attempt $TORCHSYNC_ATTEMPT of $TORCHSYNC_RUN_ID; [ $TORCHSYNC_ATTEMPT != 2 ] || until [ -e {go} ]; do sleep 0.05; done; exit 7"
-    host.tasks(job=never(script, retry={"attempts": 3, "delay": "3s", "backoff": 1}))
+    host.tasks(job=never(script, retry={"attempts": 3, "delay": "8s", "backoff": 1}))
     host.configure()
     host.start()
     wait_for("the task", lambda: host.torchsync("run", "job").returncode == 0)

@@ -2,7 +2,7 @@
 # $1 is the number of open files, $2 the nice value, $3 the class of ionice(1), $4 its level, each empty for none; then the words that go on.
 # A reason not to begin goes to descriptor 4; what the programs say about it is in the output.
 
-files=$1 nice=$2 class=$3 level=$4
+files=$1 nice=$2 class=$3 level=$4 nice_now=
 shift 4
 
 refuse() {
@@ -21,6 +21,7 @@ if [ -n "$class" ]; then
 fi
 if [ -n "$nice" ]; then
   # proc(5): the 19th field of stat, the 17th behind the program's name. Looked at, since programs of that name differ.
-  renice -n "$nice" -p $$ >/dev/null && read -r stat </proc/$$/stat && nice_of ${stat##*) } && [ "$nice_now" = "$nice" ] || refuse nice "$nice"
+  renice -n "$nice" -p $$ >/dev/null && read -r stat </proc/$$/stat && nice_of ${stat##*) }
+  [ "$nice_now" = "$nice" ] || refuse nice "$nice"
 fi
 exec "$@"
