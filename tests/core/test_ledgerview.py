@@ -47,7 +47,7 @@ KINDS: list[Callable[[Run, int], LedgerOp]] = [
     lambda one, mark: PutRecord(record(one.task.name, decided_through=minute(mark), restarts=mark)),
     lambda one, mark: Admit(one, mark % 3),
     lambda one, mark: replace(skip(mark, of=one.task), jump=mark % 3),
-    lambda one, mark: Annul(task=one.task.name, jump=mark % 3, now=minute(mark // 2), heir=mark % 2),
+    lambda one, mark: Annul(task=one.task.name, jump=1 + mark % 2, now=minute(mark // 2), heir=mark % 2),
     lambda one, mark: Settle(one.task.name, 1 + mark % 2, mark % 3),
     lambda one, mark: Rewind(one.task.name, minute(mark)),
     lambda one, mark: TurnBack(minute(mark), Millis(mark * 30_000), minute(mark // 2)),
