@@ -6,6 +6,8 @@ order of the files.
 Skips. A test skips when this machine lacks what it needs, and says what. CI installs all of it, so with CI=true a skip whose reason matches no
 line of `tests/allowed_skips.txt` fails the run: a suite that quietly tests less must not stay green.
 
+Examples. Hypothesis draws others each time, but in CI always the same: what it finds there is of the change, and not of the draw.
+
 Other users. pytest's temporary folders are closed to all but the user who runs it; `open_folder` is one that every user can reach.
 
 Golden files. `golden(name, text)` compares with `tests/golden/NAME`; `--golden` (`make golden`) writes the files instead.
@@ -21,9 +23,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 HERE = Path(__file__).parent
 SEED_VARIABLE = "TORCHSYNC_TEST_ORDER"
+
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI") == "true":
+    settings.load_profile("ci")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
