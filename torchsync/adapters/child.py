@@ -90,7 +90,7 @@ class Child:
     def cancel(self) -> None:
         """Nothing of the child lives, and `on_end` is not called any more."""
         if not self._is_over:
-            self._kill()
+            kill_session(self._process.pid)
             self._close()
 
     # What comes in.
@@ -110,7 +110,7 @@ class Child:
             self._stdout += piece
         elif not self._wrote_too_much:
             self._wrote_too_much = True
-            self._kill()
+            kill_session(self._process.pid)
 
     def _take_stderr(self, piece: bytes) -> None:
         self._stderr += piece[: _STDERR_KEPT - len(self._stderr)]
@@ -124,7 +124,7 @@ class Child:
         """The deadline does not wait for a process that even a kill does not end, such as one that hangs in the kernel."""
         if not self._is_over:
             self._timed_out = True
-            self._kill()
+            kill_session(self._process.pid)
             self._tell(-signal.SIGKILL)
 
     # The end.
@@ -133,10 +133,10 @@ class Child:
         """The process has ended: what it left behind is killed unless all was well, what is still in the pipes is taken."""
         ended = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
         if ended is None or ended.si_status != 0 or ended.si_code != os.CLD_EXITED:
-            self._kill()
+            kill_session(self._process.pid)
         is_closed = [self._empty(descriptor, take) for descriptor, take in self._pipes.items()]
         if not all(is_closed):
-            self._kill()
+            kill_session(self._process.pid)
         self._tell(self._process.wait())
 
     def _empty(self, descriptor: int, take: Callable[[bytes], None]) -> bool:
@@ -158,18 +158,6 @@ class Child:
         )
         self._close()
         self._on_end(end)
-
-    def _kill(self) -> None:
-        """Nothing of the session lives. Its leader is not collected yet, so its number means nothing else."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        for _ in range(_ROUNDS):
-            alive = session_members(self._process.pid)
-            for pid in alive:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            if not alive:
-                return
 
     def _close(self) -> None:
         self._is_over = True
@@ -198,6 +186,19 @@ class Child:
         writer = threading.Thread(target=_write_all, args=(_fileno(self._process.stdin), content), daemon=True, name="sync request")
         writer.start()
         return writer
+
+
+def kill_session(leader: int) -> None:
+    """Nothing of the session lives. Its leader must not be collected yet, so that its number means nothing else."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+    for _ in range(_ROUNDS):
+        alive = session_members(leader)
+        for pid in alive:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if not alive:
+            return
 
 
 def session_members(session: int) -> list[int]:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 import selectors
-import signal
 import subprocess
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from torchsync.adapters.child import session_members
+from torchsync.adapters.child import kill_session
 from torchsync.core.errand import OUTPUT
 from torchsync.core.startscript import LANG, PATH
 
 _KEPT = 4096
 _PIECE = 65536
-_ROUNDS = 20
 _TO_START = ("/bin/sh", "-c", f'exec "$@" 4>&2 2>&1 3>/dev/null {OUTPUT}<"$0"')
 """The shell that becomes the command reports on descriptor 4 (`core/startscript.py`): here the standard error of this one. The word behind it is
 the file that the command may read, although it could not open it.
@@ -73,16 +70,8 @@ class NoticeCommand:
         return CommandEnd(status, report.decode("utf-8", "replace"), output.decode("utf-8", "replace"))
 
     def kill(self) -> None:
-        """Nothing of the session lives. Its leader is not collected before, so that its number means nothing else."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        for _ in range(_ROUNDS):
-            alive = session_members(self._process.pid)
-            for pid in alive:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            if not alive:
-                return
+        """Nothing of the session lives."""
+        kill_session(self._process.pid)
 
     def _read_until_end(self, kept: Mapping[int, bytearray], deadline: float) -> bool:
         """Whether the process has ended by itself before the deadline; what it wrote until then was taken."""
