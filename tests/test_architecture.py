@@ -175,9 +175,9 @@ adapters.unithost
 adapters.units
 adapters.watch
 adapters.child
-adapters.courier
 adapters.httppost
 adapters.noticecommand
+adapters.courier
 adapters.ledger
 adapters.metrics
 adapters.rundir
@@ -232,6 +232,7 @@ cli.executors
 cli.facts
 cli.follow
 cli.next
+cli.startorder
 cli.syncprocess
 cli.validate
 cli.agent

@@ -179,3 +179,26 @@ def test_runs_that_start_while_systemd_executes_itself_anew_start_once(service: 
     service.start_with({"one": never("true")})
     service.box.run("sh", "-c", "for i in 1 2 3; do systemctl daemon-reexec & torchsync run one; wait; done", check=True)
     wait_for("three ends", lambda: [run["outcome"] for run in service.runs("one")] == ["succeeded"] * 3)
+
+
+def test_a_command_of_a_notice_is_outside_of_the_sandbox_of_the_agent(service: Service) -> None:
+    told, started = service.folder / "told", service.folder / "started"
+    told.touch()
+    told.chmod(0o666)
+    script = f'echo "$TORCHSYNC_TEXT: $(cat "$TORCHSYNC_OUTPUT") $(grep NoNewPrivs /proc/self/status) cost \\$5 %h" >{told}'
+    slow = f"touch {started}; exec sleep 1000"
+    service.folder.chmod(0o777)
+    service.start_with(
+        {
+            "quick": never("echo it broke; exit 3", notify=[{"on": ["failure"], "exec": ["/bin/sh", "-c", script]}]),
+            "slow": never("exit 3", notify=[{"on": ["failure"], "exec": ["/bin/sh", "-c", slow]}]),
+        }
+    )
+    service.torchsync("run", "quick")
+    wait_for("the notice", lambda: told.read_text() != "")
+    assert told.read_text() == "quick on h1 failed with exit status 3: it broke NoNewPrivs:\t0 cost $5 %h\n"
+    service.torchsync("run", "slow")
+    wait_for("the second command", started.exists)
+    assert "torchsync-notice-" in service.box.run("systemctl", "list-units", "torchsync-notice-*", "--plain", "--no-legend").stdout
+    service.systemctl("stop")
+    wait_for("it to end with its agent", lambda: service.box.run("pgrep", "-f", "sleep 1000").returncode == 1)

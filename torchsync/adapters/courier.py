@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torchsync.adapters.child import Child, ChildEnd, ChildOrder
+from torchsync.adapters.noticecommand import kill_units
 from torchsync.adapters.spawn import CannotStart, Launcher
 from torchsync.adapters.syscalls import Timer
 from torchsync.core.errand import (
@@ -33,6 +34,8 @@ _SLACK = Millis(15_000)
 """On top of what the notices may take: to start, and to look up the name of a server, which nothing else bounds."""
 _BOOT = "import sys; sys.path.append(sys.argv[1]); from torchsync.cli.noticeprocess import main; sys.exit(main())"
 _PACKAGE_HOME = str(Path(__file__).parents[2])
+_BUS = Path("/run/dbus/system_bus_socket")
+"""Without it systemd-run(1) cannot wait for a unit."""
 _TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
@@ -56,9 +59,14 @@ class Folders:
 
 
 class ChildCourier:
-    """At most one process for each line."""
+    """At most one process for each line. With `in_units` commands run as transient services, since the sandbox of the agent is not theirs: within it
+    a sendmail could not queue a mail.
+    """
 
-    def __init__(self, wakeups: Wakeups, clock: Clock, *, folders: Folders, version: str, patience: Patience = USUAL) -> None:
+    def __init__(
+        self, wakeups: Wakeups, clock: Clock, *, folders: Folders, version: str, patience: Patience = USUAL, in_units: bool = False
+    ) -> None:
+        self._in_units = in_units
         self._wakeups = wakeups
         self._timer = Timer(wakeups, clock)
         self._launcher = Launcher(("/bin/sh",))
@@ -66,6 +74,7 @@ class ChildCourier:
         self._version = version
         self._patience = patience
         self._children: dict[Line, Child] = {}
+        self._units: dict[Line, tuple[str, ...]] = {}
 
     def send(self, parcel: Parcel, mail: Mail | None) -> None:
         """`ParcelAnswered` will be posted, once."""
@@ -86,10 +95,12 @@ class ChildCourier:
 
         def on_end(end: ChildEnd) -> None:
             self._children.pop(parcel.line, None)
+            self._units.pop(parcel.line, None)
             self._wakeups.post(ParcelAnswered(parcel, (*known, *results_from_text(end.stdout), *_without_answer(parcel, end))))
 
         try:
             self._children[parcel.line] = Child(order, self._wakeups, self._timer, on_end)
+            self._units[parcel.line] = tuple(call.unit for call in calls if call.unit)
         except OSError as error:
             why = f"no process could be started: {error.strerror}"
             self._wakeups.post(ParcelAnswered(parcel, (Result(notice=parcel.notices[0].id, fate=Fate.LATER, why=why),)))
@@ -98,7 +109,10 @@ class ChildCourier:
         """No process of ours is left, and nothing is posted for any of them."""
         for child in self._children.values():
             child.cancel()
+        if units := [unit for units in self._units.values() for unit in units]:
+            kill_units(units)
         self._children.clear()
+        self._units.clear()
 
     def _calls(self, notices: Iterable[Notice], known: list[Result]) -> Iterator[Call]:
         """The calls for the commands that can be started; why the others cannot is known."""
@@ -115,7 +129,8 @@ class ChildCourier:
                 place.task, account, tree=str(self._folders.trees / place.tree), environment=environment, is_switched=is_switched
             )
             output = str(self._folders.runs / place.folder / "output") if place.folder else ""
-            yield Call(notice=notice.id, argv=self._launcher.becoming(account), script=script, output=output)
+            unit = f"torchsync-notice-{notice.id}.service" if self._in_units and _BUS.exists() else ""
+            yield Call(notice=notice.id, argv=self._launcher.becoming(account), script=script, output=output, unit=unit)
 
 
 def _environment() -> Mapping[str, str]:

@@ -53,6 +53,7 @@ from torchsync.agent.sync import Syncs, SyncSettings
 from torchsync.cli.executors import Choice, choose, systemd_obstacle
 from torchsync.cli.facts import configured_facts
 from torchsync.cli.place import add_config_argument, config_path
+from torchsync.cli.startorder import order_of
 from torchsync.cli.surfaces import Listen, Surfaces
 from torchsync.cli.tidier import Tidier
 from torchsync.core.engine import Engine
@@ -60,9 +61,8 @@ from torchsync.core.factswatch import FactsWatch
 from torchsync.core.herald import Herald
 from torchsync.core.logevents import Level, LogEvent
 from torchsync.core.model import Instant, Millis, NotBegun, Run, RunId
-from torchsync.core.policy import ExecutorName, HostRules, refused_user
+from torchsync.core.policy import ExecutorName, HostRules
 from torchsync.core.snapshot import Snapshot
-from torchsync.core.startscript import run_environment
 from torchsync.core.syncdoc import SyncOutcome
 from torchsync.errors import ConfigInvalid, Problem
 from torchsync.ports import Clock, ConfigTouched, HangUp, RepositoryTouched, StartOrder, StopAgent
@@ -218,8 +218,13 @@ class _Agent:
         )
         self._secret_files = config.secret_files
         self._saved = Saved(self._store)
-        folders = Folders(self._store.worktrees, self._store.runs)
-        self._courier = ChildCourier(self._wakeups, self._clock, folders=folders, version=version("torchsync"))
+        self._courier = ChildCourier(
+            self._wakeups,
+            self._clock,
+            folders=Folders(self._store.worktrees, self._store.runs),
+            version=version("torchsync"),
+            in_units=self._choice.name is ExecutorName.SYSTEMD,
+        )
         self._dispatch = self._new_dispatch(settings.facts.name)
         self._runner = self._new_runner(settings.facts.name)
         self._holding = Holding(self._engine, self._syncs, self._saved, self._runner.perform, self._log)
@@ -307,10 +312,8 @@ class _Agent:
         )
 
     def _order(self, run: Run, host: str) -> StartOrder | NotBegun:
-        if why := refused_user(run.task, run.user, HostRules(self._engine.policy, hostfacts.Accounts().uid)):
-            return NotBegun(why=why)
-        tree, environment = f"{self._store.worktrees}/{run.tree}", _environment(run, host)
-        return StartOrder(run=run, tree=tree, environment=environment, credentials=self._secret_files(run.user))
+        policy, credentials = self._engine.policy, self._secret_files(run.user)
+        return order_of(run, host, policy=policy, trees=self._store.worktrees, credentials=credentials)
 
     def _new_dispatch(self, host: str) -> Dispatch:
         return Dispatch(
@@ -386,12 +389,6 @@ def _on_signals(post: Callable[[object], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: post(StopAgent()))
     signal.signal(signal.SIGHUP, lambda *_: post(HangUp()))
-
-
-def _environment(run: Run, host: str) -> dict[str, str]:
-    """Without an account there is none, and the executor says so."""
-    account = hostfacts.Accounts().get(run.user)
-    return run_environment(run, account, host) if account else {}
 
 
 def _run_id(now: Instant) -> RunId:

@@ -61,10 +61,10 @@ class Sender:
 
     def _call(self, call: Call, seconds: float) -> Result:
         try:
-            self.command = NoticeCommand(call.argv, call.script, call.output)
+            self.command = NoticeCommand(call, seconds)
         except OSError as error:
             return Result(notice=call.notice, fate=Fate.LATER, why=f"no process could be started: {error.strerror}")
-        end = self.command.wait(seconds)
+        end = self.command.wait()
         self.command = None
         return of_command(call.notice, end.status, end.report, end.output)
 

@@ -43,12 +43,15 @@ class Mail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A command to run: `argv` starts a shell as the user, which reads `script`. `output` is a file that the command may read."""
+    """A command to run: `argv` starts a shell as the user, which reads `script`. `output` is a file that the command may read. `unit` is the name of
+    the transient service it runs as; empty for a child of the process that sends notices.
+    """
 
     notice: NoticeId
     argv: tuple[str, ...]
     script: str
     output: str
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
