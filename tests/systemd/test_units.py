@@ -202,3 +202,21 @@ def test_a_command_of_a_notice_is_outside_of_the_sandbox_of_the_agent(service: S
     assert "torchsync-notice-" in service.box.run("systemctl", "list-units", "torchsync-notice-*", "--plain", "--no-legend").stdout
     service.systemctl("stop")
     wait_for("it to end with its agent", lambda: service.box.run("pgrep", "-f", "sleep 1000").returncode == 1)
+
+
+def test_a_command_that_systemd_could_not_start_is_run_later(service: Service) -> None:
+    told = service.folder / "told"
+    service.folder.chmod(0o777)
+    service.start_with({"one": never("exit 3", notify=[{"on": ["failure"], "exec": ["/bin/sh", "-c", f"echo yes >{told}"]}])})
+    service.box.run("systemctl", "stop", "dbus.socket", "dbus.service", check=True)
+    dead = service.box.root / "run/dbus/system_bus_socket"
+    dead.parent.mkdir(exist_ok=True)
+    dead.touch()
+    try:
+        service.torchsync("run", "one")
+        wait_for("it to be put off", lambda: any(entry["MESSAGE"].startswith("notice_delayed") for entry in service.journal()))
+        assert not told.exists()
+    finally:
+        dead.unlink(missing_ok=True)
+        service.box.run("systemctl", "start", "dbus.socket", check=True)
+    wait_for("it to be run", told.exists)

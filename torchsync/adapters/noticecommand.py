@@ -17,7 +17,8 @@ from torchsync.core.startscript import LANG, PATH
 
 _KEPT = 4096
 _PIECE = 65536
-_TO_START = ("/bin/sh", "-c", f'exec "$@" 4>&2 2>&1 3>/dev/null {OUTPUT}<"$0"')
+_REACHED = "reached\n"
+_TO_START = ("/bin/sh", "-c", f'echo reached >&2; exec "$@" 4>&2 2>&1 3>/dev/null {OUTPUT}<"$0"')
 """The shell that becomes the command reports on descriptor 4 (`core/startscript.py`): here the standard error of this one. The word behind it is
 the file that the command may read, although it could not open it.
 """
@@ -34,12 +35,13 @@ _AS_UNIT = (
 @dataclass(frozen=True, slots=True)
 class CommandEnd:
     """`status` is None when the time was over, 128+n for a signal. `report` is what the starting shell said, `output` the end of what the command
-    wrote.
+    wrote. `is_reached` is False when it never came to that shell, and `report` is what systemd-run(1) said.
     """
 
     status: int | None
     report: str
     output: str
+    is_reached: bool
 
 
 class NoticeCommand:
@@ -79,7 +81,8 @@ class NoticeCommand:
             _read_some(descriptor, buffer)
         code = self._process.returncode
         status = None if not is_over else code if code >= 0 else 128 - code
-        return CommandEnd(status, report.decode("utf-8", "replace"), output.decode("utf-8", "replace"))
+        said = report.decode("utf-8", "replace")
+        return CommandEnd(status, said.removeprefix(_REACHED), output.decode("utf-8", "replace"), said.startswith(_REACHED))
 
     def kill(self) -> None:
         """Nothing that it started lives."""

@@ -66,6 +66,8 @@ class Sender:
             return Result(notice=call.notice, fate=Fate.LATER, why=f"no process could be started: {error.strerror}")
         end = self.command.wait()
         self.command = None
+        if not end.is_reached:
+            return Result(notice=call.notice, fate=Fate.LATER, why=f"it could not be started yet: {end.report.strip()}")
         return of_command(call.notice, end.status, end.report, end.output)
 
 
