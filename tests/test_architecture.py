@@ -108,6 +108,7 @@ core.configfile
 core.cron
 core.hostsfile
 core.crowd
+core.fleet
 core.schedulehints
 core.taskfile
 core.timetable
