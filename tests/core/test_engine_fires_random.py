@@ -171,7 +171,7 @@ def test_no_instant_has_two_entries_or_two_starts_but_what_a_jump_of_the_clock_c
     check(story)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(tasks, st.lists(jumps, min_size=1, max_size=8), lengths)
 def test_nothing_waits_for_ever(chosen: list[Task], history: list[tuple[str, object]], length: int) -> None:
     """But for what is to be made up by a task that replaces, and whose runs never end by themselves before the next fire."""

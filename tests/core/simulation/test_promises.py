@@ -192,11 +192,11 @@ def play(story: type[Story], examples: int, *, is_random: bool = False) -> None:
 
 
 def test_the_promises_hold_whatever_happens() -> None:
-    play(Story, 100)
+    play(Story, 60)
 
 
 def test_the_promises_hold_whatever_the_clock_shows() -> None:
-    play(StoryOfTheClock, 100)
+    play(StoryOfTheClock, 60)
 
 
 if __name__ == "__main__":  # `python -m tests.core.simulation.test_promises 5000`: other stories each time
