@@ -40,7 +40,9 @@ def test_a_run_is_tried_again_across_kills_of_the_agent_and_every_attempt_keeps_
     host.start()
     waiting = only(host, "job")
     assert (waiting["id"], waiting["attempt"], waiting["attempts"]) == (first["id"], 2, 3)
-    assert abs(parse_rfc3339(waiting["next_attempt_at"]) - parse_rfc3339(first["next_attempt_at"])) < 250  # the rest is taken over on the new clock
+    assert (
+        abs(parse_rfc3339(waiting["next_attempt_at"]) - parse_rfc3339(first["next_attempt_at"])) < 250
+    )  # the rest is taken over on the new clock
     assert host.status()["runs_waiting"] == 1
     wait_for("the second attempt", lambda: only(host, "job")["state"] == "running")
     host.kill()
