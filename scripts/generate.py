@@ -14,6 +14,7 @@ from typing import Any
 from scripts.lifecycle_page import lifecycle_page
 from scripts.schedules_page import schedules_page
 from torchsync.adapters.schemas import read_schema
+from torchsync.cli.checktable import CHECKS
 from torchsync.cli.main import COMMANDS
 from torchsync.cli.reference import render_schema_page
 from torchsync.codes import CODES
@@ -107,6 +108,26 @@ class Arguments:
         return self
 
 
+def checks_page() -> str:
+    """`docs/reference/doctor.md`: everything that `torchsync doctor` looks at."""
+    rows = ((check.group, check.name, _look(check.summary), str(check.stake.value)) for check in CHECKS)
+    table = _table(("group", "check", "what it looks at", "exit status"), rows)
+    return f"# Checks of a host\n\n{MADE}\n{_BEFORE_CHECKS}\n{table}\n{_AFTER_CHECKS}"
+
+
+def _look(sentence: str) -> str:
+    return sentence.replace("_", r"\_")
+
+
+_BEFORE_CHECKS = """\
+What `torchsync doctor` looks at; [how to use it](../how-to/check-a-host.md). The last column is the exit status when the check finds a problem:
+"""
+_AFTER_CHECKS = """\
+With several problems the status is the first of 78 (configuration), 73 (state), 69 (remote or agent), 77 (policy, and a commit this host refuses), 65 (a commit
+that no host accepts) and 1 (the machine). It is 1 as well when a check itself failed and nothing is worse, and 0 when all there is are warnings and notes.
+"""
+
+
 def schema_copy(name: str) -> Callable[[], str]:
     """`sample-repo/schemas/*.schema.json`, for editors: a link out of a task repository is refused."""
     return (ROOT / f"torchsync/schemas/{name}.schema.json").read_text
@@ -137,6 +158,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/log-events.md": events_page,
     "docs/reference/cli.md": commands_page,
     "docs/reference/old-objects.md": defects_page,
+    "docs/reference/doctor.md": checks_page,
     **{f"sample-repo/schemas/{name}.schema.json": schema_copy(name) for name in ("task", "torchsync", "hosts")},
 }
 

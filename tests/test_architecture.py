@@ -77,6 +77,12 @@ core.postbox
 core.hostsheet
 core.envfile
 core.startscript
+core.checkup
+core.crontwice
+core.hostcheck
+core.unitcheck
+core.agentcheck
+core.keyexpiry
 core.syncdoc
 core.treepaths
 core.trust
@@ -142,6 +148,8 @@ adapters.cgroup
 adapters.outputfile
 adapters.zonefiles
 adapters.clock
+adapters.machine
+adapters.remoteclock
 adapters.procfs
 adapters.syscalls
 adapters.retention
@@ -237,6 +245,13 @@ cli.startorder
 cli.syncprocess
 cli.validate
 cli.agent
+cli.site
+cli.agentchecks
+cli.configchecks
+cli.hostchecks
+cli.repositorychecks
+cli.checktable
+cli.doctor
 cli.control
 cli.holds
 cli.inspect
@@ -306,6 +321,7 @@ HOME = {
     "jeepney": ["adapters.systemdbus"],
     "jsonschema": ["core.*schema*", "core.taskfile"],
     "prometheus_client": ["adapters.metrics*", "adapters.http"],
+    "rich": ["cli.top*"],
     "referencing": ["core.*schema*", "core.taskfile"],
     "sqlite3": ["adapters.ledger*"],
     "subprocess": ["adapters.*", "cli.*"],

@@ -83,6 +83,12 @@ class ControlClient:
         """The answer to a verb."""
         return _document(b"".join(self._exchange("POST", path, json.dumps(fields or {}).encode())))
 
+    def probe(self, path: str) -> str:
+        """Why a health check says no, empty when it says yes."""
+        said: list[str] = []
+        b"".join(self._exchange("GET", path, refused=said))
+        return "".join(said)
+
     def tail(self, path: str, query: Mapping[str, str]) -> tuple[bytes, int]:
         """A stretch of an output, and where the next one begins."""
         head: list[str] = []
@@ -93,12 +99,19 @@ class ControlClient:
         """The bytes at `path` in pieces, as they come."""
         return self._exchange("GET", path)
 
-    def _exchange(self, method: str, target: str, body: bytes | None = None, head: list[str] | None = None) -> Iterator[bytes]:
-        """The body in pieces. `head` gets what the answer says of the place where it ends."""
+    def _exchange(
+        self, method: str, target: str, body: bytes | None = None, head: list[str] | None = None, refused: list[str] | None = None
+    ) -> Iterator[bytes]:
+        """The body in pieces. `head` gets what the answer says of the place where it ends. With `refused` a 503 is no error: its text
+        goes there.
+        """
         connection = _Connection(self._path)
         try:
             connection.request(method, target, body=body)
             response = connection.getresponse()
+            if response.status == 503 and refused is not None:
+                refused.append(response.read().decode("utf-8", "replace").strip())
+                return
             if response.status >= 400:
                 raise _error(response.status, response.read())
             if head is not None:

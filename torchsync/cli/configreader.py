@@ -18,14 +18,14 @@ from torchsync.core.taskdoc import problem_document
 from torchsync.errors import Problem
 
 
-def read_config_file(path: Path) -> tuple[dict[str, Json] | None, tuple[Problem, ...]]:
-    """The document of agent.yaml, or None and what is wrong with it."""
+def read_config_file(path: Path, account: Account | None = None) -> tuple[dict[str, Json] | None, tuple[Problem, ...]]:
+    """The document of agent.yaml for an agent of this account (None: our own), or None and what is wrong with it."""
     try:
         content = path.read_bytes()
     except OSError as error:
         message = f"{path} cannot be read: {error.strerror}"
         return None, (Problem(code="TS304", message=message, hint="write it, or name another file with --config"),)
-    return ConfigFileReader(read_schema("agent")).read(str(path), content, _account())
+    return ConfigFileReader(read_schema("agent")).read(str(path), content, account or _account())
 
 
 def _account() -> Account:

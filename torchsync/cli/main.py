@@ -43,6 +43,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("facts", "show what this host is: its name, addresses, labels and zone", "torchsync.cli.facts"),
     Command("schema", "print a JSON Schema", "torchsync.cli.lookup", "add_schema_arguments", "execute_schema"),
     Command("explain", "say what a code means and what to do", "torchsync.cli.lookup", "add_explain_arguments", "execute_explain"),
+    Command("doctor", "look for whatever keeps this host from working, and say what to do", "torchsync.cli.doctor"),
     Command("status", "show what the agent runs, and how it fares", "torchsync.cli.inspect", "add_status_arguments", "execute_status"),
     Command("history", "show what ran, and what did not and why", "torchsync.cli.inspect", "add_history_arguments", "execute_history"),
     Command("logs", "show the output of a run", "torchsync.cli.inspect", "add_logs_arguments", "execute_logs"),

@@ -145,5 +145,53 @@ HOST_CODES = (
     CodeInfo(
         "TS357", "argument not understood", "A word of the command line is not of the form it must have.", "Write it as the message says."
     ),
+    CodeInfo(
+        "TS375",
+        "kernel that lacks something",
+        "The kernel, or how it was booted, lacks what torchsync uses.",
+        "Do what `torchsync doctor` says with it.",
+    ),
+    CodeInfo(
+        "TS376",
+        "clock not synchronised",
+        "Nothing keeps the clock of this host right, or it differs from that of the remote: tasks start early or late.",
+        "Start a time daemon (chrony, systemd-timesyncd).",
+    ),
+    CodeInfo(
+        "TS377",
+        "unit not as it should be",
+        "The unit of the agent lacks a setting that a promise rests on, or keeps failing.",
+        "Compare `systemctl cat torchsync` with the unit that comes with torchsync.",
+    ),
+    CodeInfo(
+        "TS378",
+        "job in cron too",
+        "A line of a crontab has the command of a task, or starts the same program: the job would run twice.",
+        "Take the line out of the crontab, or pause the task.",
+    ),
+    CodeInfo(
+        "TS379",
+        "disk not fit",
+        "The disk under paths.state or paths.run is nearly full, read-only, noexec or that of another host.",
+        "Do what `torchsync doctor` says with it.",
+    ),
+    CodeInfo(
+        "TS380",
+        "agent in trouble",
+        "The running agent does not do all that its configuration and its repository say.",
+        "See `torchsync status` and the log of the agent.",
+    ),
+    CodeInfo(
+        "TS381",
+        "check without a result",
+        "A check of `torchsync doctor` failed itself or did not end in time, so it says nothing about the host.",
+        "Do what it says, and run it again.",
+    ),
+    CodeInfo(
+        "TS382",
+        "key that runs out",
+        "A key that vouches for commits has run out or soon will.",
+        "Add a newer key to the file, and sign with that.",
+    ),
     CodeInfo("TS901", "internal error", "torchsync met a case it does not know. This is a bug.", "Report it with the line from the log."),
 )

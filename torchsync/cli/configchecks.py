@@ -1,0 +1,170 @@
+"""Checks of what the operator wrote: agent.yaml, and the files and users that it names."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from torchsync.adapters.credentials import secret_problems
+from torchsync.adapters.gitaccess import access_problems
+from torchsync.adapters.gitcommand import DEFAULT_SEARCH_PATH
+from torchsync.adapters.hostfacts import Accounts
+from torchsync.adapters.machine import answer_of
+from torchsync.adapters.trustfiles import TrustFile, exposed_files, trust_files, trust_problems
+from torchsync.cli.facts import configured_facts
+from torchsync.cli.site import Site
+from torchsync.core.checkup import Finding, fine, note, problem, told, warning
+from torchsync.core.keyexpiry import expiry_findings, gpg_ends, signer_ends
+from torchsync.core.model import Instant
+from torchsync.core.syncdoc import VerifyMode
+
+_FIRST = 'write it; two lines are enough: `version: 1` and `repository: {url: "ssh://git@git.example.org/ops/tasks.git"}`'
+
+
+def agent_yaml(site: Site) -> Iterator[Finding]:
+    """agent.yaml is there, can be read, and is valid."""
+    if site.config is None:
+        is_missing = not site.path.exists()
+        for found in site.problems:
+            yield problem(found.message, _FIRST, found.code) if is_missing else told(found)
+        return
+    facts = configured_facts(site.config)
+    yield fine(f"{site.path} is valid; this host is {facts.name} with {', '.join(facts.addresses) or 'no address'}")
+    if not site.has_its_rights:
+        yield note(f"this user sees less than the agent's ({_name(site.agent_uid)})", "sudo torchsync doctor")
+    elif os.geteuid() != site.agent_uid:
+        name = _name(site.agent_uid)
+        yield note(f"the state belongs to {name}, and this is read as root", f"sudo -u {name} torchsync doctor --config {site.path}")
+
+
+def agent_yaml_owner(site: Site) -> Iterator[Finding]:
+    """Nobody but root and the agent's user can change agent.yaml."""
+    found = site.path.stat()
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & 0o022:
+        yield problem(f"{site.path} has the mode {mode:04o}: others can say what this host runs", f"chmod go-w {site.path}")
+    if found.st_uid not in (0, site.agent_uid):
+        yield problem(f"{site.path} belongs to {_name(found.st_uid)}, who can say what this host runs", f"chown root {site.path}")
+    if not mode & 0o022 and found.st_uid in (0, site.agent_uid):
+        yield fine(f"{site.path} belongs to {_name(found.st_uid)}, mode {mode:04o}")
+
+
+def credentials(site: Site) -> Iterator[Finding]:
+    """Keys, tokens, certificates and known hosts are there, fit, and only for whom they are meant."""
+    remote = site.settings.remote
+    bad = [told(found) for found in access_problems(remote)]
+    if remote.token_file and not bad:
+        bad += _token_flaws(remote.token_file)
+    yield from bad
+    if not bad:
+        shown = [name for name in ("token_file", "ssh_key", "known_hosts", "ca_file", "credential_command") if getattr(remote, name)]
+        yield fine(f"in order: {', '.join(shown)}" if shown else f"{remote.url} needs none, or none are configured")
+
+
+def _token_flaws(path: str) -> Iterator[Finding]:
+    with Path(path).open("rb") as file:
+        content = file.read(4096)
+    if not content.strip():
+        yield problem(f"the token file {path} is empty", f"write the token into {path}", "TS202")
+    elif len(content.splitlines()) > 1:
+        yield problem(f"the token file {path} has several lines, and a token is one", "leave one line in it", "TS202")
+
+
+def signing_keys(site: Site) -> Iterator[Finding]:
+    """The keys that commits are checked with are there, not for others to change, and good for another month."""
+    trust = site.settings.repository.verify
+    if trust.mode is VerifyMode.NONE:
+        yield note("commits are accepted without a signature (verify.mode: none)", "docs/how-to/signing.md says how to ask for one")
+        return
+    files = trust_files(trust)
+    bad = [*trust_problems(trust, files, os.environ.get("PATH", DEFAULT_SEARCH_PATH)), *exposed_files(trust)]
+    yield from map(told, bad)
+    now = Instant(time.time_ns() // 1_000_000)
+    for file in files:
+        if not file.flaw and file.setting != "revoked_keys":
+            yield from expiry_findings(file.path, _ends(file), now)
+    if not trust.revoked_keys:
+        yield note("verify.revoked_keys names no file: a stolen key can only be taken out of the list, not refused by name")
+
+
+def _ends(file: TrustFile) -> list[tuple[str, Instant | None]]:
+    if file.setting == "allowed_signers":
+        return list(signer_ends(file.content.decode("utf-8", "replace")))
+    listing = answer_of(("gpg", "--batch", "--no-options", "--show-keys", "--with-colons", file.path))
+    return list(gpg_ends(listing or ""))
+
+
+def policy(site: Site) -> Iterator[Finding]:
+    """The users of the policy exist, and what they may is what was meant."""
+    config, accounts = site.settings, Accounts()
+    wanted = config.policy
+    named = dict.fromkeys((*wanted.users, wanted.default_user, *(user for secret in wanted.secrets.values() for user in secret.users)))
+    unknown = [name for name in named if accounts.uid(name) is None]
+    for name in unknown:
+        yield problem(f"the user {name} of the policy does not exist on this host", f"useradd --system --create-home {name}", "TS311")
+    for name in named:
+        account = accounts.get(name)
+        if account and not Path(account.home).is_dir():
+            yield note(
+                f"{name} has no home: {account.home} is not there, and `~` in working_dir cannot be used", f"mkhomedir_helper {name}"
+            )
+    if wanted.allow_root:
+        yield note(
+            "tasks may run as root (policy.allow_root): whoever may merge a task is root here", "set it to false where no task needs it"
+        )
+    elif "root" in (wanted.default_user, *wanted.users):
+        yield problem("the policy names root, and allow_root is false", "name another user, or set policy.allow_root to true", "TS310")
+    if not unknown:
+        yield fine(f"{len(named)} users of the policy exist; tasks that name none run as {wanted.default_user}")
+
+
+def secrets(site: Site) -> Iterator[Finding]:
+    """The files of policy.secrets are there and hold what can be handed over."""
+    named = site.settings.policy.secrets
+    bad = list(secret_problems({name: secret.file for name, secret in named.items()}))
+    yield from (told(found) for found in bad)
+    for name, secret in named.items():
+        with_flaw = [] if bad else list(_flaws(name, Path(secret.file), is_address=secret.notify))
+        yield from with_flaw
+    if not bad:
+        yield fine(f"{len(named)} secrets can be handed over" if named else "policy.secrets names none")
+
+
+def _flaws(name: str, path: Path, *, is_address: bool) -> Iterator[Finding]:
+    content = path.read_bytes()
+    if not content.strip():
+        yield warning(f"the secret {name} is empty ({path})", f"write it into {path}")
+    elif content.endswith(b"\n") and not is_address:
+        yield note(f"the secret {name} ends with a newline, which its users are handed too ({path})")
+
+
+def webhook_secret(site: Site) -> Iterator[Finding]:
+    """The secret of webhooks is long enough, and only the agent's."""
+    from torchsync.core.webhook import SHORTEST_SECRET
+
+    path = site.settings.http.webhook_secret_file
+    if not path:
+        yield fine("no webhooks are asked for")
+        return
+    try:
+        content, mode = Path(path).read_bytes(), stat.S_IMODE(Path(path).stat().st_mode)
+    except OSError as error:
+        yield problem(f"{path} cannot be read: {error.strerror}", f"openssl rand -hex 32 > {path}; chmod 600 {path}", "TS341")
+        return
+    if len(content.strip()) < SHORTEST_SECRET:
+        yield problem(f"{path} has fewer than {SHORTEST_SECRET} bytes", f"openssl rand -hex 32 > {path}", "TS341")
+    elif mode & 0o077:
+        yield problem(f"{path} has the mode {mode:04o}: others can read the secret", f"chmod 600 {path}", "TS341")
+    else:
+        yield fine(f"the secret of webhooks in {path} is in order")
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

@@ -1,0 +1,102 @@
+"""Whether the unit of the agent keeps what torchsync promises, judged from what systemd has loaded. Pure.
+
+Not the text of a file is compared: drop-ins and newer releases may say more. What counts is what systemd goes by in the end, as `systemctl show`
+tells it, for the settings that a promise rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from torchsync.core.checkup import Finding, fine, note, problem, warning
+
+UNIT = "torchsync.service"
+FLAPPING = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A setting of the unit file, the property that systemd shows for it, what both say, and what is lost without."""
+
+    setting: str
+    property: str
+    written: str
+    shown: str
+    otherwise: str
+
+
+EXPECTED = (
+    Expected("KillMode", "KillMode", "process", "process", "a restart of the agent ends every run"),
+    Expected("Type", "Type", "notify", "notify", "systemd does not know when the agent is ready"),
+    Expected("Restart", "Restart", "always", "always", "an agent that ends stays away"),
+    Expected("OOMPolicy", "OOMPolicy", "continue", "continue", "one task without memory stops the unit with every other run in it"),
+    Expected("TasksMax", "TasksMax", "infinity", "infinity", "tasks fail once all of them together have many processes"),
+    Expected("Delegate", "Delegate", "yes", "yes", "stopping a run of the process executor may miss what it started"),
+    Expected("RuntimeDirectoryPreserve", "RuntimeDirectoryPreserve", "yes", "yes", "records of a full disk are lost in a restart"),
+    Expected("WatchdogSec", "WatchdogUSec", "30s", "30s", "an agent that hangs is not started again"),
+    Expected("StartLimitIntervalSec", "StartLimitIntervalUSec", "0", "0", "after a few failures systemd gives the agent up"),
+)
+
+PROPERTIES = (
+    *(one.property for one in EXPECTED),
+    "LoadState",
+    "UnitFileState",
+    "ActiveState",
+    "SubState",
+    "Result",
+    "NRestarts",
+    "NeedDaemonReload",
+    "FragmentPath",
+    "DropInPaths",
+    "NoNewPrivileges",
+)
+
+
+def unit_findings(shown: Mapping[str, str], *, runs_are_units: bool, wants_process: bool) -> Iterator[Finding]:
+    """Of the properties of the unit. `runs_are_units`: this host can start runs as units; `wants_process`: agent.yaml asks for processes."""
+    if shown.get("LoadState") != "loaded":
+        remedy = f"install systemd/{UNIT} as /etc/systemd/system/{UNIT}, then `systemctl enable --now torchsync`"
+        yield warning(
+            f"{UNIT} is not installed ({shown.get('LoadState') or 'systemd does not know it'}): nothing starts the agent at boot", remedy
+        )
+        return
+    yield from _settings(shown)
+    yield from _state(shown)
+    drop_ins = shown.get("DropInPaths", "").split()
+    if drop_ins:
+        yield note(f"drop-ins change the unit: {', '.join(drop_ins)}", "see the whole with `systemctl cat torchsync`")
+    if shown.get("NoNewPrivileges") == "yes" and (wants_process or not runs_are_units):
+        remedy = "install torchsync.service.d/process-executor.conf, or write `executor: systemd`"
+        yield problem(
+            "runs are processes of the agent, and its unit is sandboxed: tasks inherit that and cannot write or use sudo", remedy, "TS377"
+        )
+
+
+def _settings(shown: Mapping[str, str]) -> Iterator[Finding]:
+    wrong = [one for one in EXPECTED if shown.get(one.property, one.shown) not in (one.shown, one.written)]
+    for one in wrong:
+        found = shown[one.property] or "nothing"
+        remedy = f"systemctl edit torchsync: [Service] {one.setting}={one.written}"
+        yield problem(f"{one.setting}= of {UNIT} is {found}, not {one.written}: {one.otherwise}", remedy, "TS377")
+    if not wrong:
+        yield fine(f"{UNIT} ({shown.get('FragmentPath')}) has the settings that promises rest on")
+
+
+def _state(shown: Mapping[str, str]) -> Iterator[Finding]:
+    if shown.get("NeedDaemonReload") == "yes":
+        yield warning("the unit on disk is not the one that systemd goes by", "systemctl daemon-reload")
+    if shown.get("UnitFileState") not in ("enabled", "enabled-runtime", "static", "generated", "linked"):
+        yield warning(
+            f"{UNIT} is {shown.get('UnitFileState') or 'not enabled'}: the agent does not start at boot", "systemctl enable torchsync"
+        )
+    restarts = int(shown.get("NRestarts") or 0)
+    active = f"{shown.get('ActiveState')} ({shown.get('SubState')})"
+    if shown.get("ActiveState") == "failed" or shown.get("SubState") == "auto-restart":
+        yield problem(f"{UNIT} is {active}, {shown.get('Result')}, after {restarts} restarts", "journalctl -u torchsync -n 50", "TS377")
+    elif restarts >= FLAPPING:
+        yield warning(f"systemd has started {UNIT} again {restarts} times", "journalctl -u torchsync -p warning", "TS377")
+    elif shown.get("ActiveState") != "active":
+        yield warning(f"{UNIT} is {active}", "systemctl start torchsync")
+    else:
+        yield fine(f"{UNIT} is {active}")
