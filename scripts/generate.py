@@ -123,8 +123,9 @@ _BEFORE_CHECKS = """\
 What `torchsync doctor` looks at; [how to use it](../how-to/check-a-host.md). The last column is the exit status when the check finds a problem:
 """
 _AFTER_CHECKS = """\
-With several problems the status is the first of 78 (configuration), 73 (state), 69 (remote or agent), 77 (policy, and a commit this host refuses), 65 (a commit
-that no host accepts) and 1 (the machine). It is 1 as well when a check itself failed and nothing is worse, and 0 when all there is are warnings and notes.
+With several problems the status is the first of 78 (configuration), 73 (state), 69 (remote or agent), 77 (policy, and a commit this host refuses),
+65 (a commit that no host accepts) and 1 (the machine). It is 1 as well when a check itself failed and nothing is worse, and 0 when all there is are
+warnings and notes.
 """
 
 

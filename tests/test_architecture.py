@@ -252,6 +252,11 @@ cli.hostchecks
 cli.repositorychecks
 cli.checktable
 cli.doctor
+cli.topview
+cli.topframe
+cli.toppoll
+cli.topscreen
+cli.top
 cli.control
 cli.holds
 cli.inspect

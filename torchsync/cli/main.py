@@ -45,6 +45,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("explain", "say what a code means and what to do", "torchsync.cli.lookup", "add_explain_arguments", "execute_explain"),
     Command("doctor", "look for whatever keeps this host from working, and say what to do", "torchsync.cli.doctor"),
     Command("status", "show what the agent runs, and how it fares", "torchsync.cli.inspect", "add_status_arguments", "execute_status"),
+    Command("top", "watch tasks and runs, live", "torchsync.cli.top"),
     Command("history", "show what ran, and what did not and why", "torchsync.cli.inspect", "add_history_arguments", "execute_history"),
     Command("logs", "show the output of a run", "torchsync.cli.inspect", "add_logs_arguments", "execute_logs"),
     Command("why", "say why a task did or did not run at a moment", "torchsync.cli.why"),
