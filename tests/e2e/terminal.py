@@ -9,11 +9,15 @@ import select
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 import pyte
+
+_LEAD = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
+"""Whoever leads a session takes the terminal for it, and then becomes the program."""
 
 
 class Terminal:
@@ -28,11 +32,8 @@ class Terminal:
         self.before = termios.tcgetattr(theirs)
         self._theirs = theirs
 
-        def lead() -> None:
-            os.setsid()
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-        self.process = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=dict(environment), preexec_fn=lead)
+        lead = [sys.executable, "-c", _LEAD, *words]
+        self.process = subprocess.Popen(lead, stdin=theirs, stdout=theirs, stderr=theirs, env=dict(environment), start_new_session=True)
 
     def resize(self, width: int, height: int) -> None:
         fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
@@ -64,7 +65,9 @@ class Terminal:
 
     def is_as_before(self) -> bool:
         """The settings of the terminal are those of the beginning, and what stood there is shown again, with a cursor."""
-        is_left = self.raw.rfind(b"\x1b[?1049l") > self.raw.rfind(b"\x1b[?1049h") and self.raw.rfind(b"\x1b[?25h") > self.raw.rfind(b"\x1b[?25l")
+        is_left = self.raw.rfind(b"\x1b[?1049l") > self.raw.rfind(b"\x1b[?1049h") and self.raw.rfind(b"\x1b[?25h") > self.raw.rfind(
+            b"\x1b[?25l"
+        )
         return is_left and termios.tcgetattr(self._theirs) == self.before
 
     def close(self) -> None:

@@ -137,7 +137,9 @@ def _port(site: Site, setting: str, address: str) -> Iterator[Finding]:
         bound.close()
     port = address.rpartition(":")[2]
     if site.answers is None:
-        if isinstance(bound, Problem):
+        if isinstance(bound, Problem) and isinstance(site.silence, Refused):
+            yield note(f"{address} is taken ({setting}), as it should be where an agent runs")
+        elif isinstance(bound, Problem):
             yield problem(f"{bound.message}, and no agent answers", f"ss -ltnp 'sport = :{port}' shows who has it", "TS340")
         else:
             yield fine(f"{address} is free ({setting})")

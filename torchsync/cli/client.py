@@ -56,24 +56,27 @@ def place_of(args: Namespace) -> Place:
 
 
 class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_TIMEOUT)
+    def __init__(self, path: Path, patience: float) -> None:
+        super().__init__("localhost", timeout=patience)
         self._path = path
+        self._patience = patience
 
     def connect(self) -> None:
         """As of the base class, to a Unix socket."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_TIMEOUT)
+        self.sock.settimeout(self._patience)
         self.sock.connect(os.fspath(self._path))
 
 
 class ControlClient:
     """Asks the running agent. Raises Unavailable (TS350) when none answers, Refused (TS351) when the socket is not for this user,
-    NotFound (TS352) when the agent does not know what is asked for, and TorchsyncError with the agent's own code for the rest.
+    NotFound (TS352) when the agent does not know what is asked for, and TorchsyncError with the agent's own code for the rest. `patience` is how
+    many seconds it may say nothing.
     """
 
-    def __init__(self, socket_path: Path) -> None:
+    def __init__(self, socket_path: Path, patience: float = _TIMEOUT) -> None:
         self._path = socket_path
+        self._patience = patience
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """The document at `path`."""
@@ -105,7 +108,7 @@ class ControlClient:
         """The body in pieces. `head` gets what the answer says of the place where it ends. With `refused` a 503 is no error: its text
         goes there.
         """
-        connection = _Connection(self._path)
+        connection = _Connection(self._path, self._patience)
         try:
             connection.request(method, target, body=body)
             response = connection.getresponse()

@@ -36,7 +36,7 @@ def agent_yaml(site: Site) -> Iterator[Finding]:
     yield fine(f"{site.path} is valid; this host is {facts.name} with {', '.join(facts.addresses) or 'no address'}")
     if not site.has_its_rights:
         yield note(f"this user sees less than the agent's ({_name(site.agent_uid)})", "sudo torchsync doctor")
-    elif os.geteuid() != site.agent_uid:
+    elif site.own_uid != site.agent_uid:
         name = _name(site.agent_uid)
         yield note(f"the state belongs to {name}, and this is read as root", f"sudo -u {name} torchsync doctor --config {site.path}")
 

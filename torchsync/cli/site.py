@@ -14,6 +14,8 @@ from torchsync.errors import Problem, TorchsyncError
 
 Document = dict[str, Any]
 
+_PATIENCE = 3.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
@@ -33,13 +35,14 @@ class Site:
     config: AgentConfig | None
     problems: tuple[Problem, ...] = ()
     agent_uid: int = field(default_factory=os.geteuid)
+    own_uid: int = field(default_factory=os.geteuid)
     answers: Answers | None = None
     silence: TorchsyncError | None = None
 
     @property
     def has_its_rights(self) -> bool:
         """We may look at what the agent looks at, and see what it sees."""
-        return os.geteuid() in (0, self.agent_uid)
+        return self.own_uid in (0, self.agent_uid)
 
     @property
     def settings(self) -> AgentConfig:
@@ -61,7 +64,8 @@ def look(path: Path) -> Site:
     document, problems = read_config_file(path, account)
     config = None if document is None else config_from_document(document)
     answers, silence = _ask(Path(config.paths.socket if config else DEFAULT_SOCKET))
-    return Site(path=path, config=config, problems=problems, agent_uid=_uid(config, account), answers=answers, silence=silence)
+    who = {"own_uid": os.geteuid(), "agent_uid": _uid(config, account)}
+    return Site(path=path, config=config, problems=problems, answers=answers, silence=silence, **who)
 
 
 def _owner(path: Path) -> int | None:
@@ -78,7 +82,7 @@ def _uid(config: AgentConfig | None, account: Account | None) -> int:
 
 
 def _ask(socket: Path) -> tuple[Answers | None, TorchsyncError | None]:
-    client = ControlClient(socket)
+    client = ControlClient(socket, _PATIENCE)
     try:
         status, tasks = client.get("/api/v1/status"), client.get("/api/v1/tasks")
         return Answers(status=status, tasks=tasks["tasks"], alive=client.probe("/healthz"), ready=client.probe("/readyz")), None

@@ -88,7 +88,7 @@ def _recent(row: TaskRow, _: Instant) -> Text:
 
 _COLUMNS = (
     _Column("NEXT", 8, 0, _next),
-    _Column("RESULT", 12, 38, lambda row, _: _plain(row.result, row.tone)),
+    _Column("RESULT", 15, 40, lambda row, _: _plain(row.result, row.tone)),
     _Column("LAST", 8, 56, _ago),
     _Column("TOOK", 7, 66, _took),
     _Column("RUNS", 5, 76, _running),
@@ -192,8 +192,10 @@ def _row(cells: Sequence[Text], widths: Sequence[int]) -> Text:
 
 
 def _cut(line: Text, width: int) -> Text:
+    if width <= 0:
+        return Text()
     line.rstrip()
-    line.truncate(max(0, width), overflow="ellipsis")
+    line.truncate(width, overflow="ellipsis")
     return line
 
 

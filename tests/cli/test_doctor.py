@@ -1,0 +1,224 @@
+"""The checks as they are run and told; what each finds is judged in tests/core."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.agent.test_config import document
+from tests.cli.agents import agent
+from torchsync.adapters.schemas import read_schema
+from torchsync.agent.config import config_from_document
+from torchsync.cli import configchecks, doctor
+from torchsync.cli.agentchecks import answers as check_of_answers
+from torchsync.cli.agentchecks import leftovers, ports, state_folder
+from torchsync.cli.checktable import CHECKS, Check, Need, obstacle
+from torchsync.cli.doctor import examined, finding_lines
+from torchsync.cli.site import Site, look
+from torchsync.core.checkup import Finding, Level, fine, problem
+from torchsync.core.syncdoc import TrustSpec, VerifyMode
+from torchsync.errors import Unavailable
+
+NOWHERE = Site(path=Path("/nonexistent/agent.yaml"), config=None, silence=Unavailable("TS350", "no agent answers"))
+
+
+def site(folder: Path, **settings: object) -> Site:
+    """With a configuration whose paths lie in the folder."""
+    config = config_from_document({**document(), "paths": {"state": f"{folder}/state", "run": f"{folder}/run"}, **settings})
+    path = folder / "agent.yaml"
+    path.touch(mode=0o644)
+    return Site(path=path, config=config, silence=Unavailable("TS350", "no agent answers"))
+
+
+def levels(findings: Iterator[Finding]) -> dict[Level, str]:
+    return {finding.level: finding.message for finding in findings}
+
+
+def run(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    doctor.add_arguments(parser)
+    return doctor.execute(parser.parse_args(words))
+
+
+# How checks are run.
+
+
+def test_every_check_says_in_one_sentence_what_it_looks_at_and_has_a_name_of_its_own() -> None:
+    assert all(check.summary.endswith(".") for check in CHECKS)
+    assert len({(check.group, check.name) for check in CHECKS}) == len(CHECKS)
+
+
+def test_a_check_that_breaks_and_one_that_hangs_are_told_and_hold_up_nobody() -> None:
+    gate = threading.Event()
+
+    def breaks(_: Site) -> Iterator[Finding]:
+        yield fine("half of it")
+        raise OSError("the disk is gone")
+
+    def hangs(_: Site) -> Iterator[Finding]:
+        gate.wait(60)
+        yield fine("too late")
+
+    checks = (
+        Check(group="g", name="breaks", look=breaks),
+        Check(group="g", name="hangs", look=hangs, patience=0.05),
+        Check(group="g", name="silent", look=lambda _: []),
+        Check(group="g", name="works", look=lambda _: [problem("bad", "do this")]),
+    )
+    results = list(examined(checks, NOWHERE, is_offline=False))
+    gate.set()
+    assert [result.findings[0].level for result in results] == [Level.UNKNOWN, Level.UNKNOWN, Level.UNKNOWN, Level.PROBLEM]
+    assert "the disk is gone" in results[0].findings[0].message
+    assert "did not end within 0 s" in results[1].findings[0].message
+
+
+@pytest.mark.parametrize(
+    ("needs", "changes", "is_offline", "why"),
+    [
+        (Need.NOTHING, {}, True, ""),
+        (Need.CONFIG, {}, False, "agent.yaml cannot be used"),
+        (Need.NETWORK, {}, True, "asks the remote (--offline)"),
+        (Need.AGENT, {}, False, "no agent answers"),
+        (Need.RIGHTS, {"own_uid": 1000, "agent_uid": 0}, False, "only root and the agent's user can (sudo torchsync doctor)"),
+        (Need.RIGHTS, {"own_uid": 1000, "agent_uid": 1000}, False, ""),
+        (Need.RIGHTS, {"own_uid": 0, "agent_uid": 1000}, False, ""),
+    ],
+)
+def test_what_cannot_be_looked_at_is_told_with_its_reason(needs: Need, changes: dict[str, int], is_offline: bool, why: str) -> None:
+    check = Check(group="g", name="n", look=lambda _: [], needs=needs)
+    assert obstacle(check, replace(NOWHERE, **changes), is_offline=is_offline) == why  # type: ignore[arg-type]
+
+
+def test_nothing_of_a_message_acts_on_the_terminal() -> None:
+    lines = list(finding_lines(problem("a\x1b[2Jb\n", "c\x07"), coloured=False))
+    assert lines == ["  problem  a?[2Jb?", "             to do: c?"]
+
+
+# The whole, where there is nothing yet.
+
+
+def test_without_a_configuration_it_says_what_to_do_first_and_looks_at_the_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--config", str(tmp_path / "agent.yaml"), "--offline") == 78
+    out = capsys.readouterr().out
+    assert "to do: write it; two lines are enough: `version: 1` and `repository:" in out
+    assert "agent.yaml cannot be used: config owner, credentials files" in out
+    assert "ok       Linux " in out
+    assert "\x1b" not in out
+
+
+def test_the_json_is_as_its_schema_says_and_every_check_is_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "agent.yaml").write_text("version: 1\nrepository: {url: /nonexistent}\npolcy: {}\n")
+    assert run("--config", str(tmp_path / "agent.yaml"), "--json") == 78
+    report = json.loads(capsys.readouterr().out)
+    Draft202012Validator(read_schema("doctor")).validate(report)
+    assert [(check["group"], check["name"]) for check in report["checks"]] == [(check.group, check.name) for check in CHECKS]
+    (finding,) = report["checks"][0]["findings"]
+    assert "agent.yaml:3:1: " in finding["message"]
+    assert finding["remedy"] == "did you mean `policy`?"
+
+
+# The site.
+
+
+def test_a_configuration_of_root_is_read_as_root_means_it_whoever_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ordinary user would be told that `policy.users` cannot be, which is wrong for the agent of root."""
+    path = tmp_path / "agent.yaml"
+    path.write_text("version: 1\nrepository: {url: /srv/tasks.git}\npolicy: {users: {deploy: ['tasks/**']}}\n")
+    monkeypatch.setattr("torchsync.cli.site._owner", lambda looked: 0 if looked == path else None)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    found = look(path)
+    assert found.problems == ()
+    assert (found.agent_uid, found.has_its_rights) == (0, False)
+
+
+def test_the_agent_is_asked_where_the_configuration_says(tmp_path: Path) -> None:
+    path = tmp_path / "agent.yaml"
+    path.write_text(
+        json.dumps({"version": 1, "repository": {"url": "/srv/t.git"}, "paths": {"state": f"{tmp_path}/s", "run": str(tmp_path)}})
+    )
+    with agent(tmp_path):
+        found = look(path)
+    assert found.answers is not None
+    assert found.answers.status["host"] == "db-1"
+    assert [task["name"] for task in found.answers.tasks] == ["nightly-backup", "old-report", "web-proxy"]
+    assert look(path).silence is not None
+
+
+def test_no_agent_is_a_problem_with_the_line_that_starts_one() -> None:
+    (finding,) = check_of_answers(NOWHERE)
+    assert (finding.level, finding.code) == (Level.PROBLEM, "TS350")
+    assert "systemctl enable --now torchsync" in finding.remedy
+
+
+# Files.
+
+
+def test_who_may_change_the_configuration_is_told(tmp_path: Path) -> None:
+    one = site(tmp_path)
+    assert set(levels(configchecks.agent_yaml_owner(one))) == {Level.OK}
+    one.path.chmod(0o664)
+    assert "others can say what this host runs" in levels(configchecks.agent_yaml_owner(one))[Level.PROBLEM]
+
+
+@pytest.mark.parametrize(("content", "said"), [("", "is empty"), ("a\nb\n", "has several lines"), ("token\n", "")])
+def test_a_token_is_one_line_and_never_told(tmp_path: Path, content: str, said: str) -> None:
+    token = tmp_path / "token"
+    token.write_text(content)
+    token.chmod(0o600)
+    one = site(tmp_path)
+    assert one.config is not None
+    repository = replace(one.config.repository, url="https://git.example.org/x.git", token_file=str(token))
+    found = levels(configchecks.credentials(replace(one, config=replace(one.config, repository=repository))))
+    assert said in found.get(Level.PROBLEM, "")
+    assert (Level.OK in found) == (not said)
+    assert "token\n" not in "".join(found.values())
+
+
+def test_signing_keys_that_run_out_are_told(tmp_path: Path) -> None:
+    signers = tmp_path / "allowed_signers"
+    signers.write_text('alice@example.org valid-before="20200101" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJk\n')
+    signers.chmod(0o644)
+    one = site(tmp_path)
+    assert one.config is not None
+    trust = TrustSpec(mode=VerifyMode.HEAD, allowed_signers=str(signers))
+    signed = replace(one, config=replace(one.config, repository=replace(one.config.repository, verify=trust)))
+    assert "every key" in levels(configchecks.signing_keys(signed))[Level.PROBLEM]
+    assert "without a signature" in levels(configchecks.signing_keys(one))[Level.NOTE]
+
+
+def test_the_state_folder_can_be_made_or_is_ours(tmp_path: Path) -> None:
+    one = site(tmp_path)
+    assert "not there yet" in levels(state_folder(one))[Level.OK]
+    one.state.touch()
+    assert "is no folder" in levels(state_folder(one))[Level.PROBLEM]
+
+
+def test_what_an_earlier_agent_left_is_told(tmp_path: Path) -> None:
+    one = site(tmp_path)
+    assert set(levels(leftovers(one))) == {Level.OK}
+    (one.state / "repo.git/refs").mkdir(parents=True)
+    (one.state / "repo.git/refs/x.lock").touch()
+    (one.state / "generation.json.damaged-1").touch()
+    found = levels(leftovers(one))
+    assert "repo.git/refs/x.lock" in found[Level.NOTE]
+    assert "generation.json.damaged-1" in found[Level.WARNING]
+
+
+def test_a_port_that_somebody_has_is_a_problem_while_no_agent_answers(tmp_path: Path) -> None:
+    import socket
+
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        listen = f"127.0.0.1:{other.getsockname()[1]}"
+        one = site(tmp_path, http={**document()["http"], "listen": listen})
+        assert "no agent answers" in levels(ports(one))[Level.PROBLEM]
+    assert levels(ports(one)) == {Level.OK: f"{listen} is free (http.listen)"}
