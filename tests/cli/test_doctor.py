@@ -15,9 +15,10 @@ from jsonschema import Draft202012Validator
 
 from tests.agent.test_config import document
 from tests.cli.agents import agent
+from tests.gitserver import free_port
 from torchsync.adapters.schemas import read_schema
 from torchsync.agent.config import config_from_document
-from torchsync.cli import configchecks, doctor
+from torchsync.cli import configchecks, doctor, repositorychecks
 from torchsync.cli.agentchecks import answers as check_of_answers
 from torchsync.cli.agentchecks import leftovers, ports, state_folder
 from torchsync.cli.checktable import CHECKS, Check, Need, obstacle
@@ -85,7 +86,7 @@ def test_a_check_that_breaks_and_one_that_hangs_are_told_and_hold_up_nobody() ->
     [
         (Need.NOTHING, {}, True, ""),
         (Need.CONFIG, {}, False, "agent.yaml cannot be used"),
-        (Need.NETWORK, {}, True, "asks the remote (--offline)"),
+        (Need.NETWORK, {}, True, "asks the network (--offline)"),
         (Need.AGENT, {}, False, "no agent answers"),
         (Need.RIGHTS, {"own_uid": 1000, "agent_uid": 0}, False, "only root and the agent's user can (sudo torchsync doctor)"),
         (Need.RIGHTS, {"own_uid": 1000, "agent_uid": 1000}, False, ""),
@@ -180,6 +181,31 @@ def test_a_token_is_one_line_and_never_told(tmp_path: Path, content: str, said: 
     assert said in found.get(Level.PROBLEM, "")
     assert (Level.OK in found) == (not said)
     assert "token\n" not in "".join(found.values())
+
+
+def test_a_server_for_notices_that_has_no_address_is_told(tmp_path: Path) -> None:
+    one = site(tmp_path)
+    assert one.config is not None
+
+    def told(*hosts: str) -> dict[Level, str]:
+        policy = replace(one.config.policy, notify_hosts=hosts)  # type: ignore[union-attr]
+        return levels(configchecks.notify_hosts(replace(one, config=replace(one.config, policy=policy))))  # type: ignore[type-var]
+
+    assert set(told("127.0.0.1:8080", "*.example.org", "http://localhost")) == {Level.OK}
+    assert "https://no-such-host.invalid" in told("localhost", "no-such-host.invalid")[Level.WARNING]
+    assert "names none" in told()[Level.OK]
+
+
+def test_a_remote_that_cannot_be_asked_for_the_time_is_no_failed_check(tmp_path: Path) -> None:
+    one = site(tmp_path)
+    assert one.config is not None
+    repository = replace(one.config.repository, url=f"https://alice@127.0.0.1:{free_port()}/x.git", token_file="/nonexistent")
+    away = replace(one, config=replace(one.config, repository=repository))
+    found = levels(repositorychecks.remote_clock(away))
+    assert "127.0.0.1" in found[Level.NOTE]
+    assert "alice" not in found[Level.NOTE]
+    here = replace(one, config=replace(one.config, repository=replace(repository, url="/srv/tasks.git")))
+    assert "not compared" in levels(repositorychecks.remote_clock(here))[Level.OK]
 
 
 def test_signing_keys_that_run_out_are_told(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ CHECKS: tuple[Check, ...] = (
     Check(group="credentials", name="webhook secret", look=configchecks.webhook_secret, stake=Stake.CONFIG, needs=_OWN),
     Check(group="policy", name="users", look=configchecks.policy, stake=Stake.POLICY, needs=Need.CONFIG),
     Check(group="policy", name="secrets", look=configchecks.secrets, stake=Stake.POLICY, needs=_OWN),
+    Check(group="policy", name="notify hosts", look=configchecks.notify_hosts, needs=Need.CONFIG | Need.NETWORK, patience=30.0),
     Check(group="remote", name="reached", look=repositorychecks.remote, stake=Stake.REMOTE, needs=_ASKS, patience=610.0),
     Check(group="remote", name="clock", look=repositorychecks.remote_clock, needs=_ASKS, patience=30.0),
     Check(group="repository", name="newest commit", look=repositorychecks.newest_commit, stake=Stake.REMOTE, needs=_ASKS, patience=900.0),
@@ -78,7 +79,7 @@ CHECKS: tuple[Check, ...] = (
 def obstacle(check: Check, site: Site, *, is_offline: bool) -> str:
     """What of the needs of the check is missing, in a few words; empty when nothing is."""
     if Need.NETWORK in check.needs and is_offline:
-        return "asks the remote (--offline)"
+        return "asks the network (--offline)"
     if Need.CONFIG in check.needs and site.config is None:
         return "agent.yaml cannot be used"
     if Need.RIGHTS in check.needs and not site.has_its_rights:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import socket
 import stat
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from torchsync.cli.site import Site
 from torchsync.core.checkup import Finding, fine, note, problem, told, warning
 from torchsync.core.keyexpiry import expiry_findings, gpg_ends, signer_ends
 from torchsync.core.model import Instant
+from torchsync.core.noticeaddress import Address, parse_address
 from torchsync.core.syncdoc import VerifyMode
 
 _FIRST = 'write it; two lines are enough: `version: 1` and `repository: {url: "ssh://git@git.example.org/ops/tasks.git"}`'
@@ -110,7 +112,8 @@ def policy(site: Site) -> Iterator[Finding]:
         account = accounts.get(name)
         if account and not Path(account.home).is_dir():
             yield note(
-                f"{name} has no home: {account.home} is not there, and `~` in working_dir cannot be used", f"mkhomedir_helper {name}"
+                f"{name} has no home: {account.home} is not there, and `~` in working_dir cannot be used",
+                f"usermod --home DIRECTORY {name}, where a task needs one",
             )
     if wanted.allow_root:
         yield note(
@@ -140,6 +143,22 @@ def _flaws(name: str, path: Path, *, is_address: bool) -> Iterator[Finding]:
         yield warning(f"the secret {name} is empty ({path})", f"write it into {path}")
     elif content.endswith(b"\n") and not is_address:
         yield note(f"the secret {name} ends with a newline, which its users are handed too ({path})")
+
+
+def notify_hosts(site: Site) -> Iterator[Finding]:
+    """The servers that notices may go to have addresses."""
+    found = [parse_address(entry if "://" in entry else f"https://{entry}") for entry in site.settings.policy.notify_hosts]
+    for address in found:
+        if isinstance(address, Address) and not address.host.startswith("*."):
+            try:
+                socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+            except OSError as error:
+                remedy = f"getent hosts {address.host}; correct policy.notify_hosts or the resolver"
+                yield warning(f"notices may go to {address.origin}, which has no address: {error.strerror or error}", remedy, "TS345")
+    if not found:
+        yield fine("policy.notify_hosts names none: notices go nowhere but to secrets with `notify: true`")
+    else:
+        yield fine(f"{len(found)} servers for notices")
 
 
 def webhook_secret(site: Site) -> Iterator[Finding]:

@@ -6,7 +6,6 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -107,5 +106,10 @@ def remote_clock(site: Site) -> Iterator[Finding]:
     if scheme_of(spec.url) is not Scheme.HTTPS or spec.proxy:
         yield fine("not compared: only an https remote without a proxy tells its time")
         return
-    with suppress(OSError):  # Why not is told by the check of the remote.
-        yield from drift_findings(spec.url.split("/")[2].rpartition("@")[2], drift_from(spec.url, spec.ca_file))
+    server = spec.url.split("/")[2].rpartition("@")[2]
+    try:
+        drift = drift_from(spec.url, spec.ca_file)
+    except OSError as error:
+        yield note(f"not compared: {server} cannot be asked for the time: {error.strerror or error}", "see the check of the remote")
+        return
+    yield from drift_findings(server, drift)
