@@ -43,9 +43,14 @@ def test_a_terminal_that_does_not_know_its_size_has_the_usual_one(terminal: tupl
 
 def test_an_error_in_between_gives_the_terminal_back(terminal: tuple[int, int]) -> None:
     before = termios.tcgetattr(terminal[1])
-    with pytest.raises(Ended) as caught, Screen(terminal[1], terminal[1]).taken():
-        assert termios.tcgetattr(terminal[1]) != before
-        os.kill(os.getpid(), signal.SIGTERM)
+
+    def interrupted() -> None:
+        with Screen(terminal[1], terminal[1]).taken():
+            assert termios.tcgetattr(terminal[1]) != before
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Ended) as caught:
+        interrupted()
     assert caught.value.code == 143
     assert termios.tcgetattr(terminal[1]) == before
     assert os.read(terminal[0], 4096).endswith(b"\x1b[?25h\x1b[?1049l")
