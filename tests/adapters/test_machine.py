@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,17 @@ def test_a_program_that_fails_or_does_not_end_says_nothing() -> None:
     assert machine.answer_of(("sh", "-c", "echo no; exit 1")) is None
     assert machine.answer_of(("no-such-program",)) is None
     assert machine.answer_of(("sleep", "60"), patience=0.05) is None
+
+
+def test_a_process_tells_what_it_was_started_with() -> None:
+    with subprocess.Popen(["cat", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"up\n")
+        assert process.stdout.readline() == b"up\n"  # Now it is what it was started to be.
+        assert machine.command_line(process.pid) == ("cat", "-")
+        process.stdin.close()
+    assert machine.command_line(2**22 + 1) == ()
 
 
 def test_time_daemons_are_found_by_name(tmp_path: Path) -> None:

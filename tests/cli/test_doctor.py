@@ -14,17 +14,25 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.agent.test_config import document
+from tests.builders import generation, snapshot, task, task_status
 from tests.cli.agents import agent
 from tests.gitserver import free_port
+from torchsync.adapters import machine
+from torchsync.adapters.machine import Crontab
 from torchsync.adapters.schemas import read_schema
+from torchsync.adapters.statefile import StateDirectory
 from torchsync.agent.config import config_from_document
+from torchsync.agent.saved import Saved
 from torchsync.cli import configchecks, doctor, repositorychecks
 from torchsync.cli.agentchecks import answers as check_of_answers
 from torchsync.cli.agentchecks import leftovers, ports, state_folder
 from torchsync.cli.checktable import CHECKS, Check, Need, obstacle
 from torchsync.cli.doctor import examined, finding_lines
-from torchsync.cli.site import Site, look
+from torchsync.cli.hostchecks import cron_jobs
+from torchsync.cli.site import Answers, Site, look
+from torchsync.core.api import tasks_document
 from torchsync.core.checkup import Finding, Level, fine, problem
+from torchsync.core.model import ProgramCommand, ShellCommand
 from torchsync.core.syncdoc import TrustSpec, VerifyMode
 from torchsync.errors import Unavailable
 
@@ -236,6 +244,27 @@ def test_what_an_earlier_agent_left_is_told(tmp_path: Path) -> None:
     found = levels(leftovers(one))
     assert "repo.git/refs/x.lock" in found[Level.NOTE]
     assert "generation.json.damaged-1" in found[Level.WARNING]
+
+
+def test_jobs_of_cron_are_compared_with_the_tasks_in_force_or_that_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backup, report = (
+        task("backup", command=ShellCommand(text="/opt/backup.sh --all")),
+        task("report", command=ProgramCommand(argv=("report", "a b"))),
+    )
+    text = "@daily root /opt/backup.sh --all\n@daily root report 'a b' >/dev/null\n@daily root other\n"
+    monkeypatch.setattr(machine, "crontabs", lambda: [Crontab(path="/etc/crontab", text=text, has_user=True), PermissionError("no")])
+    one = site(tmp_path)
+    assert [finding.level for finding in cron_jobs(one)] == [Level.NOTE, Level.OK]
+    store = StateDirectory(one.state, tmp_path / "run")
+    Saved(store).save_generation(generation(backup, report))
+    store.close()
+    expected = ["/etc/crontab:1 has the command of the task backup", "/etc/crontab:2 has the command of the task report"]
+    assert [finding.message.rpartition(":")[0] for finding in cron_jobs(one) if finding.level is Level.WARNING] == expected
+    tasks = tasks_document(snapshot(task_status(backup), task_status(report)), full=True)["tasks"]
+    running = replace(NOWHERE, answers=Answers(status={}, tasks=tasks))  # type: ignore[arg-type]
+    assert [finding.message.rpartition(":")[0] for finding in cron_jobs(running) if finding.level is Level.WARNING] == expected
+    (one.state / "generation.json").write_text("{")
+    assert [finding.level for finding in cron_jobs(one)] == [Level.NOTE, Level.OK]
 
 
 def test_a_port_that_somebody_has_is_a_problem_while_no_agent_answers(tmp_path: Path) -> None:

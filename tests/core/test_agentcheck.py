@@ -61,6 +61,21 @@ def test_what_waits_for_a_restart_is_told(host: str, executor: str, expected: li
     assert [finding.message.partition(" ")[0] for finding in found] == expected
 
 
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [
+        ([], 0),
+        (["torchsync", "agent"], 0),
+        (["torchsync", "agent", "--config", "/etc/torchsync/agent.yaml"], 0),
+        (["torchsync", "agent", "--config", "/srv/other.yaml"], 1),
+        (["torchsync", "agent", "--config=/srv/other.yaml"], 1),
+        (["torchsync", "agent", "--config"], 0),
+    ],
+)
+def test_an_agent_that_goes_by_another_file_is_told(words: list[str], number: int) -> None:
+    assert len(list(agentcheck.other_config_findings(words, "/etc/torchsync/agent.yaml"))) == number
+
+
 def test_an_agent_that_is_not_ready_says_why_and_one_that_is_dead_only_that() -> None:
     assert "no sync" in worst(agentcheck.health_findings(quiet(), "", "no sync yet")).message
     found = list(agentcheck.health_findings(quiet(), "the loop hangs", "the loop hangs"))

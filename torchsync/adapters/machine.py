@@ -41,6 +41,13 @@ def git_version() -> str | None:
     return answer_of(("git", "--version"))
 
 
+def command_line(pid: int) -> tuple[str, ...]:
+    """The words that a process was started with (proc(5), `cmdline`); none when it is not there."""
+    with suppress(OSError):
+        return tuple(Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")[:-1])
+    return ()
+
+
 def missing_programs(names: Sequence[str]) -> list[str]:
     return [name for name in names if shutil.which(name) is None]
 

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from torchsync.adapters.http import bind_tcp
+from torchsync.adapters.machine import command_line
 from torchsync.adapters.procfs import boot_id, start_ticks
 from torchsync.adapters.rundir import Claim, RunFiles
 from torchsync.adapters.statefile import is_held
@@ -45,6 +46,15 @@ def config_in_force(site: Site) -> Iterator[Finding]:
     yield from agentcheck.config_findings(said.status)
     if site.config:
         yield from agentcheck.pending_findings(said.status, host=site.config.host.name, executor=site.config.executor.value)
+        yield from agentcheck.other_config_findings(_words_of_agent(site.state), str(site.path))
+
+
+def _words_of_agent(state: Path) -> tuple[str, ...]:
+    """What the agent was started with, as far as we may know."""
+    try:
+        return command_line(int((state / "lock").read_bytes()))
+    except (OSError, ValueError):
+        return ()
 
 
 def health(site: Site) -> Iterator[Finding]:

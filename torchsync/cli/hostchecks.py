@@ -99,13 +99,13 @@ def unit(site: Site) -> Iterator[Finding]:
     """torchsync.service is installed, enabled and running, and has the settings that promises rest on, drop-ins included."""
     if not _RUNS_THE_HOST.is_dir():
         yield note("systemd does not run this host: see that something starts the agent at boot, and again when it ends")
-        return
-    shown = machine.shown_properties(UNIT, PROPERTIES)
-    if shown is None:
+    elif site.agent_uid != 0:
+        yield note("the agent is no root's: see that something starts it at boot, such as a unit of its user", "loginctl enable-linger")
+    elif (shown := machine.shown_properties(UNIT, PROPERTIES)) is None:
         yield unknown("systemd does not answer `systemctl show`", "systemctl status")
-        return
-    wants_process = bool(site.config) and site.settings.executor is ExecutorKind.PROCESS
-    yield from unit_findings(shown, runs_are_units=not why_no_units() or site.agent_uid == 0, wants_process=wants_process)
+    else:
+        wants_process = bool(site.config) and site.settings.executor is ExecutorKind.PROCESS
+        yield from unit_findings(shown, runs_are_units=site.own_uid != 0 or not why_no_units(), wants_process=wants_process)
 
 
 def executor(site: Site) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from torchsync.core.checkup import Finding, Stake, fine, note, problem, warning
@@ -41,6 +42,16 @@ def pending_findings(status: Document, *, host: str, executor: str) -> Iterator[
             yield warning(
                 f"{setting} is {wanted} by agent.yaml, and the agent started with {running}", "systemctl restart torchsync (runs go on)"
             )
+
+
+def other_config_findings(words: Sequence[str], path: str) -> Iterator[Finding]:
+    """`words` are what the agent was started with, as far as they are known. Without `--config` it reads the usual file, or the one that its
+    environment names.
+    """
+    for word, following in pairwise((*words, "")):
+        named = following if word == "--config" else word.removeprefix("--config=") if word.startswith("--config=") else ""
+        if named and named != path:
+            yield warning(f"the agent was started with --config {named}, and this is {path}", f"torchsync doctor --config {named}")
 
 
 def health_findings(status: Document, alive: str, ready: str) -> Iterator[Finding]:
