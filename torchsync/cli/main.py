@@ -40,6 +40,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("validate", "check task files, without git and without a host", "torchsync.cli.validate"),
     Command("plan", "show what a change would do to a host", "torchsync.cli.plan"),
     Command("next", "show when tasks fire next", "torchsync.cli.next"),
+    Command("import", "turn the jobs of another scheduler into tasks", "torchsync.cli.imports"),
     Command("facts", "show what this host is: its name, addresses, labels and zone", "torchsync.cli.facts"),
     Command("schema", "print a JSON Schema", "torchsync.cli.lookup", "add_schema_arguments", "execute_schema"),
     Command("explain", "say what a code means and what to do", "torchsync.cli.lookup", "add_explain_arguments", "execute_explain"),

@@ -174,4 +174,41 @@ COMMIT_CODES = (
         "A file has nearly the name of one that torchsync reads.",
         "Rename it.",
     ),
+    # TS17x: what `import` finds in the files of another scheduler
+    CodeInfo(
+        "TS170",
+        "line not understood",
+        "A line of a file to import is nothing that the other scheduler would run either.",
+        "Correct the line there and import it again, or leave it out. Everything else was imported.",
+    ),
+    CodeInfo(
+        "TS171",
+        "job not translated",
+        "A job to import does something that a task cannot do in the same way.",
+        "Write the task by hand, as the message says. Everything else was imported.",
+    ),
+    CodeInfo(
+        "TS172",
+        "file to import not readable",
+        "A file to import cannot be read, is too large, or holds no text.",
+        "Name files that hold what is to be imported, and that you may read.",
+    ),
+    CodeInfo(
+        "TS173",
+        "nothing to import",
+        "No job was found in what was named.",
+        "Name the files themselves, or a folder that was copied from the root of a host, with etc and var in it.",
+    ),
+    CodeInfo(
+        "TS174",
+        "job that makes no valid task",
+        "The task that a job would become breaks a rule of task files.",
+        "Change the job there, or write the task by hand. Everything else was imported.",
+    ),
+    CodeInfo(
+        "TS175",
+        "file in the way",
+        "A file that `import --into` would write is there already.",
+        "Move it away, or name another folder.",
+    ),
 )
