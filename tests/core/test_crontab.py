@@ -208,14 +208,19 @@ def test_cronie_takes_more_names() -> None:
     [
         ("t", HEADING + "0 1 * * * alice /bin/a\n", "alice"),
         ("t", "0 1 * * * root /bin/a\n0 2 * * * alice b\n", "root"),
-        ("t", "0 1 * * * backup\n0 2 * * * /bin/a b\n", "me"),
-        ("t", "0 1 * * * make all\n", "me"),
+        ("t", "0 1 * * * backup\n0 2 * * * /bin/a b\n", None),
+        ("t", "0 1 * * * make all\n", None),
+        ("t", "A=b\n0 1 * * * mail -s hi joe\n0 2 * * * root\n", None),
         ("anacrontab", "1 5 job /bin/a\n", "root"),
     ],
 )
 def test_without_a_place_the_content_tells_what_a_file_is(name, text, user) -> None:
-    reading = read(SourceFile(path=name, content=text.encode()), user="me")
-    assert reading.jobs[0].fields["user"] == user
+    reading = read(SourceFile(path=name, content=text.encode()))
+    assert reading.jobs[0].fields.get("user") == user
+
+
+def test_a_crontab_whose_user_is_said_is_no_system_crontab() -> None:
+    assert only(read(SourceFile(path="t", content=b"0 1 * * * root make\n"), user="me")).fields["command"] == "root make"
 
 
 def test_the_kind_can_be_said_and_a_user_crontab_without_a_user_is_told() -> None:

@@ -83,7 +83,8 @@ def execute(args: Namespace) -> int:
         remarks=(*reading.remarks, *_host_remarks(hosts, reading)),
         problems=sorted_problems([*missing, *reading.problems, *refused, *_nothing(hosts, reading, missing)]),
     )
-    _write(args, tasks, {name: zone for name, zone in known.items() if name})
+    inventory = {name: zone for name, zone in known.items() if name in report.hosts}
+    _write(args, tasks, inventory)
     _tell(args, report)
     return _status(report, is_strict=args.strict)
 
@@ -189,6 +190,8 @@ def _write_folder(folder: Path, source: str, texts: Sequence[str], zones: Mappin
     numbered = {folder / "tasks" / f"{source}{f'-{number}' if number > 1 else ''}.yaml": text for number, text in enumerate(texts, 1)}
     if zones and not (folder / "hosts.yaml").exists():
         numbered[folder / "hosts.yaml"] = hosts_text(zones, [f"Made by `torchsync import {source}`."])
+    elif zones:
+        print(f"notice: {folder / 'hosts.yaml'} is there already; add what it lacks of {', '.join(sorted(zones))}", file=sys.stderr)
     in_the_way = [path for path in numbered if path.exists()]
     if in_the_way:
         raise UsageError(IN_THE_WAY, f"{', '.join(map(str, in_the_way))}: there already")

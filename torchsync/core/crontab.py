@@ -13,7 +13,7 @@ from enum import Enum
 from torchsync.core.anacrontab import read_anacrontab
 from torchsync.core.crontabfield import Dialect
 from torchsync.core.crontabfile import Crontab, read_crontab
-from torchsync.core.crontabline import CronLine, read_job
+from torchsync.core.crontabline import CronLine, read_job, read_setting
 from torchsync.core.foreign import ForeignJob, Origin, Reading, Remark, RemarkKind, SourceFile, SourceHost
 from torchsync.core.runparts import USUAL_LINES, expanded, folders_of, uncalled
 
@@ -30,23 +30,9 @@ WANTED = (
 _SPOOLS = ("var/spool/cron/crontabs", "var/spool/cron/tabs", "var/spool/cron")
 _DEBIAN_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _CRONIE_NAME = re.compile(r"(?![.#]).*(?<!~)(?<!\.rpmsave)(?<!\.rpmorig)(?<!\.rpmnew)")
-_USERS = {
-    "root",
-    "www-data",
-    "nobody",
-    "daemon",
-    "postgres",
-    "mysql",
-    "nginx",
-    "apache",
-    "git",
-    "backup",
-    "deploy",
-    "ubuntu",
-    "debian",
-    "list",
-    "mail",
-}
+_USER = re.compile(r"[a-z_][a-z0-9_-]*\$?")
+_USERS = frozenset({"root", "www-data", "nobody", "daemon", "postgres", "nginx", "apache", "deploy", "ubuntu", "debian"})
+"""Users that many hosts have, and that no program is named for."""
 
 
 class CrontabKind(Enum):
@@ -119,7 +105,7 @@ def _read_file(host: str, file: SourceFile, dialect: Dialect, options: CrontabOp
 
 
 def _read_unplaced(tab: Crontab, options: CrontabOptions) -> Reading:
-    kind = options.kind or _guessed(tab.file)
+    kind = options.kind or (CrontabKind.USER if options.user else _guessed(tab.file))
     match kind:
         case CrontabKind.ANACRON:
             return read_anacrontab(tab.host, tab.file)
@@ -134,7 +120,7 @@ def _guesses(tab: Crontab, reading: Reading, kind: CrontabKind, options: Crontab
     origin = Origin(host=tab.host, path=tab.file.path)
     if not reading.jobs:
         return
-    if options.kind is None:
+    if options.kind is None and not options.user:
         other = "user" if kind is CrontabKind.SYSTEM else "system"
         yield origin, Remark(RemarkKind.KEPT, f"taken for a {kind.value} crontab by its content", f"--kind {other} if it is not")
     if kind is CrontabKind.USER and not options.user:
@@ -153,14 +139,10 @@ def _guessed(file: SourceFile) -> CrontabKind:
         return CrontabKind.ANACRON
     if re.search(r"^#\s*m\s+h\s+dom\s+mon\s+dow\s+user\b", text, re.MULTILINE):
         return CrontabKind.SYSTEM
-    jobs = [
-        read_job(line.strip(), Dialect.CRONIE, has_user=True)
-        for line in text.splitlines()
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
-    users = [job.user if isinstance(job, CronLine) and job.command else "" for job in jobs if not isinstance(job, CronLine) or job.when]
-    named = [user for user in users if user]
-    is_system = bool(named) and all(re.fullmatch(r"[a-z_][a-z0-9_-]*\$?", user) for user in named) and any(user in _USERS for user in named)
+    lines = [line.strip() for line in text.splitlines()]
+    jobs = [read_job(line, Dialect.CRONIE, has_user=True) for line in lines if line and not line.startswith("#") and not read_setting(line)]
+    users = [job.user for job in jobs if isinstance(job, CronLine)]
+    is_system = len(users) == len(jobs) and all(map(_USER.fullmatch, users)) and not _USERS.isdisjoint(users)
     return CrontabKind.SYSTEM if is_system else CrontabKind.USER
 
 
