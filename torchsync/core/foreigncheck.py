@@ -7,7 +7,7 @@ and random delays are not looked at, only the instants they are added to.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -83,8 +83,8 @@ def _end(theirs: list[Instant], ours: list[Instant]) -> Instant | None:
     return (min if full else max)(ends, default=None)
 
 
-def _differences(theirs: Iterable[Instant], ours: Iterable[Instant], until: Instant | None) -> Iterator[Difference]:
-    if until is None:
+def _differences(theirs: Sequence[Instant], ours: Sequence[Instant], until: Instant | None) -> Iterator[Difference]:
+    if until is None or theirs == ours:
         return
     left, right = (Counter(instant for instant in side if instant <= until) for side in (theirs, ours))
     for instant in sorted({*left, *right}):
