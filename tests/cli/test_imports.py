@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from torchsync.adapters.schemas import read_schema
@@ -124,13 +126,25 @@ def test_strict_fails_when_an_instant_differs(machines, words, status) -> None:
 
 
 def test_a_job_that_makes_no_valid_task_is_told_and_the_rest_is_written(machines, capsys) -> None:
-    Path("tab").write_text("0 3 30 2 * never\n0 4 * * * fine\n0 5 * * * a\x07b\n")
+    lines = [
+        "0 3 30 2 * never",
+        "0 4 * * * fine",
+        "0 5 * * * a\x07b",
+        "0 6 * * * c\u202e",
+        "HOME=/\ufffe",
+        "0 7 * * * d",
+        "HOME=/",
+        "0 8 * * * last",
+    ]
+    Path("tab").write_text("\n".join([*lines, ""]))
     assert run("h=tab") == 65
     written = capsys.readouterr()
-    assert "fine:" in written.out
-    assert "never" not in written.out
-    assert "tab:1: TS174" in written.err
+    Path("tasks.yaml").write_text(written.out)
+    assert [draft.task.name for draft in read_path("tasks.yaml").drafts] == ["fine", "last"]
+    told = [line.partition(" ")[0] for line in written.err.splitlines() if "TS174" in line]
+    assert told == ["tab:1:", "tab:3:", "tab:4:", "tab:6:"]
     assert "TS121" in written.err
+    assert "U+202E" in written.err
 
 
 @pytest.mark.parametrize(
@@ -141,6 +155,8 @@ def test_a_job_that_makes_no_valid_task_is_told_and_the_rest_is_written(machines
         (("empty", "machines/web-1"), 65, "empty: TS173"),
         (("blank",), 66, "TS173 no job in blank"),
         (("binary",), 65, "binary: TS172"),
+        (("machines", "--report", "empty"), 2, "TS357 empty: Is a directory"),
+        (("machines", "--into", "blank"), 2, "TS357 blank"),
         (("machines", "--timezone", "Mars"), 2, "TS357 --timezone Mars"),
         (("machines", "--after", "soon"), 2, "TS357 --after"),
     ],
@@ -152,7 +168,7 @@ def test_what_cannot_be_imported_is_said_and_the_rest_is_imported(machines, caps
     assert main(["import", "crontab", "--after", AFTER, *words]) == status
     written = capsys.readouterr()
     assert said in written.err
-    assert ("ship-logs" in written.out) == ("machines/web-1" in words)
+    assert status == 2 or ("ship-logs" in written.out) == ("machines/web-1" in words)
 
 
 def test_too_many_tasks_for_one_file_go_into_a_folder(machines, capsys) -> None:
@@ -162,3 +178,28 @@ def test_too_many_tasks_for_one_file_go_into_a_folder(machines, capsys) -> None:
     assert run("h=tab", "--into", "repo") == 0
     assert sorted(path.name for path in Path("repo/tasks").iterdir()) == ["crontab-2.yaml", "crontab.yaml"]
     assert len(read_path("repo").tasks) == 200
+
+
+PIECES = [
+    "*", "*/5", "1-5", "0", "30", "@daily", "@reboot", "root", "%", "\\%", "\n", "\n", " ", " ", " ", "\t", "#", "=", '"', "'", "PATH=",
+    "MAILTO=x", "HOME=/x", "SHELL=/bin/bash", "run-parts /etc/cron.daily", "b/c.sh", "é", "\x07", "\x1b[31m", "\u202e", "\ufffe", "~",
+    "0~59", "-", "22-2", "fri-sun", "{", "}", "`", "\\", "CRON_TZ=Europe/Berlin", "RANDOM_DELAY=5", "&&", "cd /x", "<<EOF", "it's",
+    "0 3 * * * ", "*/5 * * * * ", "1 5 job ", "x" * 300, "\r\n", "\0",
+]  # fmt: skip
+
+
+@given(
+    st.lists(st.sampled_from(PIECES), max_size=50).map("".join),
+    st.sampled_from(["user", "system", "anacron"]),
+    st.sampled_from(["debian", "cronie"]),
+)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_stands_in_a_file_the_task_file_is_valid_and_the_report_is_plain_text(tmp_path, capsys, text, kind, dialect) -> None:
+    (tmp_path / "tab").write_text(text, newline="")
+    assert run(f"h={tmp_path}/tab", "--kind", kind, "--dialect", dialect, "--disabled") in (0, 65, 66)
+    written = capsys.readouterr()
+    assert "\x1b" not in written.out + written.err
+    assert "TS901" not in written.err
+    if written.out:
+        (tmp_path / "tasks.yaml").write_text(written.out)
+        assert read_path(str(tmp_path / "tasks.yaml")).problems == ()

@@ -7,16 +7,18 @@ rest is the same for all of them.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol, cast
 
 from torchsync.adapters.sourcefiles import SourceWords, Wanted, gather
+from torchsync.cli.terminal import printable
 from torchsync.core.foreign import IN_THE_WAY, NOT_THERE, NOT_VALID, NOTHING, Origin, Reading, Remark, RemarkKind, SourceHost
 from torchsync.core.foreigncheck import comparisons
 from torchsync.core.foreignmerge import ImportedTask, merged
@@ -84,8 +86,13 @@ def execute(args: Namespace) -> int:
         problems=sorted_problems([*missing, *reading.problems, *refused, *_nothing(hosts, reading, missing)]),
     )
     inventory = {name: zone for name, zone in known.items() if name in report.hosts}
-    _write(args, tasks, inventory)
-    _tell(args, report)
+    try:
+        _write(args, tasks, inventory)
+        _tell(args, report)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UsageError("TS357", f"{error.filename}: {error.strerror}") from error
     return _status(report, is_strict=args.strict)
 
 
@@ -115,17 +122,40 @@ def _zones(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 
 def _valid(tasks: Sequence[ImportedTask]) -> tuple[tuple[ImportedTask, ...], tuple[Problem, ...]]:
-    """The tasks that a task file may hold as they are, and why the others may not (TS174)."""
+    """The tasks that a task file may hold as they are, and why the others may not (TS174).
+
+    What is wrong with a character hides what else is wrong with the file, so the rest is read again until nothing is.
+    """
+    left, problems = tuple(tasks), list[Problem]()
+    while told := _faults(left):
+        problems += [_refused(task, told[task.name]) for task in left if task.name in told]
+        left = tuple(task for task in left if task.name not in told)
+    return left, tuple(problems)
+
+
+def _faults(tasks: Sequence[ImportedTask]) -> dict[str, list[str]]:
+    """What the reader of task files says of each task that it does not take, by name."""
     from torchsync.adapters.schemas import repository_formats
     from torchsync.core.taskfile import CommonRules
 
-    reader = repository_formats().tasks
-    told: dict[str, list[str]] = {}
+    reader, told = repository_formats().tasks, dict[str, list[str]]()
+    names = iter(task.name for task in tasks)
     for text in task_files_text(tasks, ()):
-        for problem in reader.read("tasks/import.yaml", text.encode(), CommonRules())[1]:
-            told.setdefault(problem.task, []).append(f"{problem.code} {problem.message}")
-    problems = [_refused(task, told[task.name]) for task in tasks if task.name in told]
-    return tuple(task for task in tasks if task.name not in told), tuple(problems)
+        problems = reader.read("tasks/import.yaml", text.encode("utf-8", "replace"), CommonRules())[1]
+        owners = _owners(text, names)
+        for problem in problems:
+            told.setdefault(problem.task or owners[problem.line - 1], []).append(f"{problem.code} {problem.message}")
+    return told
+
+
+def _owners(text: str, names: Iterator[str]) -> list[str]:
+    """The task that each line of the file belongs to; the first one for what stands above."""
+    owners, name = [], ""
+    for line in text.split("\n"):
+        if re.match(r"  \S.*:$", line):
+            name = next(names)
+        owners.append(name)
+    return [owner or owners[-1] for owner in owners]
 
 
 def _refused(task: ImportedTask, reasons: Sequence[str]) -> Problem:
@@ -203,18 +233,16 @@ def _write_folder(folder: Path, source: str, texts: Sequence[str], zones: Mappin
 def _tell(args: Namespace, report: ImportReport) -> None:
     from torchsync.cli.report import print_problems, problems_document
 
-    if args.report:
-        with Path(args.report).open("w", encoding="utf-8") as out:
-            if args.format == "json":
-                print(json.dumps(report_document(report, problems_document(report.problems)), indent=2), file=out)
-            else:
-                print("\n".join(report_lines(report)), file=out)
-    elif args.format == "json":
-        print(json.dumps(report_document(report, problems_document(report.problems)), indent=2), file=sys.stderr)
-        return
+    if args.format == "json":
+        text = json.dumps(report_document(report, problems_document(report.problems)), indent=2)
     else:
-        print("\n".join(report_lines(report)), file=sys.stderr)
-    print_problems(report.problems, sys.stderr)
+        text = "\n".join(printable(line) for line in report_lines(report))
+    if args.report:
+        Path(args.report).write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
+    else:
+        print(text, file=sys.stderr)
+    if args.report or args.format == "text":
+        print_problems(report.problems, sys.stderr)
 
 
 def _status(report: ImportReport, *, is_strict: bool) -> int:
