@@ -210,6 +210,7 @@ def test_cronie_takes_more_names() -> None:
         ("t", "0 1 * * * root /bin/a\n0 2 * * * alice b\n", "root"),
         ("t", "0 1 * * * backup\n0 2 * * * /bin/a b\n", None),
         ("t", "0 1 * * * make all\n", None),
+        ("t", "0 1 * * * root /bin/a\n0 2 * * * b\n", None),
         ("t", "A=b\n0 1 * * * mail -s hi joe\n0 2 * * * root\n", None),
         ("anacrontab", "1 5 job /bin/a\n", "root"),
     ],

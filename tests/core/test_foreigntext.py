@@ -8,6 +8,7 @@ from torchsync.adapters.schemas import repository_formats
 from torchsync.core.foreign import ForeignJob, Origin, Remark, RemarkKind
 from torchsync.core.foreignmerge import ImportedTask, merged
 from torchsync.core.foreigntext import hosts_text, scalar, task_files_text
+from torchsync.core.model import ShellCommand
 from torchsync.core.taskfile import CommonRules
 from torchsync.core.yamltext import MAX_BYTES, load
 
@@ -55,6 +56,17 @@ def test_a_text_of_several_lines_stands_below_a_bar() -> None:
     drafts, problems = repository_formats().tasks.read("tasks/x.yaml", text.encode(), CommonRules())
     assert problems == ()
     assert drafts[0].task.command.text == command  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("command", [" a\nb\n", "\na\nb\n", "a\nb", "a\nb\n\n", "a \nb\n", "a\n\tb\n", "a\n  b\n", "\n", "a\n"])
+@pytest.mark.parametrize(("before", "after"), [("x", "y"), ("", "y"), (" ", "y\n"), ("x", "")])
+def test_lines_of_every_kind_are_read_back_as_they_were(command, before, after) -> None:
+    text = f"{before}{command}{after}"
+    (written,) = task_files_text(tasks(job(command=f"{text}z\n", env={"A": text})), ())
+    (draft,), problems = repository_formats().tasks.read("tasks/x.yaml", written.encode(), CommonRules())
+    assert problems == ()
+    assert draft.task.command == ShellCommand(text=f"{text}z\n")
+    assert dict(draft.task.env)["A"] == text
 
 
 def test_a_task_says_where_it_comes_from_and_what_wants_a_look() -> None:
