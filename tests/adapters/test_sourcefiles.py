@@ -61,10 +61,23 @@ def test_a_root_without_a_host_is_named_for_its_folder(tmp_path) -> None:
 def test_a_folder_of_roots_is_a_host_for_each(tmp_path) -> None:
     for name in ("web-1", "web-2", "db-1"):
         host(tmp_path / name)
-    (tmp_path / "notes").mkdir()
+    (tmp_path / ".cache").mkdir()
     hosts, problems = found(tmp_path)
     assert [one.name for one in hosts] == ["db-1", "web-1", "web-2"]
     assert problems == ()
+
+
+def test_what_lies_beside_the_folders_of_hosts_is_told(tmp_path) -> None:
+    for name in ("web-1", "web 2"):
+        host(tmp_path / name)
+    (tmp_path / "web-3").mkdir()
+    (tmp_path / "notes.txt").write_text("0 3 * * * x")
+    hosts, problems = found(tmp_path)
+    assert [one.name for one in hosts] == ["web-1"]
+    assert [(problem.code, problem.path.rpartition("/")[2]) for problem in problems] == [
+        ("TS173", name) for name in ("notes.txt", "web 2", "web-3")
+    ]
+    assert "'web 2' is no name of a host" in problems[1].message
 
 
 @pytest.mark.parametrize(

@@ -96,5 +96,12 @@ def test_a_command_with_input_means_the_same_to_the_shell(command, stdin, status
     assert (ran.returncode, ran.stdout, ran.stderr) == (status, output, "")
 
 
+def test_n_before_the_command_is_cronies_way_to_mail_failures_only() -> None:
+    found = job("* * * * * root -n\tmake all", has_user=True, dialect=Dialect.CRONIE)
+    assert (found.command, found.mails_failures_only) == ("make all", True)
+    assert job("* * * * * -n x").command == "-n x"
+    assert not job("* * * * * -nx", dialect=Dialect.CRONIE).mails_failures_only
+
+
 def test_a_dash_in_front_is_cronies_way_to_keep_a_job_out_of_syslog() -> None:
     assert job("-*/5 * * * * x", dialect=Dialect.CRONIE).is_unlogged

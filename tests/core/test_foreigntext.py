@@ -100,3 +100,10 @@ def test_the_hosts_are_an_inventory() -> None:
     assert problems == ()
     assert inventory is not None
     assert {name: entry.zone for name, entry in inventory.hosts.items()} == {"web-1": "Europe/Berlin", "web-2": ""}
+
+
+def test_a_host_that_is_named_by_its_address_has_that_address() -> None:
+    inventory, problems = repository_formats().inventory.read(hosts_text({"10.2.0.7": "UTC"}, ()).encode())
+    assert problems == ()
+    assert inventory is not None
+    assert inventory.hosts["10.2.0.7"].addresses == ("10.2.0.7",)

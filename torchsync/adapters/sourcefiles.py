@@ -21,7 +21,6 @@ from torchsync.core.localtime import check_zone
 from torchsync.errors import Problem
 
 _LARGEST = 1024 * 1024
-_MOST_FILES = 10_000
 _MOST_LINKS = 10
 _HOST = re.compile(r"[a-z0-9][a-z0-9._-]{0,251}[a-z0-9]|[a-z0-9]")
 _FOLDERS = "name a file, a folder copied from the root of a host, or a folder of such folders"
@@ -72,6 +71,7 @@ def gather(named: SourceWords) -> tuple[tuple[SourceHost, ...], tuple[Problem, .
             problems.append(Problem(code=NOT_THERE, message=_said(error), path=path, hint="name a file or a folder that is there"))
             continue
         found += hosts
+        problems += _left_out(Path(path), named.wanted)
         if not any(one.files for one in hosts):
             problems.append(Problem(code=NOTHING, message="the folder holds no file of this scheduler", path=path, hint=_FOLDERS))
     zones = dict(named.zones)
@@ -141,24 +141,39 @@ def _folder_name(root: Path) -> str:
 
 def _of_root(host: str, root: Path, wanted: Wanted) -> SourceHost:
     files = [file for path in wanted.paths for file in _below(root, path, str(root))]
-    return SourceHost(name=host, zone=_zone(root), files=tuple(files[:_MOST_FILES]))
+    return SourceHost(name=host, zone=_zone(root), files=tuple(files))
 
 
 def _of_part(host: str, root: Path, part: Path, wanted: Wanted) -> SourceHost:
     """The wanted files of a root that lie below a folder of it."""
     inner = part.absolute().relative_to(root.absolute()).as_posix()
     files = [file for path in wanted.paths for file in _below(root, path, str(root)) if file.inner.startswith(f"{inner}/")]
-    return SourceHost(name=host, zone=_zone(root), files=tuple(files[:_MOST_FILES]))
+    return SourceHost(name=host, zone=_zone(root), files=tuple(files))
 
 
 def _of_folder(host: str, folder: Path, wanted: Wanted) -> Iterator[SourceHost]:
     """A folder of roots, one for each host; else the files in it."""
-    entries = sorted(folder.iterdir())
-    roots = [entry for entry in entries if entry.is_dir() and _folder_name(entry) and wanted.is_in(entry)]
+    roots = _roots(folder, wanted)
     yield from (_of_root(_folder_name(root), root, wanted) for root in roots)
-    files = [_read(entry, str(entry), entry.name) for entry in entries if not entry.is_dir()]
-    if files:
-        yield SourceHost(name=host, files=tuple(files[:_MOST_FILES]))
+    files = [_read(entry, str(entry), entry.name) for entry in sorted(folder.iterdir()) if not entry.is_dir()]
+    if files and not roots:
+        yield SourceHost(name=host, files=tuple(files))
+
+
+def _roots(folder: Path, wanted: Wanted) -> list[Path]:
+    return [entry for entry in sorted(folder.iterdir()) if entry.is_dir() and _folder_name(entry) and wanted.is_in(entry)]
+
+
+def _left_out(place: Path, wanted: Wanted) -> Iterator[Problem]:
+    """What lies beside the roots in a folder of roots, and is none (TS173)."""
+    if not place.is_dir() or wanted.is_in(place) or _root_above(place, wanted)[0] is not None:
+        return
+    roots = _roots(place, wanted)
+    for entry in sorted(place.iterdir()):
+        if roots and entry not in roots and not entry.name.startswith("."):
+            is_named = not entry.is_dir() or _folder_name(entry)
+            message = "no file of this scheduler is in it" if is_named else f"{entry.name!r} is no name of a host"
+            yield Problem(code=NOTHING, message=f"left out beside the folders of hosts: {message}", path=str(entry), hint=_FOLDERS)
 
 
 def _below(root: Path, path: str, shown: str) -> Iterator[SourceFile]:

@@ -202,6 +202,12 @@ def _line_remarks(line: CronLine, tab: Crontab) -> Iterator[Remark]:
         yield Remark(RemarkKind.KEPT, "what stood behind `%` is given to the command as a here-document")
     if line.is_unlogged:
         yield Remark(RemarkKind.LOST, "the `-` in front kept it out of syslog; a task is always in the ledger")
+    if line.mails_failures_only:
+        yield Remark(
+            RemarkKind.CHANGED,
+            "`-n` had cronie mail the output of failures only; no output is mailed",
+            "add `notify` to be told of failures",
+        )
     if line.ignored:
         yield Remark(
             RemarkKind.CHANGED,

@@ -36,6 +36,7 @@ class CronLine:
     command: str
     stdin: str | None = None
     is_unlogged: bool = False
+    mails_failures_only: bool = False
     ignored: str = ""
     """What cron passes over at the end of a field."""
 
@@ -76,10 +77,18 @@ def read_job(text: str, dialect: Dialect, *, has_user: bool) -> CronLine | LineF
         return LineFault(
             "the line has no command" if user or not has_user else "the line has no user and no command", "add it, or leave it out"
         )
-    command, stdin = _input(command)
+    mails_failures_only = dialect is Dialect.CRONIE and re.match(r"-n[ \t]+\S", command) is not None
+    command, stdin = _input(command.removeprefix("-n") if mails_failures_only else command)
     ignored = next((end for part in match["when"].split() if (end := ignored_end(part, dialect))), "") if fields else ""
     return CronLine(
-        when=when, fields=fields, user=user, command=command.strip(), stdin=stdin, is_unlogged=bool(match["mark"]), ignored=ignored
+        when=when,
+        fields=fields,
+        user=user,
+        command=command.strip(),
+        stdin=stdin,
+        is_unlogged=bool(match["mark"]),
+        mails_failures_only=mails_failures_only,
+        ignored=ignored,
     )
 
 

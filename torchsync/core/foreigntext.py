@@ -10,6 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_address
 
 from torchsync.core.foreign import RemarkKind
 from torchsync.core.foreignmerge import ImportedTask
@@ -35,8 +36,22 @@ def hosts_text(zones: Mapping[str, str], heading: Sequence[str]) -> str:
     """The text of a hosts.yaml with these hosts and their zones."""
     lines = [f"# {line}" for line in heading]
     lines += ["version: 1", "hosts:"]
-    lines += [f"  {scalar(host)}: {{{f'timezone: {scalar(zone)}' if zone else ''}}}" for host, zone in sorted(zones.items())]
+    lines += [f"  {scalar(host)}: {scalar(_host(host, zone))}" for host, zone in sorted(zones.items())]
     return "\n".join(lines) + "\n"
+
+
+def _host(name: str, zone: str) -> dict[str, Json]:
+    """What is known of a host; one that is named by its address is selected by that."""
+    address: dict[str, Json] = {"addresses": [name]} if _is_address(name) else {}
+    return address | ({"timezone": zone} if zone else {})
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def scalar(value: Json) -> str:
