@@ -172,8 +172,9 @@ def _of_all(jobs: Sequence[ForeignJob]) -> Iterator[Remark]:
     if any("PATH" not in _env(job) for job in jobs):
         yield Remark(
             RemarkKind.CHANGED,
-            "where a crontab sets no PATH, cron has /usr/bin:/bin, and a task looks into /usr/local/sbin, /usr/local/bin, /usr/sbin and /sbin "
-            "as well; variables of /etc/environment are not set",
+            "where a crontab sets no PATH, cron has /usr/bin:/bin, and a task looks into /usr/local/sbin, /usr/local/bin, /usr/sbin and /sbin too; "
+            "a task has LANG=C.UTF-8, SHELL is that of its user, and variables of /etc/environment are not set",
+            "`env` sets what a job relies on",
         )
     users = sorted({str(job.fields["user"]) for job in jobs if "user" in job.fields})
     if users:
