@@ -262,6 +262,9 @@ cli.next
 cli.startorder
 cli.syncprocess
 cli.validate
+cli.agentsettings
+cli.agentcheck
+cli.agentonce
 cli.agent
 cli.site
 cli.agentchecks

@@ -6,11 +6,9 @@ import argparse
 import os
 import random
 import signal
-import sys
 import threading
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,10 +17,7 @@ from torchsync.adapters import hostfacts
 from torchsync.adapters.clock import SystemClock
 from torchsync.adapters.configchild import ConfigChild, read_in_child
 from torchsync.adapters.courier import ChildCourier, Folders
-from torchsync.adapters.credentials import secret_problems
-from torchsync.adapters.gitaccess import access_problems
-from torchsync.adapters.gitcommand import DEFAULT_SEARCH_PATH
-from torchsync.adapters.hookapi import AT_ONCE, HookSettings, HookSurface
+from torchsync.adapters.hookapi import AT_ONCE, HookSurface
 from torchsync.adapters.http import THREADS
 from torchsync.adapters.journal import Format, Journal, choose_format
 from torchsync.adapters.ledger import SqliteLedger
@@ -33,52 +28,38 @@ from torchsync.adapters.sdnotify import Notifier
 from torchsync.adapters.spool import SpoolFile
 from torchsync.adapters.statefile import StateDirectory
 from torchsync.adapters.syscalls import Timer
-from torchsync.adapters.tree import Trees
-from torchsync.adapters.treewatch import TreeWatch
-from torchsync.adapters.trustfiles import exposed_files, trust_files, trust_problems, trust_stamp
 from torchsync.adapters.wakeups import SelectorWakeups
 from torchsync.adapters.watch import Watcher, config_file, local_repository
 from torchsync.adapters.zonefiles import HostZoneFiles
-from torchsync.agent.config import AgentConfig, ExecutorKind, Watch, config_from_document
+from torchsync.agent.config import AgentConfig, Watch, config_from_document
 from torchsync.agent.dispatch import Dispatch
 from torchsync.agent.holds import Holding
 from torchsync.agent.loop import Loop, Parts, Settings
-from torchsync.agent.once import host_judge, sync_once
 from torchsync.agent.recorder import Recorder
 from torchsync.agent.recovery import recover
 from torchsync.agent.reload import Reloads
 from torchsync.agent.runner import Runner
 from torchsync.agent.saved import Saved
-from torchsync.agent.sync import Syncs, SyncSettings
-from torchsync.cli.executors import Choice, choose, systemd_obstacle
+from torchsync.cli.agentcheck import run_check
+from torchsync.cli.agentonce import run_once
+from torchsync.cli.agentsettings import hook_settings, settings_of, syncs_of
+from torchsync.cli.executors import choose
 from torchsync.cli.facts import configured_facts
 from torchsync.cli.place import add_config_argument, config_path
 from torchsync.cli.startorder import order_of
 from torchsync.cli.surfaces import Listen, Surfaces
 from torchsync.cli.tidier import Tidier
 from torchsync.core.engine import Engine
-from torchsync.core.factswatch import FactsWatch
 from torchsync.core.herald import Herald
 from torchsync.core.logevents import Level, LogEvent
 from torchsync.core.model import Instant, Millis, NotBegun, Run, RunId
-from torchsync.core.policy import ExecutorName, HostRules
+from torchsync.core.policy import ExecutorName
 from torchsync.core.snapshot import Snapshot
-from torchsync.core.syncdoc import SyncOutcome
-from torchsync.errors import ConfigInvalid, Problem
-from torchsync.ports import Clock, ConfigTouched, HangUp, RepositoryTouched, StartOrder, StopAgent
+from torchsync.errors import ConfigInvalid
+from torchsync.ports import ConfigTouched, HangUp, RepositoryTouched, StartOrder, StopAgent
 
 if TYPE_CHECKING:
     from torchsync.adapters.units import Units
-
-_ONCE_STATUS = {
-    SyncOutcome.APPLIED: 0,
-    SyncOutcome.UNCHANGED: 0,
-    SyncOutcome.PAUSED: 0,
-    SyncOutcome.REJECTED: 65,
-    SyncOutcome.UNAVAILABLE: 69,
-    SyncOutcome.REFUSED: 77,
-    SyncOutcome.FAILED: 1,
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,8 +74,8 @@ def execute(args: argparse.Namespace) -> int:
     path = config_path(args)
     config = _read_config(path)
     if args.check:
-        return _check(config, path)
-    return _once(config) if args.once else _run(config, path)
+        return run_check(config, path)
+    return run_once(config) if args.once else _run(config, path)
 
 
 def _read_config(path: Path) -> AgentConfig:
@@ -102,75 +83,6 @@ def _read_config(path: Path) -> AgentConfig:
     if read.document is None:
         raise ConfigInvalid(read.problems[0].code, f"{path} cannot be used", read.problems)
     return config_from_document(read.document)
-
-
-def _check(config: AgentConfig, path: Path) -> int:
-    accounts = hostfacts.Accounts()
-    receivers = [user for secret in config.policy.secrets.values() for user in secret.users]
-    named = (*config.policy.users, config.policy.default_user, *receivers)
-    unknown = [name for name in named if accounts.uid(name) is None]
-    problems = [
-        Problem(code="TS303", message=f"the user {name!r} of the policy does not exist on this host", path=str(path), hint="create it")
-        for name in dict.fromkeys(unknown)
-    ]
-    trust = config.repository.verify
-    found = (
-        *access_problems(config.remote),
-        *trust_problems(trust, trust_files(trust), _search_path()),
-        *exposed_files(trust),
-        *secret_problems({name: secret.file for name, secret in config.policy.secrets.items()}),
-    )
-    problems += [replace(problem, path=str(path)) for problem in found]
-    if config.executor is ExecutorKind.SYSTEMD and (obstacle := systemd_obstacle()):
-        problems.append(replace(obstacle, path=str(path)))
-    if problems:
-        raise ConfigInvalid("TS303", f"{path} names what is not there or cannot be used on this host", problems)
-    facts = configured_facts(config)
-    print(f"{path}: valid; this host is {facts.name} with {', '.join(facts.addresses) or 'no address'}; state in {config.paths.state}")
-    return 0
-
-
-def _settings(config: AgentConfig, choice: Choice) -> Settings:
-    sync = SyncSettings(
-        remote=config.remote,
-        interval=config.repository.interval,
-        jitter=config.repository.jitter,
-        facts=configured_facts(config),
-        trust=config.repository.verify,
-        config=config.stamp,
-    )
-    return Settings(config=config, sync=sync, policy=choice.policy(config))
-
-
-def _hook_settings(config: AgentConfig) -> HookSettings:
-    return HookSettings(secret_file=config.http.webhook_secret_file, ref=config.repository.ref)
-
-
-def _syncs(source: RemoteGit, settings: Settings, store: StateDirectory, clock: Clock) -> Syncs:
-    syncs = Syncs(source, settings.sync, state=str(store.path), version=version("torchsync"))
-    syncs.tree_is_whole = TreeWatch(Trees(store.worktrees), clock).is_whole
-    syncs.trust_stamp = lambda trust: trust_stamp(trust, trust_files(trust), _search_path())
-    return syncs
-
-
-def _search_path() -> str:
-    return os.environ.get("PATH", DEFAULT_SEARCH_PATH)
-
-
-def _once(config: AgentConfig) -> int:
-    clock, wakeups = SystemClock(), SelectorWakeups()
-    store = StateDirectory(Path(config.paths.state), Path(config.paths.run))
-    saved = Saved(store)
-    before = saved.load_generation()
-    settings = _settings(config, choose(config))
-    settings = settings.with_facts(FactsWatch(settings.facts, before.observed if before else None).facts)
-    syncs = _syncs(RemoteGit(store.path, wakeups, clock), settings, store, clock)
-    judge = host_judge(syncs, settings.facts, HostRules(settings.policy, hostfacts.Accounts().uid, hostfacts.Accounts().groups), clock)
-    result = sync_once(syncs, saved, wakeups, clock, judge)
-    for problem in result.problems:
-        print(problem, file=sys.stderr)
-    print(f"{result.outcome.value}: {result.sentence}", file=sys.stderr if result.problems else sys.stdout)
-    return _ONCE_STATUS[result.outcome]
 
 
 def _run(config: AgentConfig, path: Path) -> int:
@@ -194,12 +106,12 @@ class _Agent:
         self._ledger = SqliteLedger(self._store.ledger, self._store.run)
         self._recorder = Recorder(self._ledger, SpoolFile(self._store.run), self._log)
         self._choice = choose(config)
-        settings = _settings(config, self._choice)
+        settings = settings_of(config, self._choice)
         self._git = RemoteGit(self._store.path, self._wakeups, self._clock)
-        self._syncs = _syncs(self._git, settings, self._store, self._clock)
+        self._syncs = syncs_of(self._git, settings, self._store, self._clock)
         self._engine = Engine(boot_id=boot_id(), policy=settings.policy, new_run_id=_run_id)
         self._hooks = HookSurface(
-            _hook_settings(config),
+            hook_settings(config),
             post=self._wakeups.post,
             log=self._log,
             monotonic=self._clock.monotonic,
@@ -351,13 +263,13 @@ class _Agent:
     def _resettle(self, config: AgentConfig) -> Settings:
         """What a new configuration comes to; log level, webhooks, secrets of runs, what is kept and the watch of the repository follow it."""
         self._log.least = Level[config.log.level.name]
-        self._hooks.settings = _hook_settings(config)
+        self._hooks.settings = hook_settings(config)
         self._secret_files = config.secret_files
         self._tidier.retention = config.retention
         if (config.repository.url, config.repository.watch) != self._watched:
             self._repository_watcher.leave()
             self._repository_watcher = self._watch_repository(config)
-        return _settings(config, self._choice)
+        return settings_of(config, self._choice)
 
     def _thread_died(self, hook: threading.ExceptHookArgs) -> None:
         name = hook.thread.name if hook.thread else "unknown"
