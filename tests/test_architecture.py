@@ -203,6 +203,7 @@ adapters.child
 adapters.httppost
 adapters.noticecommand
 adapters.courier
+adapters.shadow
 adapters.ledger
 adapters.metrics
 adapters.rundir
@@ -263,6 +264,7 @@ cli.startorder
 cli.syncprocess
 cli.validate
 cli.agentsettings
+cli.guise
 cli.agentcheck
 cli.agentonce
 cli.agent

@@ -15,7 +15,7 @@ import pytest
 
 from tests.adapters.contract_store import CONTRACT
 from tests.adapters.disks import fill, remount, small_disk
-from torchsync.adapters.statefile import StateDirectory, is_held, replace_file
+from torchsync.adapters.statefile import Keeper, StateDirectory, is_held, replace_file
 from torchsync.errors import StateHeld, StateUncreatable, StateUnwritable
 
 WRITE = """
@@ -245,3 +245,27 @@ def test_a_first_start_on_a_read_only_disk_cannot_make_its_state(tmp_path):
         with pytest.raises(StateUncreatable, match="Read-only") as caught:
             StateDirectory(disk / "state", tmp_path / "run")
         assert caught.value.code == "TS331"
+
+
+def test_an_agent_refuses_what_a_shadow_keeps_and_a_shadow_takes_it_up_again(tmp_path):
+    StateDirectory(tmp_path / "state", tmp_path / "run", Keeper.SHADOW).close()
+    with pytest.raises(StateUncreatable, match="kept by a shadow") as refused:
+        StateDirectory(tmp_path / "state", tmp_path / "run")
+    assert (refused.value.code, refused.value.exit_status) == ("TS370", 73)
+    StateDirectory(tmp_path / "state", tmp_path / "run", Keeper.SHADOW).close()
+
+
+def test_a_shadow_refuses_what_an_agent_keeps(tmp_path):
+    StateDirectory(tmp_path / "state", tmp_path / "run").close()
+    with pytest.raises(StateUncreatable, match="holds lock of an agent") as refused:
+        StateDirectory(tmp_path / "state", tmp_path / "run", Keeper.SHADOW)
+    assert refused.value.code == "TS371"
+    StateDirectory(tmp_path / "state", tmp_path / "run").close()
+
+
+def test_a_shadow_that_cannot_mark_its_state_does_not_begin(tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / ".new-shadow").mkdir()  # In the way of the mark.
+    with pytest.raises(StateUncreatable, match="cannot be written"):
+        StateDirectory(tmp_path / "state", tmp_path / "run", Keeper.SHADOW)
+    assert not is_held(tmp_path / "state")

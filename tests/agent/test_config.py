@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from torchsync.adapters.schemas import read_schema
-from torchsync.agent.config import AgentConfig, ExecutorKind, LogLevel, Rewind, Watch, config_from_document
+from torchsync.agent.config import AgentConfig, ExecutorKind, LogLevel, PathsConfig, Rewind, Watch, config_from_document
 from torchsync.core.configfile import Account, ConfigFileReader
 from torchsync.core.policy import HostPolicy, Secret
 from torchsync.core.syncdoc import RemoteSpec
@@ -37,6 +37,18 @@ def document() -> dict[str, object]:
 
 def config() -> AgentConfig:
     return config_from_document(document())
+
+
+@pytest.mark.parametrize(
+    ("state", "run", "shadow"),
+    [
+        ("/var/lib/torchsync", "/run/torchsync", ("/var/lib/torchsync-shadow", "/run/torchsync-shadow")),
+        ("/home/u/state/", "/home/u/state/run", ("/home/u/state-shadow", "/home/u/state-shadow/run")),
+    ],
+)
+def test_a_shadow_has_folders_that_are_not_in_those_of_the_agent(state: str, run: str, shadow: tuple[str, str]) -> None:
+    paths = PathsConfig(state=state, run=run).shadow
+    assert (paths.state, paths.run) == shadow
 
 
 def test_what_the_reader_makes_is_a_configuration() -> None:

@@ -15,22 +15,34 @@ import fcntl
 import os
 import stat
 from contextlib import ExitStack, suppress
+from enum import Enum
 from pathlib import Path
 
 from torchsync.errors import Problem, StateHeld, StateUncreatable, StateUnwritable
 
 _TEMPORARY = ".new-"
+_MARK = "shadow"
+_MARK_TEXT = b"Kept by `torchsync agent --shadow`: nothing that is noted here ever ran.\n"
+_KEPT = ("lock", "generation.json", "ledger.sqlite", "control.json", "sync.json", "repo.git")
+"""What an agent leaves, the first of it at once."""
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+
+
+class Keeper(Enum):
+    """Whose history a state directory holds. Each refuses that of the other: what a shadow noted as run never ran."""
+
+    AGENT = "agent"
+    SHADOW = "shadow"
 
 
 class StateDirectory:
     """`paths.state` and `paths.run`, ready for use and held by this process until `close`. Fits `ports.Store`.
 
-    Raises StateHeld when another agent holds the folder, StateUncreatable when it cannot be made or belongs to another user. A disk that is
-    full or read-only is said in `notices` and stops nothing.
+    Raises StateHeld when another agent holds the folder, StateUncreatable when it cannot be made, belongs to another user, or is kept by another
+    kind of agent. A disk that is full or read-only is said in `notices` and stops nothing.
     """
 
-    def __init__(self, state: Path, run: Path) -> None:
+    def __init__(self, state: Path, run: Path, keeper: Keeper = Keeper.AGENT) -> None:
         self.path = state
         self.run = run
         self.worktrees = state / "worktrees"
@@ -42,6 +54,7 @@ class StateDirectory:
             self._folder = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             undo.callback(os.close, self._folder)
             self._lock()
+            self._enter(keeper)
             self._prepare()
             _own_folder(run, 0o755, "paths.run")
             undo.pop_all()
@@ -81,6 +94,21 @@ class StateDirectory:
         except BlockingIOError as error:
             holder = _holder(self.path)
             raise StateHeld("TS330", f"another agent ({holder}) holds {self.path}") from error
+
+    def _enter(self, keeper: Keeper) -> None:
+        """A shadow marks its folder before anything else is in it."""
+        is_marked = (self.path / _MARK).exists()
+        if is_marked and keeper is Keeper.AGENT:
+            message = f"{self.path} is kept by a shadow, which noted runs that never ran; set paths.state, or remove the folder"
+            raise StateUncreatable("TS370", message)
+        if is_marked or keeper is Keeper.AGENT:
+            return
+        if found := next((name for name in _KEPT if (self.path / name).exists()), None):
+            raise StateUncreatable("TS371", f"{self.path} holds {found} of an agent that starts runs; a shadow keeps a folder of its own")
+        try:
+            replace_file(self.path / _MARK, _MARK_TEXT)
+        except StateUnwritable as error:
+            raise StateUncreatable("TS331", error.message) from error
 
     def _prepare(self) -> None:
         try:

@@ -101,6 +101,14 @@ class PathsConfig:
     def socket(self) -> str:
         return f"{self.run}/control.sock"
 
+    @property
+    def shadow(self) -> PathsConfig:
+        """Those of the shadow of an agent with these: beside them, so that neither touches what is the other's."""
+        state = f"{self.state.rstrip('/')}-shadow"
+        inside = self.run.startswith(f"{self.state.rstrip('/')}/")
+        run = state + self.run[len(self.state.rstrip("/")) :] if inside else f"{self.run.rstrip('/')}-shadow"
+        return PathsConfig(state=state, run=run)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpConfig:

@@ -11,23 +11,19 @@ import traceback
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torchsync.adapters import hostfacts
 from torchsync.adapters.clock import SystemClock
 from torchsync.adapters.configchild import ConfigChild, read_in_child
-from torchsync.adapters.courier import ChildCourier, Folders
 from torchsync.adapters.hookapi import AT_ONCE, HookSurface
 from torchsync.adapters.http import THREADS
 from torchsync.adapters.journal import Format, Journal, choose_format
 from torchsync.adapters.ledger import SqliteLedger
-from torchsync.adapters.process import ProcessExecutor
 from torchsync.adapters.procfs import boot_id
 from torchsync.adapters.remote import RemoteGit
 from torchsync.adapters.sdnotify import Notifier
 from torchsync.adapters.spool import SpoolFile
 from torchsync.adapters.statefile import StateDirectory
-from torchsync.adapters.syscalls import Timer
 from torchsync.adapters.wakeups import SelectorWakeups
 from torchsync.adapters.watch import Watcher, config_file, local_repository
 from torchsync.adapters.zonefiles import HostZoneFiles
@@ -42,9 +38,10 @@ from torchsync.agent.runner import Runner
 from torchsync.agent.saved import Saved
 from torchsync.cli.agentcheck import run_check
 from torchsync.cli.agentonce import run_once
-from torchsync.cli.agentsettings import hook_settings, settings_of, syncs_of
+from torchsync.cli.agentsettings import settings_of, syncs_of
 from torchsync.cli.executors import choose
 from torchsync.cli.facts import configured_facts
+from torchsync.cli.guise import Ground, Guise, Itself, Shadow
 from torchsync.cli.place import add_config_argument, config_path
 from torchsync.cli.startorder import order_of
 from torchsync.cli.surfaces import Listen, Surfaces
@@ -53,19 +50,20 @@ from torchsync.core.engine import Engine
 from torchsync.core.herald import Herald
 from torchsync.core.logevents import Level, LogEvent
 from torchsync.core.model import Instant, Millis, NotBegun, Run, RunId
-from torchsync.core.policy import ExecutorName
 from torchsync.core.snapshot import Snapshot
 from torchsync.errors import ConfigInvalid
 from torchsync.ports import ConfigTouched, HangUp, RepositoryTouched, StartOrder, StopAgent
-
-if TYPE_CHECKING:
-    from torchsync.adapters.units import Units
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_argument(parser)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--once", action="store_true", help="sync once, store what it brings, run nothing, and exit")
+    how.add_argument(
+        "--shadow",
+        action="store_true",
+        help="decide every fire, start nothing, and note what would have been started; beside an agent or cron",
+    )
     how.add_argument("--check", action="store_true", help="check the configuration, contact nobody, write nothing, and exit")
 
 
@@ -75,7 +73,7 @@ def execute(args: argparse.Namespace) -> int:
     config = _read_config(path)
     if args.check:
         return run_check(config, path)
-    return run_once(config) if args.once else _run(config, path)
+    return run_once(config) if args.once else _run(config, path, Shadow() if args.shadow else Itself())
 
 
 def _read_config(path: Path) -> AgentConfig:
@@ -85,8 +83,8 @@ def _read_config(path: Path) -> AgentConfig:
     return config_from_document(read.document)
 
 
-def _run(config: AgentConfig, path: Path) -> int:
-    agent = _Agent(config, path)
+def _run(config: AgentConfig, path: Path, guise: Guise) -> int:
+    agent = _Agent(config, path, guise)
     try:
         agent.run()
     finally:
@@ -97,12 +95,15 @@ def _run(config: AgentConfig, path: Path) -> int:
 class _Agent:
     """A running agent: its parts in the order they are made, and closed in the opposite one."""
 
-    def __init__(self, config: AgentConfig, path: Path) -> None:
+    def __init__(self, config: AgentConfig, path: Path, guise: Guise) -> None:
+        self._guise = guise
         self._clock = SystemClock()
         self._wakeups = SelectorWakeups()
         self._notifier = Notifier(os.environ)
-        self._log = Journal(self._clock.now, choose_format(Format(config.log.format.value), os.environ), Level[config.log.level.name])
-        self._store = StateDirectory(Path(config.paths.state), Path(config.paths.run))
+        self._journal = Journal(self._clock.now, choose_format(Format(config.log.format.value), os.environ), Level[config.log.level.name])
+        self._log = guise.told_by(self._journal)
+        paths = guise.paths(config)
+        self._store = StateDirectory(Path(paths.state), Path(paths.run), guise.keeper)
         self._ledger = SqliteLedger(self._store.ledger, self._store.run)
         self._recorder = Recorder(self._ledger, SpoolFile(self._store.run), self._log)
         self._choice = choose(config)
@@ -111,32 +112,29 @@ class _Agent:
         self._syncs = syncs_of(self._git, settings, self._store, self._clock)
         self._engine = Engine(boot_id=boot_id(), policy=settings.policy, new_run_id=_run_id)
         self._hooks = HookSurface(
-            hook_settings(config),
+            guise.hooks(config),
             post=self._wakeups.post,
             log=self._log,
             monotonic=self._clock.monotonic,
             at_once=THREADS if config.http.hooks_listen else AT_ONCE,
         )
         self._surfaces = Surfaces(
-            listen=Listen(public=config.http.listen, hooks=config.http.hooks_listen, host=settings.facts.name),
+            listen=Listen(
+                public=config.http.listen if guise.is_public else "",
+                hooks=config.http.hooks_listen if guise.is_public else "",
+                host=settings.facts.name,
+            ),
             hooks=self._hooks,
             store=self._store,
             read=lambda: self._loop.snapshot,
             now=self._clock.now,
             log=self._log,
         )
-        self._executor = ProcessExecutor(
-            self._store.path, self._store.run, self._wakeups, self._clock, notice=self._cannot, units=self._units()
-        )
+        ground = Ground(choice=self._choice, store=self._store, wakeups=self._wakeups, clock=self._clock, log=self._log)
+        self._executor = guise.executor(ground)
         self._secret_files = config.secret_files
         self._saved = Saved(self._store)
-        self._courier = ChildCourier(
-            self._wakeups,
-            self._clock,
-            folders=Folders(self._store.worktrees, self._store.runs),
-            version=version("torchsync"),
-            in_units=self._choice.name is ExecutorName.SYSTEMD,
-        )
+        self._courier = guise.courier(ground)
         self._dispatch = self._new_dispatch(settings.facts.name)
         self._runner = self._new_runner(settings.facts.name)
         self._holding = Holding(self._engine, self._syncs, self._saved, self._runner.perform, self._log)
@@ -155,9 +153,8 @@ class _Agent:
         """Returns once the agent was told to end. Runs in flight go on."""
         threading.excepthook = self._thread_died
         _on_signals(self._wakeups.post)
-        self._log(LogEvent.EXECUTOR_CHOSEN, self._choice.sentence, executor=self._choice.name.value)
-        if self._choice.limit:
-            self._cannot(self._choice.limit)
+        name, sentence = self._guise.starter(self._choice)
+        self._log(LogEvent.EXECUTOR_CHOSEN, sentence, executor=name)
         for notice in (*self._store.notices, *self._ledger.notices):
             self._log(LogEvent.STATE_SET_ASIDE if notice.code == "TS334" else LogEvent.STATE_DEGRADED, notice.message, code=notice.code)
         self._holding.restore(self._ledger.holds)
@@ -187,7 +184,7 @@ class _Agent:
             croniter=version("croniter"),
             tzdata=version("tzdata"),
             facts=settings.facts,
-            executor=self._choice.name.value,
+            executor=self._guise.starter(self._choice)[0],
             sync=self._syncs.status,
         )
 
@@ -201,17 +198,6 @@ class _Agent:
 
     def _polling(self, sentence: str) -> None:
         self._log(LogEvent.WATCH_POLLS, sentence)
-
-    def _units(self) -> Units | None:
-        if self._choice.name is ExecutorName.PROCESS:
-            return None
-        from torchsync.adapters.systemdbus import SystemdBus
-        from torchsync.adapters.units import Units
-
-        return Units(SystemdBus(self._wakeups, Timer(self._wakeups, self._clock), self._clock))
-
-    def _cannot(self, sentence: str) -> None:
-        self._log(LogEvent.EXECUTOR_LIMITED, sentence)
 
     def _new_runner(self, host: str) -> Runner:
         return Runner(
@@ -229,7 +215,7 @@ class _Agent:
 
     def _new_dispatch(self, host: str) -> Dispatch:
         return Dispatch(
-            herald=Herald(host),
+            herald=Herald(host, is_silent=not self._guise.is_public),
             courier=self._courier,
             clock=self._clock,
             record=self._recorder.write,
@@ -256,14 +242,14 @@ class _Agent:
             randomness=random.random,
             settings_of=self._resettle,
             look_at_host=configured_facts,
-            notices=self._surfaces.notices,
+            notices=lambda: (*self._guise.notices, *self._surfaces.notices()),
             on_turn=self._on_turn,
         )
 
     def _resettle(self, config: AgentConfig) -> Settings:
         """What a new configuration comes to; log level, webhooks, secrets of runs, what is kept and the watch of the repository follow it."""
-        self._log.least = Level[config.log.level.name]
-        self._hooks.settings = hook_settings(config)
+        self._journal.least = Level[config.log.level.name]
+        self._hooks.settings = self._guise.hooks(config)
         self._secret_files = config.secret_files
         self._tidier.retention = config.retention
         if (config.repository.url, config.repository.watch) != self._watched:

@@ -19,6 +19,7 @@ from torchsync.errors import ConfigInvalid, NotFound, Refused, TorchsyncError, U
 
 SOCKET_NAME = "control.sock"
 DEFAULT_SOCKET = f"/run/torchsync/{SOCKET_NAME}"
+DEFAULT_SHADOW_SOCKET = f"/run/torchsync-shadow/{SOCKET_NAME}"
 _TIMEOUT = 15.0
 _PIECE = 64 * 1024
 
@@ -36,6 +37,7 @@ def add_place_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--socket", metavar="PATH", help=f"the control socket of the agent (default: as its configuration says, else {DEFAULT_SOCKET})"
     )
+    parser.add_argument("--shadow", action="store_true", help="ask `agent --shadow` of this host instead of its agent")
 
 
 def place_of(args: Namespace) -> Place:
@@ -46,13 +48,14 @@ def place_of(args: Namespace) -> Place:
     """
     if args.socket:
         return Place(Path(args.socket))
+    usual = Path(DEFAULT_SHADOW_SOCKET if args.shadow else DEFAULT_SOCKET)
     try:
         paths = paths_of(args)
     except ConfigInvalid:
-        if is_named(args) or not Path(DEFAULT_SOCKET).is_socket():
+        if is_named(args) or not usual.is_socket():
             raise
         paths = None
-    return Place(paths[1] / SOCKET_NAME, paths[0]) if paths else Place(Path(DEFAULT_SOCKET))
+    return Place(paths[1] / SOCKET_NAME, paths[0]) if paths else Place(usual)
 
 
 class _Connection(http.client.HTTPConnection):

@@ -26,7 +26,7 @@ def is_named(args: Namespace) -> bool:
 
 
 def paths_of(args: Namespace) -> tuple[Path, Path] | None:
-    """The state directory and the run directory of the agent; None when no configuration says.
+    """The state directory and the run directory of the agent, or with `--shadow` of its shadow; None when no configuration says.
 
     Raises ConfigInvalid when a configuration that is there, or was named, cannot be used.
     """
@@ -40,4 +40,5 @@ def paths_of(args: Namespace) -> tuple[Path, Path] | None:
     if document is None:
         raise ConfigInvalid(problems[0].code, f"{path} cannot be used", problems)
     paths = config_from_document(document).paths
+    paths = paths.shadow if getattr(args, "shadow", False) else paths
     return Path(paths.state), Path(paths.run)

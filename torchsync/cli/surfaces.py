@@ -35,7 +35,9 @@ _TRY_AGAIN = Millis(5_000)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listen:
-    """Addresses, as in agent.yaml, and the name of the host. `hooks` may be empty: then webhooks come to `public`."""
+    """Addresses, as in agent.yaml, and the name of the host. `hooks` may be empty: then webhooks come to `public`. If that is empty as well, only the
+    control socket answers.
+    """
 
     public: str
     hooks: str
@@ -95,7 +97,7 @@ class Surfaces:
         if self._listen.hooks:
             self._listen_on("http.hooks_listen", lambda: bind_tcp(self._listen.hooks, "http.hooks_listen"), self._hooks, MOST_HOOK)
             self._listen_on("http.listen", lambda: bind_tcp(self._listen.public), self._public)
-        else:
+        elif self._listen.public:
             self._listen_on("http.listen", lambda: bind_tcp(self._listen.public), self._public_or_hook, MOST_HOOK)
         self._look_at_hooks()
 

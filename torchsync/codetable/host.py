@@ -146,6 +146,24 @@ HOST_CODES = (
         "TS357", "argument not understood", "A word of the command line is not of the form it must have.", "Write it as the message says."
     ),
     CodeInfo(
+        "TS370",
+        "state of a shadow",
+        "The state directory is kept by `torchsync agent --shadow`: what is noted there never ran, and an agent must not take it for what did.",
+        "Set paths.state to another folder, or remove that one with what the shadow noted.",
+    ),
+    CodeInfo(
+        "TS371",
+        "state of an agent",
+        "The state directory belongs to an agent that starts runs, and a shadow must not write into it.",
+        "Move the folder that the message names away: a shadow makes its own, beside paths.state.",
+    ),
+    CodeInfo(
+        "TS372",
+        "a shadow answers",
+        "The agent was started with --shadow. It decides every fire and starts nothing; runs are taken to end at once, and daemons to go on.",
+        "Nothing. Start the agent without --shadow when its tasks are to run.",
+    ),
+    CodeInfo(
         "TS375",
         "kernel that lacks something",
         "The kernel, or how it was booted, lacks what torchsync uses.",

@@ -23,10 +23,13 @@ _DETAIL_SHOWN = 500
 
 
 class Herald:
-    """Follows what happens to runs: how many of a task failed in a row, and which tasks are known to be late. `host` is the name of this one."""
+    """Follows what happens to runs: how many of a task failed in a row, and which tasks are known to be late. `host` is the name of this one.
+    One that is silent finds nothing to tell.
+    """
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, *, is_silent: bool = False) -> None:
         self._host = host
+        self._is_silent = is_silent
         self._failures: dict[TaskName, int] = {}
         self._late: dict[TaskName, Instant] = {}
 
@@ -38,7 +41,7 @@ class Herald:
     def see(self, effects: Iterable[Effect]) -> tuple[NoticeOp, ...]:
         """What is to be written down together with the turn that has these effects."""
         operations: list[NoticeOp] = []
-        for effect in effects:
+        for effect in () if self._is_silent else effects:
             match effect:
                 case ToldStart(run=run) if run.task.notify:
                     operations += map(PutNotice, of_start(run, self._host))
@@ -52,6 +55,8 @@ class Herald:
         self, statuses: Mapping[TaskName, TaskStatus], generation: Generation, policy: HostPolicy, now: Instant
     ) -> tuple[NoticeOp, ...]:
         """What is to be written down since it is `now`: tasks that have become late, and others that no longer are, if not by a success."""
+        if self._is_silent:
+            return ()
         over = [name for name in self._late if name not in statuses or _is_in_time(statuses[name], now)]
         operations: list[NoticeOp] = [DropLate(name) for name in over if self._late.pop(name) is not None]
         for name, status in statuses.items():

@@ -169,6 +169,8 @@ def detail_of(run: Run, ending: Ending, *, leftovers: bool) -> str:
     match ending:
         case NotBegun(why=why) | Vanished(why=why):
             parts.append(why)
+        case Exited(note=note) if note:
+            parts.append(note)
         case Exited(status=126) if not run.stop_cause:
             parts.append("exit status 126 often means that a program could not be executed")
         case Exited(status=127) if not run.stop_cause:

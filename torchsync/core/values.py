@@ -96,12 +96,13 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exited:
-    """The command ran and ended with `status` (0 to 255, 128+n for a signal) after `duration`."""
+    """The command ran and ended with `status` (0 to 255, 128+n for a signal) after `duration`. `note` is what else there is to say, in a sentence."""
 
     status: int
     started_at: Instant
     duration: Millis
     usage: Usage = UNKNOWN
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

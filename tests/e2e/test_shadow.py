@@ -1,0 +1,135 @@
+"""A shadow beside everything else: it notes what would run, starts nothing, and touches nothing of an agent."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.host import Document, Host, cron, environment, moment, never, wait_for
+
+
+class Shadowed:
+    """A host with a shadow beside its agent, if there is one."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = host.folder / "shadow.log"
+
+    def words(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "torchsync", *words, "--config", str(self.host.config)]
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.words("agent", "--shadow"), stdout=log, stderr=log, env=environment(), cwd="/")
+        wait_for("the shadow to answer", lambda: self.run("status", "--shadow").returncode == 0)
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self.words(*words), capture_output=True, text=True, env=environment(), check=False, timeout=60)
+
+    def ask(self, *words: str) -> Document:
+        done = self.run(*words, "--shadow", "--json")
+        assert done.returncode == 0, done.stderr
+        answer: Document = json.loads(done.stdout)
+        return answer
+
+    def entries(self, task: str) -> list[Document]:
+        return self.ask("history", task, "--limit", "1000")["entries"]
+
+    def runs(self, task: str) -> list[Document]:
+        """Oldest first."""
+        return [entry["run"] for entry in reversed(self.entries(task)) if entry["run"]]
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def close(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+
+
+def host_user() -> str:
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
+@pytest.fixture
+def shadowed(host: Host) -> Iterator[Shadowed]:
+    one = Shadowed(host)
+    yield one
+    one.close()
+
+
+def test_a_shadow_notes_every_fire_and_starts_nothing(shadowed: Shadowed) -> None:
+    host = shadowed.host
+    user = host_user()
+    host.configure(policy={"secrets": {"token": {"file": str(host.folder / "not-there"), "users": [user]}}})
+    mark = host.folder / "mark"
+    told = [{"on": ["success", "failure", "late"], "exec": ["/bin/sh", "-c", f"echo told >> {mark}"]}]
+    host.commit({"scripts/run.sh": f"#!/bin/sh\necho ran >> {mark}\n"})
+    host.tasks(
+        beat=cron(f"echo ran >> {mark}", notify=told),
+        script=cron(["./scripts/run.sh"], credentials=["token"]),
+        keep={"type": "daemon", "command": f"echo daemon >> {mark}; sleep 600", "max_running": 2},
+        off=cron(f"echo off >> {mark}", enabled=False),
+    )
+    shadowed.start()
+    wait_for("fires", lambda: len(shadowed.runs("beat")) >= 2 and len(shadowed.runs("keep")) == 2)
+    assert not mark.exists()
+    assert list((Path(f"{host.state}-shadow") / "runs").iterdir()) == []
+    assert not host.state.exists()
+    (newest, *_) = reversed(shadowed.runs("beat"))
+    assert (newest["user"], newest["command"]["text"], newest["copy"]) == (user, f"echo ran >> {mark}", 0)
+    assert moment(newest["due"]) == moment(newest["instant"])
+    assert newest["detail"].startswith("not started")
+    assert {run["copy"] for run in shadowed.runs("keep")} == {1, 2}
+    assert shadowed.runs("script")[0]["outcome"] == "succeeded", "no secret was read: there is none"
+    assert shadowed.entries("off") == []
+    status = shadowed.ask("status")
+    assert status["executor"] == "shadow"
+    assert [notice["code"] for notice in status["notices"]] == ["TS372"]
+    assert "not started" in shadowed.run("why", "beat", "--shadow").stdout
+    assert "TS350" in shadowed.run("status").stderr, "no agent answers: the shadow has a socket of its own"
+    assert shadowed.run("agent", "--shadow", "--once").returncode == 2
+
+
+def test_a_shadow_that_is_killed_decides_no_instant_twice_and_forgets_none(shadowed: Shadowed) -> None:
+    shadowed.host.tasks(beat=cron("false", "* * * * * *"))
+    shadowed.start()
+    wait_for("fires", lambda: bool(shadowed.runs("beat")))
+    shadowed.kill()
+    shadowed.start()
+    before = len(shadowed.runs("beat"))
+    wait_for("more fires", lambda: len(shadowed.runs("beat")) > before)
+    entries = [entry for entry in shadowed.entries("beat") if entry["first"]]
+    covered = sorted(moment(entry["first"]) + number for entry in entries for number in range(entry["count"]))
+    assert covered == [covered[0] + number for number in range(len(covered))]
+    assert {entry["reason"] for entry in entries} <= {None, "overlap"}, "of those that come due at once one runs, as with an agent"
+
+
+def test_an_agent_beside_it_goes_on_and_both_tell_of_a_rejected_commit(shadowed: Shadowed) -> None:
+    host = shadowed.host
+    mark = host.folder / "mark"
+    revision = host.tasks(beat=cron(f"echo ran >> {mark}"), hand=never("true"))
+    host.start()
+    host.wait_for_revision(revision)
+    shadowed.start()
+    wait_for("both to have fired", lambda: bool(shadowed.runs("beat") and host.runs("beat")))
+    rejected = host.tasks(beat=cron("true", "61 * * * *"))
+    wait_for("the shadow to turn it down", lambda: shadowed.ask("status")["sync"]["rejected"] == rejected)
+    assert shadowed.ask("status")["generation"]["revision"] == revision
+    before = len(host.outcomes("beat"))
+    shadowed.kill()
+    wait_for("the agent to go on", lambda: len(host.outcomes("beat")) > before)
+    assert host.get("/healthz")[0] == 200
+    assert len(mark.read_text().splitlines()) == len(host.runs("beat"))
+    assert host.terminate() == 0
