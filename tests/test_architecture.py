@@ -72,6 +72,12 @@ core.daemons
 core.evidence
 core.guard
 core.localtime
+core.syslogline
+core.syslog
+core.crontext
+core.comparison
+core.comparedreason
+core.comparisondoc
 core.policy
 core.postbox
 core.hostsheet
@@ -282,6 +288,8 @@ cli.topscreen
 cli.top
 cli.control
 cli.holds
+cli.comparison
+cli.shadowhistory
 cli.inspect
 cli.why
 cli.sides

@@ -160,9 +160,24 @@ def add_history_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--limit", type=int, default=50, help="at most this many lines (default: 50)")
     parser.add_argument("--json", action="store_true", help="print the document of the API")
+    parser.add_argument(
+        "--compare", nargs="+", metavar="FILE", help="with --shadow: hold it against what cron started by these system logs (`-` is stdin)"
+    )
+    parser.add_argument("--timezone", metavar="ZONE", default="", help="of local times in the logs (default: the zone of the host)")
+    parser.add_argument("--log-host", metavar="NAME", default="", help="the name of this host in the logs (default: its own)")
+    parser.add_argument(
+        "--same", action="append", default=[], metavar="TASK=COMMAND", help="cron logs COMMAND for what the task is now; may be given again"
+    )
 
 
 def execute_history(args: Namespace) -> int:
+    if args.compare and not (args.shadow or args.socket):
+        raise UsageError("TS357", "--compare holds a log against a shadow: say --shadow as well")
+    if args.compare:
+        from torchsync.cli.comparison import run_comparison
+
+        place = place_of(args)
+        return run_comparison(args, place, lambda query: _page(place, query))
     query = {"limit": str(args.limit)}
     if args.task:
         query["task"] = args.task
@@ -171,14 +186,19 @@ def execute_history(args: Namespace) -> int:
     for name, text in (("since", args.since), ("until", args.until)):
         if text:
             query[name] = moment_text(name, text, Instant(time.time_ns() // 1_000_000))
-    return run_history(place_of(args), query, as_json=args.json)
+    return run_history(place_of(args), query, as_json=args.json, is_shadow=args.shadow)
 
 
-def run_history(place: Place, query: dict[str, str], *, as_json: bool) -> int:
+def run_history(place: Place, query: dict[str, str], *, as_json: bool, is_shadow: bool = False) -> int:
     """The newest entries of the ledger are on stdout, newest first."""
     document = _history(place, query)
     if as_json:
         return _print_json(document)
+    if is_shadow:
+        from torchsync.cli.shadowhistory import shadow_lines
+
+        print("\n".join(shadow_lines(document["entries"], coloured=is_coloured())))
+        return 0
     for line in table(_HISTORY_HEAD, [_history_line(entry) for entry in document["entries"]], coloured=is_coloured()):
         print(line)
     return 0

@@ -164,6 +164,18 @@ HOST_CODES = (
         "Nothing. Start the agent without --shadow when its tasks are to run.",
     ),
     CodeInfo(
+        "TS373",
+        "nothing to compare",
+        "The system logs tell of nothing that cron started on this host, or of no time that the shadow has seen.",
+        "Name the logs of this host for the time since the shadow was started; the message says what was found in them.",
+    ),
+    CodeInfo(
+        "TS374",
+        "system log not readable",
+        "A file that was to be compared with is there, but this user may not read it, or it is damaged.",
+        "Use sudo or the group adm; unpack a damaged file as far as it goes, and name what comes out.",
+    ),
+    CodeInfo(
         "TS375",
         "kernel that lacks something",
         "The kernel, or how it was booted, lacks what torchsync uses.",
