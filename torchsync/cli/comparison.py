@@ -10,6 +10,7 @@ import time
 import zlib
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfoNotFoundError
@@ -107,16 +108,16 @@ def _differences(task: Document, *, coloured: bool) -> Iterator[str]:
         if not told["count"]:
             continue
         yield ""
-        yield paint(printable(f"{task['name']}: {head}, {told['count']} times"), Tone.HEAD, coloured=coloured)
-        for one in told["first"]:
-            place = f" ({one['place']})" if one["place"] else ""
-            yield printable(f"  {clock(one['at'])}  {one['sentence']}{place}")
+        yield paint(printable(f"{task['name']}: {head}, {told['count']} time(s)"), Tone.HEAD, coloured=coloured)
+        for sentence, alike in groupby(told["first"], key=lambda one: one["sentence"]):
+            yield printable(f"  {sentence}")
+            yield from (printable(f"    {clock(one['at'])}  {one['place']}".rstrip()) for one in alike)
         if told["count"] > len(told["first"]):
-            yield f"  and {told['count'] - len(told['first'])} more"
+            yield f"    and {told['count'] - len(told['first'])} more"
 
 
 def _uncovered(one: Document) -> Iterator[str]:
-    times = f"{one['count']} times from {clock(one['first'])} to {clock(one['last'])}"
+    times = f"{one['count']} time(s) from {clock(one['first'])} to {clock(one['last'])}"
     yield printable(f"  ({one['user']}) {one['command']}: {times}, first in {one['place']}")
     if one["hint"]:
         yield printable(f"    {one['hint']}")

@@ -146,6 +146,10 @@ def hint_of(uncovered: Uncovered, comparison: Comparison) -> str:
     minutes = {start.minute for start in uncovered.starts}
     for pairing in comparison.pairings:
         fired = {minute_of(fire.instant) for fire in pairing.only_shadow}
-        if not pairing.matched and len(minutes & fired) >= _ALIKE * max(len(minutes), len(fired)):
+        if (
+            pairing.task.user in ("", uncovered.user)
+            and not pairing.matched
+            and len(minutes & fired) >= _ALIKE * max(len(minutes), len(fired))
+        ):
             return f"the task {pairing.task.name} fires at these times: if it is the same, say --same '{pairing.task.name}={uncovered.command}'"
     return ""

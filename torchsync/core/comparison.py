@@ -1,14 +1,14 @@
 """What a shadow would have started, held against what cron started. Pure.
 
 Theory of operation. A start in the log belongs to the tasks of its user that run the same command (`core/crontext.py`); tasks that share user and
-command are a *group*, since the log cannot tell them apart. Within a group each start is given to a fire of the same minute, then what is left to
-the nearest fire that can have been meant: cron starts a command up to a minute late, and torchsync adds the jitter of a task. What is left then is a
-difference, and `core/comparedreason.py` says what may be behind it. Only the time that both have seen is compared, minute by minute.
+command are a *group*, since the log cannot tell them apart. Within a group each start is given to a fire of the same minute, and what is left then
+to the last fire before it that can have been meant: cron may start a command a minute late, and torchsync adds the jitter of a task. What is still
+left is a difference, and `core/comparedreason.py` says what may be behind it. Only the time that both have seen is compared, minute by minute.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +18,7 @@ from torchsync.core.model import Instant
 from torchsync.core.syslog import Start, SystemLog, by_command, span
 
 _MINUTE = 60_000
+_LONGEST_DELAY = 12 * 3600_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,9 @@ class Uncovered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """`since` and `until` bound the whole minutes that were compared: those in which a log begins and ends are not. `apart` are tasks whose starts cannot be compared, with how many there were."""
+    """`since` and `until` bound the whole minutes that were compared: those in which a log begins and ends are not. `apart` are tasks whose starts
+    cannot be compared, with how many there were.
+    """
 
     since: Instant
     until: Instant
@@ -243,23 +246,23 @@ def _other_minute(start: Start) -> Instant:
 
 
 def _paired_nearby(
-    pairs: list[tuple[Start, ShadowFire]], starts: Sequence[Start], left: Sequence[ShadowFire]
+    pairs: list[tuple[Start, ShadowFire]], starts: Sequence[Start], left: Iterable[ShadowFire]
 ) -> tuple[list[tuple[Start, ShadowFire]], list[Start]]:
-    """What is left, in order: a start up to a minute before an instant or after its due is for it."""
-    waiting: list[tuple[Instant, Instant, str]] = sorted((fire.instant, fire.due, fire.task) for fire in left)
-    longest = max((fire.due - fire.instant for fire in left), default=0) + _MINUTE
+    """What is left, in order: a start is for the last fire before it, if it came no more than a minute after that was due. Where the task has a
+    jitter cron may have another delay, so there any time does.
+    """
+    waiting = sorted((fire.instant, fire.due, fire.task) for fire in left)
     unpaired: list[Start] = []
     for start in starts:
-        place = bisect_left(waiting, (Instant(start.minute - longest), Instant(0), ""))
-        near: list[tuple[int, tuple[Instant, Instant, str]]] = []
-        while place < len(waiting) and waiting[place][0] <= start.minute + _MINUTE:
-            if start.minute <= waiting[place][1] + _MINUTE:
-                insort(near, (abs(waiting[place][1] - start.at), waiting[place]))
-            place += 1
-        if near:
-            instant, due, task = near[0][1]
-            waiting.remove(near[0][1])
+        place = bisect_right(waiting, start.at, key=lambda fire: fire[0]) - 1
+        if place >= 0 and (start.minute <= waiting[place][1] + _MINUTE or _is_delayed(waiting[place], start)):
+            instant, due, task = waiting.pop(place)
             pairs.append((start, ShadowFire(task, instant, due)))
         else:
             unpaired.append(start)
     return pairs, unpaired
+
+
+def _is_delayed(fire: tuple[Instant, Instant, str], start: Start) -> bool:
+    instant, due, _ = fire
+    return due > instant and start.at - instant <= _LONGEST_DELAY
