@@ -61,7 +61,7 @@ def test_a_task_file_in_the_documentation_is_valid(text: str) -> None:
     assert drafts
 
 
-OPERATORS = ("pause-and-drain.md", "rollback.md", "check-a-host.md")
+OPERATORS = ("pause-and-drain.md", "rollback.md", "check-a-host.md", "shadow.md")
 
 
 @pytest.mark.parametrize("name", OPERATORS)

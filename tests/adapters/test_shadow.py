@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
+from pathlib import Path
 
 from tests.builders import daemon, run, task
 from tests.core.test_postbox import box_of, notice, taken
 from tests.fakes import FakeClock, FakeWakeups
+from torchsync.adapters import shadow
 from torchsync.adapters.shadow import NOT_STARTED, ShadowCourier, ShadowExecutor
 from torchsync.core.model import Exited, Instant, Millis, Vanished
 from torchsync.core.postbox import Fate
@@ -74,3 +77,12 @@ def test_a_notice_is_never_sent():
     ShadowCourier(stage.wakeups).send(parcel, None)
     (answer,) = stage.events()
     assert [result.fate for result in answer.results] == [Fate.REFUSED]
+
+
+def test_what_stands_in_for_the_executor_cannot_start_a_process():
+    """Nothing that could is imported, nor anything that opens a file."""
+    source = ast.parse(Path(shadow.__file__).read_text())
+    names = {node.module for node in ast.walk(source) if isinstance(node, ast.ImportFrom)}
+    names |= {alias.name for node in ast.walk(source) if isinstance(node, ast.Import) for alias in node.names}
+    assert not [name for name in names if name.split(".")[0] in ("os", "subprocess", "pathlib", "multiprocessing") or "adapters" in name]
+    assert not [node for node in ast.walk(source) if isinstance(node, ast.Name) and node.id in ("open", "exec", "eval", "__import__")]
