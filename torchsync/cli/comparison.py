@@ -48,7 +48,7 @@ def run_comparison(args: Namespace, place: Place, page: Callable[[dict[str, str]
     times = span(log)
     if times is None or not log.starts:
         raise _nothing(names, host, log)
-    entries = list(_entries(page, args.task, Instant(times[0] - _BEFORE), Instant(times[1] + _AFTER)))
+    entries = _entries(page, args.task, Instant(times[0] - _BEFORE), Instant(times[1] + _AFTER))
     record = record_of([task for task in tasks if args.task in ("", task["name"])], entries, now)
     compared = compare(record, log, same)
     if isinstance(compared, str):

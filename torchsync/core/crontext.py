@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from functools import lru_cache
 
 from torchsync.core.model import Command, ProgramCommand, ShellCommand
 
@@ -36,6 +37,7 @@ def _shown(byte: int) -> str:
     return chr(byte) if byte < 0x7F else f"\\{byte:03o}"
 
 
+@lru_cache(maxsize=4096)
 def logged_forms(command: Command) -> frozenset[str]:
     """Every text by which cron may have logged what is now this command: also without what stands for standard input (`%`) or the home (`HOME`)."""
     return frozenset(as_logged(text) for text in _texts(command) if text.strip())
