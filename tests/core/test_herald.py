@@ -196,3 +196,11 @@ def test_every_failure_is_told_once_and_every_recovery_once_whenever_the_agent_i
         notices = told(one.see([end(outcome, *entries, number=number)]))
         seen += [(notice.to.secret, notice.event.value) for notice in notices if isinstance(notice.to, Webhook)]
     assert seen == expected
+
+
+def test_a_herald_that_is_silent_finds_nothing_to_tell() -> None:
+    made = Herald("db-1", is_silent=True)
+    one = task("backup", notify=(Notify(to=HOOK, on=ALL), Notify(to=Ping(url="https://hc-ping.com/x"))))
+    assert made.see([ToldStart(run(one)), ToldEnd(finished_run(one, Outcome.FAILED))]) == ()
+    late = task_status(one, max_age=Millis(1), record=record("backup", last_success=Instant(NOON - HOUR)))
+    assert made.look({BACKUP: late}, generation(one), POLICY, NOON) == ()

@@ -99,6 +99,11 @@ def test_a_shadow_notes_every_fire_and_starts_nothing(shadowed: Shadowed) -> Non
     assert [notice["code"] for notice in status["notices"]] == ["TS372"]
     assert "not started" in shadowed.run("why", "beat", "--shadow").stdout
     assert "TS350" in shadowed.run("status").stderr, "no agent answers: the shadow has a socket of its own"
+    assert shadowed.run("reload", "--wait", "--shadow").returncode == 0
+    log = shadowed.log.read_text()
+    assert "config_reloaded" in log
+    assert "config_needs_restart" not in log
+    assert "http.listen" not in log
     assert shadowed.run("agent", "--shadow", "--once").returncode == 2
 
 
