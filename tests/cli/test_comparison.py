@@ -164,6 +164,13 @@ def test_what_cannot_be_compared_is_said(tmp_path, log, capsys, words, answer):
     assert answer[1] in capsys.readouterr().err
 
 
+def test_a_log_without_years_is_of_the_year_in_which_it_was_written(tmp_path, log, capsys):
+    shadow = Shadow(tmp_path, tasks(), list(rows(tasks())))
+    os.utime(log, (WRITTEN - 365 * 86_400, WRITTEN - 365 * 86_400))
+    assert shadow.compare("--compare", str(log)) == 66
+    assert "no time in common" in capsys.readouterr().err
+
+
 def test_a_log_is_held_against_a_shadow_only(tmp_path, log, capsys):
     assert Shadow(tmp_path, tasks(), [], executor="process").compare("--compare", str(log)) == 2
     assert "say --shadow" in capsys.readouterr().err

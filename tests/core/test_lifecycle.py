@@ -2,8 +2,9 @@ from itertools import product
 
 import pytest
 
-from torchsync.core.lifecycle import IMPOSSIBLE, TABLE, Act, Signal, move
-from torchsync.core.model import RunState
+from tests.builders import NOON, run
+from torchsync.core.lifecycle import IMPOSSIBLE, TABLE, Act, Signal, detail_of, move
+from torchsync.core.model import Exited, Millis, RunState, StopCause
 
 
 def test_every_pair_of_state_and_signal_is_either_in_the_table_or_impossible() -> None:
@@ -46,3 +47,9 @@ def test_every_state_leads_to_an_end() -> None:
             break
         reachable |= more
     assert reachable == set(RunState)
+
+
+def test_what_an_executor_notes_of_an_end_is_told_behind_why_it_was_ended() -> None:
+    ending = Exited(status=126, started_at=NOON, duration=Millis(0), note="never was")
+    assert detail_of(run(), ending, leftovers=False) == "never was"
+    assert detail_of(run(stop_cause=StopCause.OPERATOR), ending, leftovers=False) == "stopped by an operator; never was"

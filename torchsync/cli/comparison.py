@@ -193,16 +193,15 @@ def _contents(names: Sequence[str]) -> Iterator[tuple[str, bytes, Instant]]:
 
 
 def _content(name: str) -> tuple[str, bytes, Instant]:
-    now = time.time_ns() // 1_000_000
     if name == "-":
-        return "stdin", sys.stdin.buffer.read(), Instant(now)
+        return "stdin", sys.stdin.buffer.read(), Instant(time.time_ns() // 1_000_000)
     path = Path(name)
     content = path.read_bytes()
     if content.startswith(b"\x1f\x8b"):
         content = gzip.decompress(content)
     elif content.startswith(b"\xfd7zXZ\x00"):
         content = lzma.decompress(content)
-    return name, content, Instant(min(now, int(path.stat().st_mtime * 1000)))
+    return name, content, Instant(int(path.stat().st_mtime * 1000))
 
 
 def _nothing(names: Sequence[str], host: str, log: SystemLog) -> NotFound:
