@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 from tests.builders import facts, generation, run, run_id, snapshot, task, task_status
 from tests.cli.agents import agent
 from torchsync.adapters.schemas import read_schema
+from torchsync.cli import comparison
 from torchsync.cli.main import main
 from torchsync.core.entries import HistoryQuery, HistoryRow
 from torchsync.core.instants import parse_rfc3339
@@ -69,7 +70,7 @@ class Shadow:
     def __init__(self, folder: Path, known: list[Task], noted: list[HistoryRow], **changes: object) -> None:
         self.folder = folder
         self.noted = noted
-        here = facts(name="web-1", zone="Europe/Berlin")
+        here = facts(name="web-1")
         force = generation(*known, facts=here, baselines={one.name: Instant(FIRST - 1) for one in known})
         seen = {"executor": "shadow", "facts": here, "generation": force, "taken_at": Instant(LAST + 30 * MINUTE)} | changes
         self.snapshot = snapshot(*(task_status(one) for one in known), **seen)
@@ -79,6 +80,7 @@ class Shadow:
         return mine[query.skip :][: query.limit]
 
     def compare(self, *words: str) -> int:
+        words = words if {"--timezone", "--shadow"} & set(words) else (*words, "--timezone", "Europe/Berlin")
         with agent(self.folder, read=lambda: self.snapshot, history=self.history) as socket:
             return main(["history", "--socket", str(socket), *words])
 
@@ -149,6 +151,7 @@ def test_a_command_may_be_named_that_is_called_otherwise_now(tmp_path, log):
         (["{log}", "--timezone", "Europe/Berln"], (2, "Europe/Berlin")),
         (["{log}", "--timezone", "America/New_York"], (66, "no time in common")),
         (["{log}", "--same", "x"], (2, "TASK=COMMAND")),
+        (["{log}", "--same", "none=true"], (66, "no task 'none'")),
         (["{garbage}"], (66, "are no messages of a system log")),
         (["{damaged}"], (66, "TS374")),
         (["{folder}"], (66, "TS374")),
@@ -162,6 +165,13 @@ def test_what_cannot_be_compared_is_said(tmp_path, log, capsys, words, answer):
     shadow = Shadow(tmp_path, tasks(), list(rows(tasks())))
     assert shadow.compare("--compare", *(word.format(**places) for word in words)) == answer[0]
     assert answer[1] in capsys.readouterr().err
+
+
+def test_local_times_are_of_the_zone_of_the_host(tmp_path, log, monkeypatch):
+    shadow = Shadow(tmp_path, tasks(), list(rows(tasks())))
+    for zone, status in (("Europe/Berlin", 0), ("Asia/Tokyo", 66)):
+        monkeypatch.setattr(comparison, "local_zone", lambda zone=zone: zone)
+        assert shadow.compare("--shadow", "--compare", str(log)) == status
 
 
 def test_a_log_without_years_is_of_the_year_in_which_it_was_written(tmp_path, log, capsys):

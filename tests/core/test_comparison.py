@@ -118,6 +118,16 @@ def test_scripts_that_run_parts_starts_are_each_started_by_its_line():
     assert [one.matched for one in of(tasks, fires, anacron).pairings] == [7, 7]
 
 
+def test_a_job_of_anacron_is_for_the_nearest_fire_of_its_task_whenever_it_starts():
+    late = [
+        start(at + offset, command="", job="report") for at, offset in zip(nightly(), (0, 2 * HOUR, -HOUR, 0, 0, 9 * HOUR, 0), strict=True)
+    ]
+    assert of([task("report")], [fire(at, "report") for at in nightly()], late).agrees
+    assert not of([task("report")], [fire(nightly()[0], "report")], [start(nightly()[0] + 13 * HOUR, command="", job="report")]).agrees
+    folder = [start(at + HOUR, command="", job="cron.daily") for at in nightly()]
+    assert of([task(command="run-parts --report /etc/cron.daily")], map(fire, nightly()), folder).agrees
+
+
 def test_a_command_that_the_log_cut_off_is_known_by_its_beginning():
     assert of([task(command="./backup.sh --all")], [fire(nightly()[0])], [start(nightly()[0], "./backup.sh --a", is_cut=True)]).agrees
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torchsync.core.crontext import as_logged, folder_of, is_from_folder, logged_forms
+from torchsync.core.crontext import as_logged, folder_of, logged_forms, runs_folder
 from torchsync.core.model import ProgramCommand, ShellCommand
 
 
@@ -67,9 +67,10 @@ def test_run_parts_is_known_by_its_folder(logged, folder):
 
 
 def test_a_script_is_of_the_folder_that_it_lies_in():
-    assert is_from_folder("/etc/cron.daily/apt --quiet", "/etc/cron.daily")
-    assert not is_from_folder("/etc/cron.daily/sub/apt", "/etc/cron.daily")
-    assert not is_from_folder("apt", "/etc/cron.daily")
+    assert runs_folder("/etc/cron.daily/apt --quiet", "/etc/cron.daily")
+    assert not runs_folder("/etc/cron.daily/sub/apt", "/etc/cron.daily")
+    assert not runs_folder("apt", "/etc/cron.daily")
+    assert runs_folder("run-parts --report /etc/cron.daily", "/etc/cron.daily")
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\n"), min_size=1))

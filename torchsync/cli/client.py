@@ -48,7 +48,7 @@ def place_of(args: Namespace) -> Place:
     """
     if args.socket:
         return Place(Path(args.socket))
-    usual = Path(DEFAULT_SHADOW_SOCKET if args.shadow else DEFAULT_SOCKET)
+    usual = Path(DEFAULT_SHADOW_SOCKET if getattr(args, "shadow", False) else DEFAULT_SOCKET)
     try:
         paths = paths_of(args)
     except ConfigInvalid:

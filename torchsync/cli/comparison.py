@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfoNotFoundError
 
+from torchsync.adapters.hostfacts import local_zone
 from torchsync.cli.client import ControlClient, Place
 from torchsync.cli.terminal import Cell, Tone, clock, is_coloured, paint, printable, table
 from torchsync.core.comparedreason import Reasons
@@ -41,8 +42,8 @@ def run_comparison(args: Namespace, place: Place, page: Callable[[dict[str, str]
     Raises NotFound for a file that is not there, and when there is nothing to compare (TS373).
     """
     same = _same(args.same)
-    host, zone_name, tasks, now = _shadow(args, place)
-    zone = _zone(args.timezone or zone_name)
+    zone = _zone(args.timezone or local_zone())
+    host, tasks, now = _shadow(args, place)
     names = args.compare
     log = merged([read_log(name, content, LogSource(host=host, zone=zone, until=until)) for name, content, until in _contents(names)])
     times = span(log)
@@ -50,6 +51,9 @@ def run_comparison(args: Namespace, place: Place, page: Callable[[dict[str, str]
         raise _nothing(names, host, log)
     entries = _entries(page, args.task, Instant(times[0] - _BEFORE), Instant(times[1] + _AFTER))
     record = record_of([task for task in tasks if args.task in ("", task["name"])], entries, now)
+    for name in (*same, *([args.task] if args.task else [])):
+        if name not in {task.name for task in record.tasks}:
+            raise NotFound("TS352", f"the shadow knows no task {name!r}")
     compared = compare(record, log, same)
     if isinstance(compared, str):
         raise NotFound("TS373", f"there is nothing to compare: {compared}")
@@ -141,8 +145,8 @@ def _zone(name: str) -> Any:
         raise UsageError("TS357", f"--timezone {name!r} is no time zone; {refusal.hint if refusal else 'write UTC'}") from error
 
 
-def _shadow(args: Namespace, place: Place) -> tuple[str, str, list[Document], Instant]:
-    """The host, its zone, the tasks and until when they are known: by the shadow, or without one by the host itself, which knows no tasks."""
+def _shadow(args: Namespace, place: Place) -> tuple[str, list[Document], Instant]:
+    """The host, its tasks and until when they are known: by the shadow, or without one by the host itself, which knows no tasks."""
     client = ControlClient(place.socket)
     try:
         status, tasks = client.get("/api/v1/status"), client.get("/api/v1/tasks")["tasks"]
@@ -153,12 +157,11 @@ def _shadow(args: Namespace, place: Place) -> tuple[str, str, list[Document], In
 
         config = usual_config(args)
         assert config is not None, "it told the state directory"
-        facts = configured_facts(config)
         print("no shadow answers: tasks that never fired are not known", file=sys.stderr)
-        return args.log_host or facts.name, facts.zone, [], Instant(time.time_ns() // 1_000_000)
+        return args.log_host or configured_facts(config).name, [], Instant(time.time_ns() // 1_000_000)
     if status["executor"] != "shadow":
         raise UsageError("TS357", f"{place.socket} is the socket of an agent, and --compare wants that of a shadow: say --shadow")
-    return args.log_host or status["host"], status["facts"]["timezone"], tasks, parse_rfc3339(status["taken_at"])
+    return args.log_host or status["host"], tasks, parse_rfc3339(status["taken_at"])
 
 
 def _entries(page: Callable[[dict[str, str]], Document], task: str, since: Instant, until: Instant) -> Iterator[Document]:

@@ -13,9 +13,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from torchsync.core.crontext import as_logged, folder_of, is_from_folder
+from torchsync.core.crontext import as_logged, folder_of, runs_folder
 from torchsync.core.model import Instant
-from torchsync.core.syslog import Start, SystemLog, by_command, span
+from torchsync.core.syslog import Start, SystemLog, anacron_job, by_command, span
 
 _MINUTE = 60_000
 _LONGEST_DELAY = 12 * 3600_000
@@ -171,8 +171,10 @@ class _Comparing:
             return exact
         if is_cut:
             return [task for task in mine if any(form.startswith(text) for form in task.forms)]
+        if named := [task for task in mine if text == anacron_job(task.name)]:
+            return named
         folder = folder_of(text)
-        return [task for task in mine if any(is_from_folder(form, folder) for form in task.forms)] if folder else []
+        return [task for task in mine if any(runs_folder(form, folder) for form in task.forms)] if folder else []
 
     def _groups(self) -> dict[tuple[str, frozenset[str]], list[ShadowTask]]:
         groups: dict[tuple[str, frozenset[str]], list[ShadowTask]] = defaultdict(list)
@@ -249,12 +251,14 @@ def _paired_nearby(
     pairs: list[tuple[Start, ShadowFire]], starts: Sequence[Start], left: Iterable[ShadowFire]
 ) -> tuple[list[tuple[Start, ShadowFire]], list[Start]]:
     """What is left, in order: a start is for the last fire before it, if it came no more than a minute after that was due. Where the task has a
-    jitter cron may have another delay, so there any time does.
+    jitter cron may have another delay, so there any time does. anacron starts a job once in its period, at no set time: that is for the nearest.
     """
     waiting = sorted((fire.instant, fire.due, fire.task) for fire in left)
     unpaired: list[Start] = []
     for start in starts:
         place = bisect_right(waiting, start.at, key=lambda fire: fire[0]) - 1
+        if start.job and place + 1 < len(waiting) and (place < 0 or waiting[place + 1][0] - start.at < start.at - waiting[place][0]):
+            place += 1
         if place >= 0 and (start.minute <= waiting[place][1] + _MINUTE or _is_delayed(waiting[place], start)):
             instant, due, task = waiting.pop(place)
             pairs.append((start, ShadowFire(task, instant, due)))
@@ -265,4 +269,4 @@ def _paired_nearby(
 
 def _is_delayed(fire: tuple[Instant, Instant, str], start: Start) -> bool:
     instant, due, _ = fire
-    return due > instant and start.at - instant <= _LONGEST_DELAY
+    return (due > instant or bool(start.job)) and abs(start.at - instant) <= _LONGEST_DELAY

@@ -69,7 +69,7 @@ def folder_of(logged: str) -> str:
     return f"/etc/cron.{match['period']}" if match else ""
 
 
-def is_from_folder(form: str, folder: str) -> bool:
-    """The command runs a script that lies directly in the folder."""
+def runs_folder(form: str, folder: str) -> bool:
+    """The command runs the scripts that lie directly in the folder, or one of them."""
     word = form.partition(" ")[0].strip("'\"")
-    return word.rpartition("/")[0] == folder
+    return word.rpartition("/")[0] == folder or folder_of(form) == folder

@@ -215,5 +215,10 @@ def by_command(starts: Iterable[Start]) -> dict[tuple[str, str], list[Start]]:
     """The starts of each user and command, or job of anacron, in order."""
     found: dict[tuple[str, str], list[Start]] = {}
     for start in starts:
-        found.setdefault((start.user, f"anacron {start.job}" if start.job else start.command), []).append(start)
+        found.setdefault((start.user, anacron_job(start.job) if start.job else start.command), []).append(start)
     return found
+
+
+def anacron_job(job: str) -> str:
+    """What stands for the command of a job of anacron."""
+    return f"anacron {job}"
