@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,11 @@ from jsonschema import Draft202012Validator
 
 from tests.builders import facts, generation, run, run_id, snapshot, task, task_status
 from tests.cli.agents import agent
+from torchsync.adapters.ledger import SqliteLedger
 from torchsync.adapters.schemas import read_schema
 from torchsync.cli import comparison
 from torchsync.cli.main import main
-from torchsync.core.entries import HistoryQuery, HistoryRow
+from torchsync.core.entries import Admit, Finish, HistoryQuery, HistoryRow
 from torchsync.core.instants import parse_rfc3339
 from torchsync.core.model import Instant, Outcome, ProgramCommand, RunState, ShellCommand, SkipReason, Task, TaskName
 
@@ -117,6 +119,25 @@ def test_what_differs_is_told_with_what_may_be_behind_it(tmp_path, log, capsys, 
     os.utime(elsewhere, (WRITTEN, WRITTEN))
     assert shadow.compare("--compare", str(log), str(elsewhere)) == 10
     golden("comparison.txt", capsys.readouterr().out.replace(str(log), "syslog"))
+
+
+def test_without_a_shadow_its_notes_are_compared_as_far_as_they_go(tmp_path, log, capsys):
+    config = tmp_path / "agent.yaml"
+    paths = {"state": str(tmp_path / "state"), "run": str(tmp_path / "run")}
+    config.write_text(json.dumps({"version": 1, "repository": {"url": "file:///r"}, "host": {"name": "web-1"}, "paths": paths}))
+    state = tmp_path / "state-shadow"
+    state.mkdir()
+    ledger = SqliteLedger(state / "ledger.sqlite", tmp_path)
+    for row in rows(tasks()):
+        if row.run and row.decided_at < LAST - MINUTE:
+            end = Finish(run=row.run.id, outcome=Outcome.SUCCEEDED, finished_at=row.decided_at, started_at=row.decided_at, exit_status=0)
+            ledger.commit([Admit(replace(row.run, state=RunState.ADMITTED, outcome=None, started_at=None, finished_at=None)), end])
+    ledger.close()
+    words = ["history", "--shadow", "--config", str(config), "--timezone", "Europe/Berlin", "--compare", str(log)]
+    assert main(words) == 0
+    told = capsys.readouterr()
+    assert "no shadow answers" in told.err
+    assert "web-1 from 2026-11-26 16:16:00Z to 2026-11-26 16:21:00Z" in told.out
 
 
 def test_one_task_alone_is_compared_without_the_commands_of_others(tmp_path, log, capsys):

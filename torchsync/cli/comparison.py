@@ -145,8 +145,8 @@ def _zone(name: str) -> Any:
         raise UsageError("TS357", f"--timezone {name!r} is no time zone; {refusal.hint if refusal else 'write UTC'}") from error
 
 
-def _shadow(args: Namespace, place: Place) -> tuple[str, list[Document], Instant]:
-    """The host, its tasks and until when they are known: by the shadow, or without one by the host itself, which knows no tasks."""
+def _shadow(args: Namespace, place: Place) -> tuple[str, list[Document], Instant | None]:
+    """The host, its tasks and until when they are known: by the shadow, or without one by the host itself, which knows neither."""
     client = ControlClient(place.socket)
     try:
         status, tasks = client.get("/api/v1/status"), client.get("/api/v1/tasks")["tasks"]
@@ -158,7 +158,7 @@ def _shadow(args: Namespace, place: Place) -> tuple[str, list[Document], Instant
         config = usual_config(args)
         assert config is not None, "it told the state directory"
         print("no shadow answers: tasks that never fired are not known", file=sys.stderr)
-        return args.log_host or configured_facts(config).name, [], Instant(time.time_ns() // 1_000_000)
+        return args.log_host or configured_facts(config).name, [], None
     if status["executor"] != "shadow":
         raise UsageError("TS357", f"{place.socket} is the socket of an agent, and --compare wants that of a shadow: say --shadow")
     return args.log_host or status["host"], tasks, parse_rfc3339(status["taken_at"])

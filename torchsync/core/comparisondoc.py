@@ -16,14 +16,20 @@ from torchsync.core.syslog import SystemLog
 SHOWN = 5
 """Differences of a task that are told one by one."""
 
+_INCLUDED = 120_000
+"""The last minute of what is known is not compared, since it may not be over: so that of the newest instant is."""
+
 Document = Mapping[str, Any]
 
 _APART = ("startup", "manual", "daemon")
 """Triggers of runs that have no instant of a schedule."""
 
 
-def record_of(tasks: Sequence[Document], entries: Iterable[Document], until: Instant) -> ShadowRecord:
-    """What the shadow knows: the tasks of `/api/v1/tasks`, and the entries of `/api/v1/history`, which may tell of tasks that are gone."""
+def record_of(tasks: Sequence[Document], entries: Iterable[Document], until: Instant | None) -> ShadowRecord:
+    """What the shadow knows: the tasks of `/api/v1/tasks`, and the entries of `/api/v1/history`, which may tell of tasks that are gone.
+
+    It knows everything up to `until`; None when nobody can say, and then up to the newest instant that an entry tells.
+    """
     fires: list[ShadowFire] = []
     skips: list[ShadowSkip] = []
     commands: dict[str, set[str]] = {}
@@ -42,7 +48,9 @@ def record_of(tasks: Sequence[Document], entries: Iterable[Document], until: Ins
             fires.append(ShadowFire(name, parse_rfc3339(run["instant"]), parse_rfc3339(run["due"] or run["instant"])))
     known = {task["name"]: _task(task, users, commands) for task in tasks}
     gone = {name: _gone(name, users[name], commands[name], fires) for name in commands if name not in known}
-    return ShadowRecord(tasks=tuple((known | gone).values()), fires=tuple(fires), skips=tuple(skips), until=until)
+    told = max((*(fire.instant for fire in fires), *(skip.last for skip in skips)), default=Instant(0))
+    end = Instant(told + _INCLUDED) if until is None else until
+    return ShadowRecord(tasks=tuple((known | gone).values()), fires=tuple(fires), skips=tuple(skips), until=end)
 
 
 def _task(task: Document, users: Mapping[str, str], commands: Mapping[str, set[str]]) -> ShadowTask:
