@@ -108,13 +108,14 @@ def test_a_shadow_notes_every_fire_and_starts_nothing(shadowed: Shadowed) -> Non
 
 
 def test_a_shadow_that_is_killed_decides_no_instant_twice_and_forgets_none(shadowed: Shadowed) -> None:
-    shadowed.host.tasks(beat=cron("false", "* * * * * *"))
+    shadowed.host.tasks(beat=cron("false"), keep={"type": "daemon", "command": "sleep 600"})
     shadowed.start()
     wait_for("fires", lambda: bool(shadowed.runs("beat")))
     shadowed.kill()
     shadowed.start()
     before = len(shadowed.runs("beat"))
     wait_for("more fires", lambda: len(shadowed.runs("beat")) > before)
+    assert [run["state"] for run in shadowed.runs("keep")] == ["running"], "a daemon is taken up, not started again"
     entries = [entry for entry in shadowed.entries("beat") if entry["first"]]
     covered = sorted(moment(entry["first"]) + number for entry in entries for number in range(entry["count"]))
     assert covered == [covered[0] + number for number in range(len(covered))]
