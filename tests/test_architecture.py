@@ -128,6 +128,7 @@ core.schedulematch
 core.why
 core.errand
 core.answercheck
+core.nightwords
 core.advice
 core.generation
 core.lateness
@@ -136,7 +137,13 @@ core.api
 core.whydoc
 core.web
 core.webhook
+core.fieldchange
+core.inputchange
+core.poolchange
+core.forecast
 core.plan
+core.hostmask
+core.fleetplan
 core.repositoryfile
 core.formats
 core.timekeeper

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from torchsync.cli.report import problems_document
 from torchsync.cli.terminal import Tone, clock, paint
 from torchsync.core.durations import format_duration
+from torchsync.core.fieldchange import FieldChange
 from torchsync.core.instants import rfc3339_short
 from torchsync.core.jsontext import Json
 from torchsync.core.model import Conduct, CronTiming, Instant, Task
-from torchsync.core.plan import FieldChange, HostPlan, Running, Side, Step
+from torchsync.core.plan import HostPlan, Running, Side, Step
 
 _LONGEST_VALUE = 80
 _SHOWN_BEFORE = 20

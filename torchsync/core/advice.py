@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from torchsync.core.clockchange import Effect, Night, nights
+from torchsync.core.clockchange import nights
 from torchsync.core.cron import ScheduleRefusal, parse_schedule, zone_named
 from torchsync.core.crowd import Timed, crowds
 from torchsync.core.inventory import Inventory
 from torchsync.core.model import CronTiming, Instant, Position, TaskName
+from torchsync.core.nightwords import night_told
 from torchsync.core.schedulehints import HintKind, schedule_hints
 from torchsync.core.selector import NamePattern, Selector, matches, parse_selector, selects
 from torchsync.errors import Problem
@@ -110,32 +111,11 @@ def _nights_told(text: str, zone: str, now: Instant) -> tuple[str, ...]:
     schedule = parse_schedule(text)
     if isinstance(schedule, ScheduleRefusal):
         return ()
-    return tuple(map(_told, nights(schedule, zone_named(zone), now, Instant(now + _YEAR))))
-
-
-def _told(night: Night) -> str:
-    change = night.change
-    first, end = change.span
-    span = f"the clock {'skips' if change.is_gap else 'shows'} {_time(first)} to {_time(end)}{'' if change.is_gap else ' twice'}"
-    fires = f"the fire of {_time(night.wall)}" if night.count == 1 else f"{night.count} fires from {_time(night.wall)} on"
-    match night.effect:
-        case Effect.MADE_UP:
-            what = f"{fires} {'is' if night.count == 1 else 'are'} made up for at {_time(end)}{'' if night.count == 1 else ', once'}"
-        case Effect.LOST:
-            what = f"{fires} {'does' if night.count == 1 else 'do'} not come"
-        case Effect.ONCE:
-            what = f"{fires} {'comes' if night.count == 1 else 'come'} the first time only"
-        case Effect.TWICE:
-            what = f"{fires} {'comes' if night.count == 1 else 'come'} both times"
-    return f"on {_moment(first):%Y-%m-%d} {span}, and {what}"
+    return tuple(map(night_told, nights(schedule, zone_named(zone), now, Instant(now + _YEAR))))
 
 
 def _moment(wall: int) -> datetime:
     return datetime.fromtimestamp(wall, UTC)
-
-
-def _time(wall: int) -> str:
-    return f"{_moment(wall):%H:%M:%S}".removesuffix(":00")
 
 
 # Hosts

@@ -9,49 +9,35 @@ against each other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from torchsync.core.cron import StartupSchedule, parse_schedule
-from torchsync.core.diff import Change, described, diff, reschedules
-from torchsync.core.durations import format_duration, format_size
+from torchsync.core.clockchange import Night
+from torchsync.core.cron import StartupSchedule, has_hash, parse_schedule
+from torchsync.core.definition import instants_of
+from torchsync.core.diff import Change, diff, reschedules
+from torchsync.core.fieldchange import FieldChange, field_changes
+from torchsync.core.forecast import Forecast, forecast, nights_ahead
 from torchsync.core.guard import judge_removal
+from torchsync.core.inputchange import InputChange, Inputs, input_changes
 from torchsync.core.inventory import Inventory
-from torchsync.core.jsontext import Json
-from torchsync.core.model import (
-    CronTiming,
-    DaemonTiming,
-    Guards,
-    HostFacts,
-    Instant,
-    Limits,
-    Millis,
-    ProgramCommand,
-    Retry,
-    Task,
-    TaskName,
-)
-from torchsync.core.notify import Notify, written
+from torchsync.core.model import CronTiming, Guards, HostFacts, Instant, Task, TaskName
 from torchsync.core.policy import HostRules, judge_host
+from torchsync.core.poolchange import PoolChange, pool_changes
 from torchsync.core.selector import Groups, selects, why
 from torchsync.core.succession import conduct, is_scaled
-from torchsync.core.timetable import Timetable, is_moved
+from torchsync.core.timetable import Rhythm, Timetable, is_moved, rhythm_of
 from torchsync.errors import Problem
 
 FIRES_SHOWN = 3
 
-_DURATIONS = frozenset(
-    {"timeout", "jitter", "starting_deadline", "stop_grace", "delay", "max_delay", "reset_after", "alert.max_age", "alert.max_duration"}
-)
-_SIZES = frozenset({"output.max_size"})
-_NONE_AT_ZERO = frozenset({"timeout", "jitter", "alert.max_duration"})
 _FOREVER = Instant(1 << 53)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
     """One of the two sets that are compared, for all hosts. `revision` is None for a folder as it is, and for nothing at all. `removal_allowed`:
-    a commit that leads to it carries the trailer.
+    a commit that leads to it carries the trailer. `inputs` are the files that each task depends on, where they are known.
     """
 
     words: str
@@ -61,6 +47,7 @@ class Side:
     guards: Guards = Guards()
     removal_allowed: bool = False
     pools: Mapping[str, int] = field(default_factory=dict)
+    inputs: Mapping[TaskName, Inputs] = field(default_factory=dict)
 
 
 class Running(Enum):
@@ -75,23 +62,11 @@ class Running(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FieldChange:
-    """A field in the words of a task file, with values as one would write them there; None for a field that is not given.
-
-    The field `inputs` without values stands for the content of files that the task depends on, `host.timezone` for the zone of the host.
-    """
-
-    field: str
-    old: Json
-    new: Json
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """A task that this host gets (`old` is None), loses (`new` is None) or goes on with changed.
 
     `why` says, for one that comes or goes, what makes it do so. `reschedules`: its instants count from the swap on. `next_fires` are the
-    first of those.
+    first of those. `forecast` is there for a task that has other instants from then on, `nights` are those it runs into in the zone `zone`.
     """
 
     name: TaskName
@@ -101,6 +76,16 @@ class Step:
     why: str = ""
     reschedules: bool = False
     next_fires: tuple[Instant, ...] = ()
+    inputs: tuple[InputChange, ...] = ()
+    forecast: Forecast | None = None
+    nights: tuple[Night, ...] = ()
+    zone: str = ""
+
+    @property
+    def is_by_host(self) -> bool:
+        """When the task fires, before or after, depends on the host: by `H` or by the zone."""
+        timings = [one.timing for one in (self.old, self.new) if one]
+        return any(isinstance(timing, CronTiming) and (timing.zone == "local" or has_hash(timing.schedule)) for timing in timings)
 
     @property
     def running(self) -> Running:
@@ -151,7 +136,7 @@ class HostPlan:
     """What a change does to the host; each tuple is sorted by name.
 
     `facts` are those after the change. `removal` is why the guard against removal would refuse it. `not_selected` counts the tasks for other hosts.
-    `refused` is None where the policy of the host is not known.
+    `refused` is None where the policy of the host is not known. `pools` are those that tasks of the host are in.
     """
 
     facts: HostFacts
@@ -162,6 +147,7 @@ class HostPlan:
     not_selected: int
     refused: tuple[Problem, ...] | None
     removal: Problem | None = None
+    pools: tuple[PoolChange, ...] = ()
 
     @property
     def refusals(self) -> tuple[Problem, ...]:
@@ -170,7 +156,7 @@ class HostPlan:
 
     @property
     def is_empty(self) -> bool:
-        return not (self.added or self.removed or self.changed)
+        return not (self.added or self.removed or self.changed or self.pools)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -186,6 +172,7 @@ class _HostSide:
     groups: Groups
     all: Mapping[TaskName, Task]
     selected: Mapping[TaskName, Task]
+    inputs: Mapping[TaskName, Inputs]
 
     def why(self, task: Task) -> str:
         return why(task.hosts, self.facts, self.groups)
@@ -193,130 +180,92 @@ class _HostSide:
 
 def plan_host(base: Side, head: Side, *, own: HostFacts, now: Instant, rules: HostRules | None = None) -> HostPlan:
     """What leads the host, which says `own` of itself, from the valid set `base` to the valid set `head`, when that is applied at `now`."""
-    before, after = _seen_by(base, own), _seen_by(head, own)
-    old, new = before.selected, after.selected
+    change = _Changeover(_seen_by(base, own), _seen_by(head, own), now)
+    old, new = change.before.selected, change.after.selected
     found = diff(old, new)
-    moved = [
-        _moved(new[name], before.facts, after.facts, now) for name in found.unchanged if is_moved(new[name], before.facts, after.facts)
-    ]
+    moved = [change.moved(new[name]) for name in found.unchanged if is_moved(new[name], change.before.facts, change.after.facts)]
     return HostPlan(
-        facts=after.facts,
-        added=tuple(_addition(new[name], before.all.get(name), after, now) for name in found.added),
-        removed=tuple(_removal(old[name], after) for name in found.removed),
-        changed=(*(_changed(change, before.facts, after.facts, now) for change in found.changed), *moved),
+        facts=change.after.facts,
+        added=tuple(change.addition(new[name]) for name in found.added),
+        removed=tuple(change.removal(old[name]) for name in found.removed),
+        changed=(*(change.changed(one) for one in found.changed), *moved),
         unchanged=len(found.unchanged) - len(moved),
-        not_selected=len(after.all) - len(new),
+        not_selected=len(change.after.all) - len(new),
         refused=judge_host(new.values(), rules, head.pools) if rules else None,
         removal=None if head.removal_allowed else judge_removal(base.guards, len(old), len(new)),
+        pools=pool_changes(base.pools, head.pools, (*old.values(), *new.values()), rules.policy.pools if rules else {}),
     )
 
 
 def _seen_by(side: Side, own: HostFacts) -> _HostSide:
+    """Tasks share few lists of selectors, and each of these is held against the host once."""
     facts, groups = side.inventory.facts_of(own), side.inventory.groups
     tasks = {task.name: task for task in side.tasks}
-    return _HostSide(facts, groups, tasks, {name: task for name, task in tasks.items() if selects(task.hosts, facts, groups)})
+    chosen = {hosts: selects(hosts, facts, groups) for hosts in {task.hosts for task in side.tasks}}
+    return _HostSide(facts, groups, tasks, {name: task for name, task in tasks.items() if chosen[task.hosts]}, side.inputs)
 
 
-def _addition(task: Task, earlier: Task | None, after: _HostSide, now: Instant) -> Step:
-    reason = f"new on this host: {after.why(task)}" if earlier else after.why(task)
-    return Step(name=task.name, new=task, why=reason, reschedules=True, next_fires=_next_fires(task, after.facts, now))
+@dataclass(frozen=True, slots=True)
+class _Changeover:
+    """The host goes over from one side to the other at `now`."""
+
+    before: _HostSide
+    after: _HostSide
+    now: Instant
+
+    def addition(self, task: Task) -> Step:
+        reason = self.after.why(task)
+        return self._with_instants(
+            Step(name=task.name, new=task, why=f"new on this host: {reason}" if task.name in self.before.all else reason, reschedules=True)
+        )
+
+    def removal(self, task: Task) -> Step:
+        later = self.after.all.get(task.name)
+        reason = f"for other hosts from now on: {self.after.why(later)}" if later else "no longer in the repository"
+        return self._with_instants(Step(name=task.name, old=task, why=reason))
+
+    def moved(self, task: Task) -> Step:
+        return self._with_instants(Step(name=task.name, old=task, new=task, fields=(self._zone_change(),), reschedules=True))
+
+    def changed(self, change: Change) -> Step:
+        is_elsewhere = is_moved(change.new, self.before.facts, self.after.facts)
+        step = Step(
+            name=change.name,
+            old=change.old,
+            new=change.new,
+            fields=(*field_changes(change), *([self._zone_change()] if is_elsewhere else [])),
+            reschedules=reschedules(change.old, change.new) or is_elsewhere,
+            inputs=input_changes(self.before.inputs.get(change.name, ()), self.after.inputs.get(change.name, ())),
+        )
+        return self._with_instants(step)
+
+    def _zone_change(self) -> FieldChange:
+        return FieldChange(field="host.timezone", old=self.before.facts.zone, new=self.after.facts.zone)
+
+    def _with_instants(self, step: Step) -> Step:
+        """The step together with what it means for the instants to come."""
+        old, new = _rhythm(step.old, self.before.facts), _rhythm(step.new, self.after.facts)
+        is_other = step.reschedules or (new is None and old is not None)
+        return replace(
+            step,
+            next_fires=_next_fires(step.new, self.after.facts, self.now) if step.new and step.reschedules else (),
+            forecast=forecast(old, new, self.now) if is_other and (old or new) else None,
+            nights=nights_ahead(new, self.now, is_new=step.reschedules) if new else (),
+            zone=new.zone if new else "",
+        )
 
 
-def _removal(task: Task, after: _HostSide) -> Step:
-    later = after.all.get(task.name)
-    reason = f"for other hosts from now on: {after.why(later)}" if later else "no longer in the repository"
-    return Step(name=task.name, old=task, why=reason)
-
-
-def _moved(task: Task, before: HostFacts, facts: HostFacts, now: Instant) -> Step:
-    fires = _next_fires(task, facts, now)
-    return Step(name=task.name, old=task, new=task, fields=(_zone_change(before, facts),), reschedules=True, next_fires=fires)
-
-
-def _zone_change(before: HostFacts, facts: HostFacts) -> FieldChange:
-    return FieldChange(field="host.timezone", old=before.zone, new=facts.zone)
-
-
-def _changed(change: Change, before: HostFacts, facts: HostFacts, now: Instant) -> Step:
-    is_elsewhere = is_moved(change.new, before, facts)
-    counts_anew = reschedules(change.old, change.new) or is_elsewhere
-    return Step(
-        name=change.name,
-        old=change.old,
-        new=change.new,
-        fields=(*_field_changes(change), *([_zone_change(before, facts)] if is_elsewhere else [])),
-        reschedules=counts_anew,
-        next_fires=_next_fires(change.new, facts, now) if counts_anew else (),
-    )
+def _rhythm(task: Task | None, facts: HostFacts) -> Rhythm | None:
+    """None for a task that has no instants."""
+    timing = instants_of(task) if task else None
+    return rhythm_of(task.name, timing, facts) if task and timing else None
 
 
 def _next_fires(task: Task, facts: HostFacts, after: Instant) -> tuple[Instant, ...]:
     """The first instants of the task later than `after`, from the timetable that an agent would enter it in."""
-    if not isinstance(task.timing, CronTiming) or not task.enabled:
+    timing = instants_of(task)
+    if timing is None:
         return ()
     timetable = Timetable()
-    timetable.put(task.name, task.timing, facts, after)
+    timetable.put(task.name, timing, facts, after)
     return tuple(fire.instant for fire in timetable.take(_FOREVER, FIRES_SHOWN))
-
-
-def _field_changes(change: Change) -> tuple[FieldChange, ...]:
-    before, after = described(change.old), described(change.new)
-    return tuple(_field_change(field, before.get(field), after.get(field)) for field in change.fields)
-
-
-def _field_change(field: str, old: object, new: object) -> FieldChange:
-    if old == new:
-        return FieldChange(field=field, old=None, new=None)
-    return FieldChange(field=field, old=_written(field, old), new=_written(field, new))
-
-
-def _written(field: str, value: object) -> Json:
-    """The value as a task file has it; None for one that a task file would leave out."""
-    match value:
-        case Limits():
-            return _written_limits(value)
-        case DaemonTiming() | Retry():
-            return {item.name: _written(item.name, getattr(value, item.name)) for item in fields(value)}
-        case ProgramCommand(argv=argv):
-            return list(argv)
-        case Enum():
-            return str(value.value)
-        case int() | float():
-            return _written_number(field, value)
-        case _:
-            return _written_text(value)
-
-
-def _written_limits(limits: Limits) -> Json:
-    given: dict[str, Json] = {
-        "files": limits.files or None,
-        "nice": limits.nice,
-        "io": limits.io or None,
-        "memory": format_size(limits.memory) if limits.memory else None,
-        "cpu": f"{limits.cpu}%" if limits.cpu else None,
-        "pids": limits.pids or None,
-    }
-    return {name: value for name, value in given.items() if value is not None} or None
-
-
-def _written_number(field: str, value: float) -> Json:
-    if field in _NONE_AT_ZERO and not value:
-        return None
-    if field in _DURATIONS:
-        return format_duration(Millis(int(value)))
-    return format_size(int(value)) if field in _SIZES else value
-
-
-def _written_text(value: object) -> Json:
-    """Of a text, of texts in a list or a mapping: empty ones are as good as none."""
-    match value:
-        case str():
-            return value or None
-        case (Notify(), *_):
-            return [written(entry) for entry in value if isinstance(entry, Notify)]
-        case tuple():
-            return list(value) or None
-        case Mapping():
-            return dict(value) or None
-        case _:
-            return None

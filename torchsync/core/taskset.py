@@ -12,6 +12,7 @@ from typing import Protocol
 
 from torchsync.core import hostsfile, repositoryfile
 from torchsync.core.definition import copy_print_of, defined_task, definition, fingerprint_of
+from torchsync.core.inputchange import Inputs
 from torchsync.core.inventory import Inventory
 from torchsync.core.model import Fingerprint, Position, Task, TaskName
 from torchsync.core.references import group_references, inputs, problem_at, references
@@ -67,6 +68,7 @@ class FoundTask:
     draft: Draft
     fingerprint: Fingerprint
     copy_print: str = ""
+    inputs: Inputs = ()
 
     @property
     def name(self) -> TaskName:
@@ -170,8 +172,8 @@ def judge(
     return TaskSet(found=ordered, files=len(task_files(entries)), settings=settings, inventory=inventory or Inventory())
 
 
-def _found(draft: Draft, depends_on: Sequence[tuple[str, str, str]]) -> FoundTask:
-    return FoundTask(draft, fingerprint_of(draft.definition, depends_on), copy_print_of(draft.definition, depends_on))
+def _found(draft: Draft, depends_on: Inputs) -> FoundTask:
+    return FoundTask(draft, fingerprint_of(draft.definition, depends_on), copy_print_of(draft.definition, depends_on), depends_on)
 
 
 def _unread(entries: Sequence[TreeEntry]) -> tuple[RepositorySettings, Inventory | None]:
