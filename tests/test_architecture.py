@@ -257,7 +257,10 @@ cli.terminal
 cli.main
 cli.report
 cli.tidier
+cli.stepview
 cli.planview
+cli.plandoc
+cli.planmarkdown
 cli.surfaces
 cli.configreader
 cli.noticeprocess
@@ -299,7 +302,9 @@ cli.comparison
 cli.shadowhistory
 cli.inspect
 cli.why
+cli.checkout
 cli.sides
+cli.planhosts
 cli.plan
 __main__
 """.split()

@@ -72,8 +72,9 @@ def repo(tmp_path: Path) -> Repo:
 
 
 @pytest.fixture
-def plan(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+def plan(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory):
     """Plans with these words; what was said, after the status was found to be the expected one."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.delenv("TORCHSYNC_CONFIG", raising=False)
 
     def run(*words: object, status: int):
@@ -157,7 +158,9 @@ def test_the_folder_as_it_is_and_the_commit_of_it_give_the_same_plan(repo: Repo,
     as_folder = document(plan(repo.folder, *HERE, "--json", status=10))
     repo.commit({})
     as_commit = document(plan(repo.folder, "--base", "HEAD~1", "--head", "main", *HERE, "--json", status=10))
-    assert as_folder == as_commit | {"head": None}
+    (notice,) = as_folder["notices"]
+    assert notice.startswith("3 files of the folder are not committed as it stands here")
+    assert as_folder == as_commit | {"head": None, "notices": [notice]}
 
 
 def test_a_subfolder_of_a_work_tree_is_a_task_repository_of_its_own(tmp_path: Path, plan) -> None:
@@ -424,9 +427,11 @@ def test_a_time_without_a_zone_is_a_usage_error(repo: Repo, text: str) -> None:
 
 
 def test_a_host_has_either_a_name_or_facts(repo: Repo, tmp_path: Path) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["plan", str(repo.folder), *HERE, "--facts", str(facts_file(tmp_path, name="a"))])
-    assert ended.value.code == 2
+    facts = facts_file(tmp_path, name="a")
+    assert main(["plan", str(repo.folder), *HERE, "--facts", str(facts)]) == 2
+    assert main(["plan", str(repo.folder), "--facts", str(facts), "--facts", str(facts)]) == 2
+    with pytest.raises(SystemExit):
+        main(["plan", str(repo.folder), *HERE, "--all-hosts"])
 
 
 def test_nothing_is_left_or_changed_by_a_plan(repo: Repo, plan) -> None:

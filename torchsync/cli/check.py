@@ -15,6 +15,7 @@ from torchsync.core.model import Task
 from torchsync.core.repositoryfile import RepositorySettings, TooOld
 from torchsync.core.taskfile import TaskDraft
 from torchsync.core.taskset import OnFile, Rejection, TaskSet, common_files, judge, link_files, task_files
+from torchsync.core.treepaths import TreeEntry
 from torchsync.core.verdictcache import Draft
 from torchsync.errors import NotFound, Problem
 
@@ -24,7 +25,7 @@ class Checked:
     """What was found. The paths of `problems` lead there from the current folder; `number` counts all, of which the first are kept.
 
     `found` is there for a valid folder, `drafts` for valid task files: those of a single file have no fingerprint, since that depends on the tree
-    around them. `paths` are those of all files below `root`, `sources` the texts of the files with problems.
+    around them. `entries` are all files below `root`, `sources` the texts of the files with problems.
     """
 
     root: Path
@@ -33,8 +34,13 @@ class Checked:
     drafts: tuple[Draft, ...] = ()
     problems: tuple[Problem, ...] = ()
     number: int = 0
-    paths: tuple[str, ...] = ()
+    entries: tuple[TreeEntry, ...] = ()
     sources: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Those of all files below `root`."""
+        return tuple(entry.path for entry in self.entries)
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -58,19 +64,18 @@ def read_folder(path: str, verdicts: VerdictFile | None = None, on_file: OnFile 
     """
     root = Path(path)
     entries = list_folder(root)
-    cache = verdicts.load() if verdicts else None
+    cache = verdicts.load(entries) if verdicts else None
     known = cache.known(entries) if cache else frozenset()
     unknown = [name for name in task_files(entries) if name not in known]
     contents = read_files(root, (*unknown, *common_files(entries), *link_files(entries)))
     verdict = judge(entries, contents, repository_formats(), cache, on_file)
-    if verdicts and cache and cache.is_outdated():
-        verdicts.store(cache)
-    paths = tuple(entry.path for entry in entries)
+    if verdicts:
+        verdicts.store_news()
     if isinstance(verdict, Rejection):
         sources = {str(root / name): content for name, content in contents.items()}
         problems = tuple(_from_here(problem, root) for problem in verdict.problems)
-        return Checked(root=root, problems=problems, number=verdict.found, sources=sources, files=len(task_files(entries)), paths=paths)
-    return Checked(root=root, found=verdict, drafts=tuple(one.draft for one in verdict.found), files=verdict.files, paths=paths)
+        return Checked(root=root, problems=problems, number=verdict.found, sources=sources, files=len(task_files(entries)), entries=entries)
+    return Checked(root=root, found=verdict, drafts=tuple(one.draft for one in verdict.found), files=verdict.files, entries=entries)
 
 
 def read_file(path: str) -> Checked:

@@ -1,4 +1,4 @@
-"""`torchsync plan`: what a change of the repository would do to a host, told before it is applied."""
+"""`torchsync plan`: what a change of the repository would do to a host, or to all hosts, told before it is applied."""
 
 from __future__ import annotations
 
@@ -7,33 +7,25 @@ import json
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from torchsync.adapters.hostfacts import Accounts, read_host_facts
-from torchsync.agent.config import AgentConfig, config_from_document
-from torchsync.cli.configreader import read_config_file
-from torchsync.cli.executors import expected
-from torchsync.cli.facts import configured_facts
-from torchsync.cli.place import config_path, is_named
-from torchsync.cli.planview import Report, plan_document, plan_lines
+from torchsync.cli.plandoc import fleet_document, plan_document
+from torchsync.cli.planhosts import fleet_hosts, one_host, unknown_facts, unknown_of_fleet
+from torchsync.cli.planmarkdown import fleet_markdown, plan_markdown
+from torchsync.cli.planview import FleetReport, Report, fleet_lines, plan_lines
 from torchsync.cli.report import print_problems
 from torchsync.cli.sides import Sides, read_sides
 from torchsync.cli.terminal import is_coloured
-from torchsync.core.cron import check_zone
-from torchsync.core.hostsheet import HostSheet, sheet_from_document
+from torchsync.core.fleetplan import FleetPlan, plan_fleet
 from torchsync.core.instants import parse_rfc3339
-from torchsync.core.inventory import Inventory
-from torchsync.core.jsontext import parse_json
-from torchsync.core.model import CronTiming, HostFacts, Instant, Task
+from torchsync.core.jsontext import Json
+from torchsync.core.model import Instant
 from torchsync.core.plan import HostPlan, plan_host
-from torchsync.core.policy import HostRules
-from torchsync.core.selector import NamePattern, Selector, parse_selector, selects
-from torchsync.errors import ConfigInvalid, NotFound, Problem, Refused, UsageError
+from torchsync.errors import Problem, Refused, UsageError
 
 CHANGES = 10
-
-_EVERY_KIND_OF_SELECTOR = ("0.0.0.0/0", "::/0")
+FORMATS = ("text", "json", "markdown")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,46 +35,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     host = parser.add_mutually_exclusive_group()
     host.add_argument("--host", metavar="NAME", help="plan for the host of this name (default: this machine)")
     host.add_argument(
+        "--all-hosts", action="store_true", help="plan for every host of hosts.yaml; hosts with the same change are told together"
+    )
+    parser.add_argument(
         "--facts",
         metavar="FILE",
-        help="plan for the host of this file: what `torchsync facts --json` printed there",
+        action="append",
+        help="plan for the host of this file: what `torchsync facts --json` printed there; with --all-hosts several may be given",
     )
     parser.add_argument("--config", metavar="FILE", help="judge by the policy of this agent.yaml too (default: $TORCHSYNC_CONFIG)")
     parser.add_argument("--after", metavar="T", help="show fires later than this, such as 2026-03-29T00:00:00Z (default: now)")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="how the plan is printed (default: text)")
+    parser.add_argument(
+        "--format", choices=FORMATS, default="text", help="how the plan is printed; markdown is for a pull request (default: text)"
+    )
     parser.add_argument("--json", action="store_const", const="json", dest="format", help="as --format json")
+    parser.add_argument("--no-cache", action="store_true", help="judge every file anew, and keep nothing")
 
 
 def execute(args: argparse.Namespace) -> int:
-    """0: nothing changes; 10: something does; 77: the host refuses."""
+    """0: nothing changes; 10: something does; 77: a host refuses."""
     now = _after(args.after)
-    config = _config(args)
-    sides = read_sides(args.path, args.base, args.head)
-    host = _host(args, config, sides.head.inventory)
-    own = host.facts
-    plan = plan_host(sides.base, sides.head, own=own, now=now, rules=host.rules)
-    report = Report(
-        plan=_from_here(plan, args.path),
-        base=sides.base,
-        head=sides.head,
-        now=now,
-        rules=host.words,
-        notices=(*sides.notices, *(_unknown_facts(sides, own) if args.host else sides.head.inventory.notices(own))),
-    )
-    _print(report, as_json=args.format == "json")
-    if plan.refusals:
-        return Refused.exit_status
-    return 0 if plan.is_empty else CHANGES
+    _check_hosts(args)
+    sides = read_sides(args.path, args.base, args.head, use_cache=not args.no_cache)
+    return _plan_all(args, sides, now) if args.all_hosts else _plan_one(args, sides, now)
 
 
-def _print(report: Report, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(plan_document(report), indent=2))
-        return
-    for line in plan_lines(report, coloured=is_coloured()):
-        print(line)
-    sys.stdout.flush()  # problems come after the plan, also where both streams end in one file
-    print_problems(report.plan.refusals, sys.stderr)
+def _check_hosts(args: argparse.Namespace) -> None:
+    if args.host is not None and args.facts:
+        raise UsageError("TS357", "give either --host or --facts: the facts of a host say its name")
+    if len(args.facts or ()) > 1 and not args.all_hosts:
+        raise UsageError("TS357", "give one --facts FILE, or --all-hosts too")
 
 
 def _after(text: str | None) -> Instant:
@@ -94,106 +76,67 @@ def _after(text: str | None) -> Instant:
         raise UsageError("TS357", f"--after: {error}") from error
 
 
+def _plan_one(args: argparse.Namespace, sides: Sides, now: Instant) -> int:
+    host = one_host(args, sides.head.inventory)
+    plan = _from_here(plan_host(sides.base, sides.head, own=host.facts, now=now, rules=host.rules), args.path)
+    more = unknown_facts(sides, host.facts) if args.host else sides.head.inventory.notices(host.facts)
+    report = Report(plan=plan, base=sides.base, head=sides.head, now=now, rules=host.words, notices=(*sides.notices, *more))
+    match args.format:
+        case "json":
+            _print_json(plan_document(report))
+        case "markdown":
+            print(plan_markdown(report))
+        case _:
+            _print_text(plan_lines(report, coloured=is_coloured()), plan.refusals)
+    return _status(refuses=bool(plan.refusals), is_empty=plan.is_empty)
+
+
+def _plan_all(args: argparse.Namespace, sides: Sides, now: Instant) -> int:
+    hosts = fleet_hosts(args, sides.base.inventory, sides.head.inventory)
+    plan = _fleet_from_here(plan_fleet(sides.base, sides.head, hosts=hosts, now=now), args.path)
+    notices = (*sides.notices, *unknown_of_fleet(sides, hosts))
+    report = FleetReport(plan=plan, base=sides.base, head=sides.head, now=now, notices=notices)
+    match args.format:
+        case "json":
+            _print_json(fleet_document(report))
+        case "markdown":
+            print(fleet_markdown(report))
+        case _:
+            refusals = dict.fromkeys(problem for group in plan.groups for problem in group.refusals)
+            _print_text(fleet_lines(report, coloured=is_coloured()), tuple(refusals))
+    return _status(refuses=bool(plan.refusing), is_empty=not plan.touched)
+
+
+def _status(*, refuses: bool, is_empty: bool) -> int:
+    if refuses:
+        return Refused.exit_status
+    return 0 if is_empty else CHANGES
+
+
+def _print_json(document: Json) -> None:
+    print(json.dumps(document, indent=2))
+
+
+def _print_text(lines: Iterable[str], refusals: tuple[Problem, ...]) -> None:
+    for line in lines:
+        print(line)
+    sys.stdout.flush()  # problems come after the plan, also where both streams end in one file
+    print_problems(refusals, sys.stderr)
+
+
+# The paths of problems lead there from the current folder.
+
+
 def _from_here(plan: HostPlan, path: str) -> HostPlan:
-    """The paths of problems lead there from the current folder."""
-    problems = plan.refused and tuple(
-        replace(problem, path=str(Path(path, problem.path))) if problem.path else problem for problem in plan.refused
-    )
-    return replace(plan, refused=problems)
+    return replace(plan, refused=plan.refused and _problems_from_here(plan.refused, path))
 
 
-# The host
+def _fleet_from_here(plan: FleetPlan, path: str) -> FleetPlan:
+    groups = [
+        replace(group, plan=_from_here(group.plan, path), refusals=_problems_from_here(group.refusals, path)) for group in plan.groups
+    ]
+    return replace(plan, groups=tuple(groups))
 
 
-def _config(args: argparse.Namespace) -> AgentConfig | None:
-    """The agent's configuration when it was named. Raises ConfigInvalid when it cannot be used."""
-    if not is_named(args):
-        return None
-    path = config_path(args)
-    document, problems = read_config_file(path)
-    if document is None:
-        raise ConfigInvalid(problems[0].code, f"{path} cannot be used", problems)
-    return config_from_document(document)
-
-
-@dataclass(frozen=True, slots=True)
-class _Host:
-    """The host that is planned for: its facts, and the rules it judges by with words for them, where these are known."""
-
-    facts: HostFacts
-    rules: HostRules | None = None
-    words: str = ""
-
-
-def _host(args: argparse.Namespace, config: AgentConfig | None, inventory: Inventory) -> _Host:
-    """A policy that comes with the facts is that of the host, and counts before the one of a configuration here."""
-    sheet = _sheet(args.facts) if args.facts is not None else HostSheet(facts=_facts(args, config, inventory))
-    if sheet.policy is not None:
-        words = f"the policy of {sheet.facts.name}, for an agent that runs as {sheet.policy.rules.agent_user}"
-        return _Host(sheet.facts, sheet.rules, words)
-    if config is None:
-        return _Host(sheet.facts)
-    words = f"the policy of this host, for an agent that runs as {config.account.user}"
-    return _Host(sheet.facts, HostRules(expected(config).policy(config), Accounts().uid, Accounts().groups), words)
-
-
-def _facts(args: argparse.Namespace, config: AgentConfig | None, inventory: Inventory) -> HostFacts:
-    """What the host says of itself, as far as it can be told here: of a host that only has a name here, hosts.yaml knows the addresses."""
-    if args.host is not None:
-        named = inventory.named(args.host.lower())
-        return _checked(replace(named, labels={}, zone="UTC"), "--host")
-    if config is None:
-        return read_host_facts()
-    return configured_facts(config)
-
-
-def _sheet(path: str) -> HostSheet:
-    try:
-        sheet = sheet_from_document(parse_json(Path(path).read_bytes()))
-    except OSError as error:
-        raise NotFound("TS353", f"{path}: {error.strerror}") from error
-    except ValueError as error:
-        raise _unusable(path, str(error)) from error
-    return replace(sheet, facts=_checked(replace(sheet.facts, name=sheet.facts.name.lower()), path))
-
-
-def _checked(facts: HostFacts, where: str) -> HostFacts:
-    """Facts that every selector and every schedule can be held against."""
-    if not facts.name or not facts.name.isprintable() or " " in facts.name:
-        raise _unusable(where, f"{facts.name!r} is not the name of a host")
-    try:
-        selects(_EVERY_KIND_OF_SELECTOR, facts)
-    except ValueError as error:
-        raise _unusable(where, str(error)) from error
-    if refusal := check_zone(facts.zone):
-        raise _unusable(where, refusal.message)
-    return facts
-
-
-def _unusable(where: str, why: str) -> UsageError:
-    hint = 'expected JSON such as {"name": "db-1", "addresses": ["10.2.0.7"], "labels": {"role": "db"}, "zone": "Europe/Berlin"}'
-    problem = Problem(code="TS357", message=why, path=where, hint=hint)
-    return UsageError("TS357", f"{where}: {why}", (problem,))
-
-
-def _unknown_facts(sides: Sides, facts: HostFacts) -> Iterable[str]:
-    """What a name alone cannot tell, when there are tasks that ask and the inventory does not answer."""
-    if facts.name in sides.head.inventory.hosts:
-        if not sides.head.inventory.hosts[facts.name].zone and any(_is_in_local_time(task) for task in sides.head.tasks):
-            yield f"hosts.yaml does not give the time zone of {facts.name}: `timezone: local` is shown as {facts.zone}"
-        return
-    yield from sides.head.inventory.notices(facts)
-    tasks = (*sides.base.tasks, *sides.head.tasks)
-    if any(not _is_by_name(selector) for task in tasks for selector in task.hosts):
-        yield f"only the name {facts.name} is known: selectors by address or label match nothing; give --facts FILE"
-    if any(_is_in_local_time(task) for task in tasks):
-        yield f"the time zone of {facts.name} is not known: `timezone: local` is shown as {facts.zone}; give --facts FILE"
-
-
-def _is_by_name(selector: str) -> bool:
-    understood = parse_selector(selector)
-    return isinstance(understood, Selector) and isinstance(understood.test, NamePattern)
-
-
-def _is_in_local_time(task: Task) -> bool:
-    return isinstance(task.timing, CronTiming) and task.timing.zone == "local"
+def _problems_from_here(problems: tuple[Problem, ...], path: str) -> tuple[Problem, ...]:
+    return tuple(replace(problem, path=str(Path(path, problem.path))) if problem.path else problem for problem in problems)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from torchsync.adapters.gitcommand import DEFAULT_SEARCH_PATH, GitHome, local
-from torchsync.cli.check import read_folder
-from torchsync.core.guard import TRAILER, allows_removal
-from torchsync.core.model import Revision
+from torchsync.cli.check import Checked, read_folder
+from torchsync.cli.checkout import HOW_TO_DEEPEN, Checkout, differing, is_in_git, opened
+from torchsync.cli.verdictfile import VerdictFile
+from torchsync.core import hostsfile, repositoryfile
+from torchsync.core.model import Fingerprint, Revision, Task
 from torchsync.core.plan import Side
-from torchsync.core.taskset import TaskSet
-from torchsync.errors import CommitInvalid, NotFound, TorchsyncError
+from torchsync.core.taskset import FoundTask, TaskSet, task_files
+from torchsync.core.treepaths import TreeEntry
+from torchsync.errors import CommitInvalid, NotFound, Problem
 
-_TIMEOUT = 60.0
+_NO_TASK_FILE = "TS150"
 _SHA256_DIGITS = 64
+_NAMED = 5
 _NOTHING = Side(words="nothing", revision=None)
 
 
@@ -32,118 +31,159 @@ class Sides:
     notices: tuple[str, ...] = ()
 
 
-def read_sides(path: str, base: str | None, head: str | None) -> Sides:
+def read_sides(path: str, base: str | None, head: str | None, *, use_cache: bool = True) -> Sides:
     """`base` and `head` name revisions; without `base` it is HEAD, or nothing outside of git, without `head` the folder as it is.
 
-    A base that is not valid is taken for empty: no host has ever run it. Raises CommitInvalid with everything that is wrong with the head,
-    NotFound for a folder (TS353) or a revision (TS354) that is not there.
+    A base that is not valid is taken for empty: no host has ever run it. With `use_cache` the verdicts on task files are kept for the next time.
+    Raises CommitInvalid with everything that is wrong with the head, NotFound for a folder (TS353) or a revision (TS354) that is not there.
     """
     root = Path(path)
     if not root.is_dir():
         raise NotFound("TS353", f"{path} is no folder; name the folder of the task repository")
-    if base is None and head is None and not _is_in_git(root):
-        return Sides(_NOTHING, _folder_side(path), (f"{path} is not in a git repository, so that there is nothing to compare it with",))
-    with _open(root) as checkout:
-        head_side = _folder_side(path) if head is None else _in_folder(path, checkout, head)
-        return _with_warning(_with_base(checkout, base, head_side))
-
-
-def _is_in_git(root: Path) -> bool:
-    """Told without git, which need not be installed to plan a plain folder."""
-    place = root.resolve()
-    return any((folder / ".git").exists() for folder in (place, *place.parents))
-
-
-def _folder_side(path: str) -> Side:
-    checked = read_folder(path)
-    if checked.found is None:
-        raise CommitInvalid(checked.problems[0].code, f"{path} is not valid", checked.problems)
-    return _side("the folder as it is", None, checked.found)
-
-
-def _side(words: str, revision: Revision | None, found: TaskSet) -> Side:
-    settings = found.settings
-    return Side(words=words, revision=revision, tasks=found.tasks, inventory=found.inventory, guards=settings.guards, pools=settings.pools)
-
-
-def _in_folder(path: str, checkout: _Checkout, name: str) -> Side:
-    """As of the checkout; the paths of problems lead there from the current folder, as those of a folder do."""
     try:
-        return checkout.side(name)
-    except CommitInvalid as error:
-        problems = [replace(problem, path=str(Path(path, problem.path))) if problem.path else problem for problem in error.problems]
-        raise CommitInvalid(error.code, error.message, problems) from error
+        return _Reading(path, VerdictFile(root) if use_cache else None).sides(base, head)
+    except _CacheUnfit:
+        return _Reading(path, None).sides(base, head)
 
 
-def _with_base(checkout: _Checkout, name: str | None, head: Side) -> Sides:
-    if name is None and checkout.revision("HEAD") is None:
-        return Sides(_NOTHING, head, ("the repository has no commit yet, so that there is nothing to compare with",))
-    base = "HEAD" if name is None else name
-    try:
-        base_side = checkout.side(base)
-        return Sides(
-            base_side,
-            replace(head, removal_allowed=checkout.allows_removal(base_side.revision, head.revision or checkout.revision("HEAD"))),
-        )
-    except CommitInvalid as error:
-        revision = checkout.revision(base)
-        first, more = error.problems[0], len(error.problems) - 1
-        notice = f"{base} is not valid and is taken for empty: {first}{f' (and {more} more)' if more else ''}"
-        return Sides(Side(words=base, revision=revision), head, (notice,))
+class _CacheUnfit(Exception):
+    """A definition from the cache is none."""
 
 
-def _with_warning(sides: Sides) -> Sides:
-    """The ids of files that are not committed are SHA-1, those of a SHA-256 repository are not: there every input looks changed."""
-    if sides.head.revision is not None or len(sides.base.revision or "") != _SHA256_DIGITS:
+class _Reading:
+    """Both sides are read with the same verdicts, and a task that is the same in both is made once."""
+
+    def __init__(self, path: str, verdicts: VerdictFile | None) -> None:
+        self._path = path
+        self._root = Path(path)
+        self._verdicts = verdicts
+        self._made: dict[Fingerprint, Task] = {}
+
+    def sides(self, base: str | None, head: str | None) -> Sides:
+        if base is None and head is None and not is_in_git(self._root):
+            notice = f"{self._path} is not in a git repository, so that there is nothing to compare it with"
+            return Sides(_NOTHING, self._folder()[0], (notice,))
+        with opened(self._root) as checkout:
+            sides = self._compared(checkout, base, head)
+        if self._verdicts:
+            self._verdicts.store_news()
         return sides
-    return replace(sides, notices=(*sides.notices, "in a SHA-256 repository inputs look changed until they are committed: give --head REV"))
 
+    def _compared(self, checkout: Checkout, base: str | None, head: str | None) -> Sides:
+        if head is None:
+            side, entries = self._folder()
+            committed = checkout.revision("HEAD")
+            found = self._with_base(checkout, base, side)
+            notices = tuple(_uncommitted(checkout, committed, entries, found)) if committed else ()
+            return replace(found, notices=(*found.notices, *notices))
+        return self._with_base(checkout, base, self._in_folder(checkout, head))
 
-class _Checkout:
-    """The folder `prefix` of the commits of a repository on this machine."""
+    def _folder(self) -> tuple[Side, tuple[TreeEntry, ...]]:
+        checked = read_folder(self._path, self._verdicts)
+        if checked.found is None:
+            problems = _with_right_folder(checked)
+            raise CommitInvalid(problems[0].code, f"{self._path} is not valid", problems)
+        return self._side("the folder as it is", None, checked.found), checked.entries
 
-    def __init__(self, root: Path, home: str) -> None:
-        # Importing GitPython fails where git is not installed, and costs time where it is not needed.
-        from torchsync.adapters.git import GitRunner
-        from torchsync.adapters.gitobjects import open_checkout
+    def _in_folder(self, checkout: Checkout, name: str) -> Side:
+        """As of the checkout; the paths of problems lead there from the current folder, as those of a folder do."""
+        try:
+            return self._commit(checkout, name, checkout.named(name))
+        except CommitInvalid as error:
+            problems = [replace(one, path=str(Path(self._path, one.path))) if one.path else one for one in error.problems]
+            raise CommitInvalid(error.code, error.message, problems) from error
 
-        self._runner = GitRunner()
-        self._home = GitHome(folder=home, search_path=os.environ.get("PATH", DEFAULT_SEARCH_PATH))
-        self._repository, self._prefix = open_checkout(self._runner, self._home, root.resolve(), _TIMEOUT)
-
-    def revision(self, name: str) -> Revision | None:
-        return self._repository.commit(name)
-
-    def side(self, name: str) -> Side:
-        """The tasks of the revision. Raises CommitInvalid, and NotFound when there is no such revision or not all of it is here."""
-        from torchsync.adapters.gitobjects import Damaged
+    def _commit(self, checkout: Checkout, name: str, revision: Revision) -> Side:
         from torchsync.cli.syncprocess import valid_tasks
 
-        revision = self.revision(name)
-        if revision is None:
-            raise NotFound("TS354", f"there is no revision {name!r} in {self._repository.folder}{self._advice()}")
+        content = checkout.read(name, revision, self._verdicts)
+        return self._side(name, revision, valid_tasks(content, self._verdicts.load(content.entries) if self._verdicts else None))
+
+    def _with_base(self, checkout: Checkout, name: str | None, head: Side) -> Sides:
+        if name is None and checkout.revision("HEAD") is None:
+            return Sides(_NOTHING, head, ("the repository has no commit yet, so that there is nothing to compare with",))
+        base = "HEAD" if name is None else name
+        revision = checkout.named(base)
+        tip = Revision(head.revision) if head.revision else checkout.revision("HEAD")
+        notices = tuple(_on_the_way(checkout, base, revision, head, tip))
         try:
-            content = self._repository.read(revision, self._prefix)
-        except Damaged as error:
-            message = f"{name} cannot be read: {error.message}; a partial clone lacks files, so clone it without --filter"
-            raise NotFound("TS354", message) from error
-        found = valid_tasks(content)
-        return _side(name, revision, found)
+            side = self._commit(checkout, base, revision)
+        except CommitInvalid as error:
+            first, more = error.problems[0], len(error.problems) - 1
+            notice = f"{base} is not valid and is taken for empty: {first}{f' (and {more} more)' if more else ''}"
+            return Sides(Side(words=base, revision=revision), head, (notice, *notices))
+        return Sides(side, replace(head, removal_allowed=checkout.allows_removal(revision, tip)), notices)
 
-    def allows_removal(self, base: str | None, head: str | None) -> bool:
-        """Whether a commit between the two carries the trailer."""
-        return bool(base and head) and allows_removal(self._repository.trailers(TRAILER, base or "", head or ""))
+    def _side(self, words: str, revision: Revision | None, found: TaskSet) -> Side:
+        settings = found.settings
+        return Side(
+            words=words,
+            revision=revision,
+            tasks=tuple(map(self._task, found.found)),
+            inventory=found.inventory,
+            guards=settings.guards,
+            pools=settings.pools,
+            inputs={task.name: task.inputs for task in found.found},
+        )
 
-    def _advice(self) -> str:
-        ended = self._runner.run(local(self._home, self._repository.folder, "rev-parse", "--is-shallow-repository"), _TIMEOUT)
-        if ended.stdout.strip() != b"true":
-            return ""
-        return "; the clone is shallow: run `git fetch --unshallow`, in GitHub Actions check out with `fetch-depth: 0`"
+    def _task(self, found: FoundTask) -> Task:
+        if found.fingerprint not in self._made:
+            try:
+                self._made[found.fingerprint] = found.task()
+            except ValueError as error:
+                raise _CacheUnfit from error
+        return self._made[found.fingerprint]
 
 
-@contextmanager
-def _open(root: Path) -> Iterator[_Checkout]:
-    if shutil.which("git") is None:
-        raise TorchsyncError("TS320", "git is not installed, and revisions cannot be read without it")
-    with TemporaryDirectory(prefix="torchsync-") as home:
-        yield _Checkout(root, home)
+def _with_right_folder(checked: Checked) -> tuple[Problem, ...]:
+    """The problems; a folder inside of a task repository is told which one is meant."""
+    first = checked.problems[0]
+    right = next((folder for folder in checked.root.resolve().parents if (folder / "tasks").is_dir()), None)
+    if first.code != _NO_TASK_FILE or right is None:
+        return checked.problems
+    return (replace(first, hint=f"the task repository seems to be {right}, so give that folder as PATH"), *checked.problems[1:])
+
+
+def _on_the_way(checkout: Checkout, name: str, base: Revision, head: Side, tip: Revision | None) -> Iterator[str]:
+    """What is odd about the history between the two."""
+    if head.revision is None and len(base) == _SHA256_DIGITS:
+        yield "in a SHA-256 repository inputs look changed until they are committed: give --head REV"
+    ancestry = checkout.ancestry(base, tip) if tip and tip != base else None
+    if ancestry is None:
+        return
+    what = head.words if head.revision else "HEAD"
+    if ancestry.common is None and checkout.is_shallow():
+        yield f"the history between {name} and {what} is not all here, nor are the trailers of its commits: {HOW_TO_DEEPEN}"
+    elif ancestry.common is None:
+        yield f"{name} and {what} have no commit in common"
+    else:
+        commits = "a commit" if ancestry.lacking == 1 else f"{ancestry.lacking} commits"
+        remedy = f"rebase or merge first, or compare with the commit both come from: --base {ancestry.common[:12]}"
+        yield f"{what} lacks {commits} of {name}, and what these did is shown as undone: {remedy}"
+
+
+def _uncommitted(checkout: Checkout, committed: Revision, present: Sequence[TreeEntry], sides: Sides) -> Iterator[str]:
+    """What counts of the folder and is not committed so. Ids of a SHA-256 repository cannot be compared with those of files."""
+    if len(committed) == _SHA256_DIGITS:
+        return
+    try:
+        before = checkout.entries(committed)
+    except CommitInvalid:
+        before = ()
+    counting = _counting(before, present, sides)
+    paths = [path for path in differing(before, present) if path in counting]
+    if paths:
+        named = ", ".join(map(ascii_path, paths[:_NAMED])) + (f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else "")
+        count = "1 file of the folder is" if len(paths) == 1 else f"{len(paths)} files of the folder are"
+        yield f"{count} not committed as it stands here, and a commit may come out otherwise: {named}"
+
+
+def ascii_path(path: str) -> str:
+    """The path on one line."""
+    return path if path.isprintable() else ascii(path)
+
+
+def _counting(before: Sequence[TreeEntry], present: Sequence[TreeEntry], sides: Sides) -> Collection[str]:
+    """The files that have a say in the plan."""
+    inputs = {path for side in (sides.base, sides.head) for files in side.inputs.values() for path, _, _ in files}
+    return {*task_files(before), *task_files(present), repositoryfile.PATH, hostsfile.PATH, *inputs}

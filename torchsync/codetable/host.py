@@ -146,6 +146,12 @@ HOST_CODES = (
         "TS357", "argument not understood", "A word of the command line is not of the form it must have.", "Write it as the message says."
     ),
     CodeInfo(
+        "TS359",
+        "no inventory",
+        "All hosts are asked for, and the repository has no hosts.yaml that names hosts.",
+        "Add hosts.yaml, or name a host.",
+    ),
+    CodeInfo(
         "TS370",
         "state of a shadow",
         "The state directory is kept by `torchsync agent --shadow`: what is noted there never ran, and an agent must not take it for what did.",

@@ -21,7 +21,8 @@ from torchsync.core.timetable import Rhythm
 
 HORIZON = 30 * 86_400_000
 """Milliseconds that a forecast looks ahead."""
-MOST_WALKED = 3_000
+MOST_WALKED = 9_000
+"""Enough for every five minutes of the horizon."""
 FIRST_TOLD = 3
 _YEAR = 366 * 86_400_000
 
@@ -73,15 +74,17 @@ def _of(rhythm: Rhythm | None) -> _Stream | None:
 def _forecast(old: _Stream | None, new: _Stream | None, after: Instant) -> Forecast:
     end = Instant(after + HORIZON)
     gained = lost = NO_FIRES
+    last = after
     walked = merge(_marked(old, after, end, is_new=False), _marked(new, after, end, is_new=True))
     for number, (instant, group) in enumerate(groupby(walked, key=itemgetter(0)), 1):
         if number > MOST_WALKED:
-            return Forecast(gained=gained, lost=lost, until=Instant(instant - 1), is_whole=False)
+            return Forecast(gained=gained, lost=lost, until=last, is_whole=False)
         match [is_new for _, is_new in group]:
             case [True]:
                 gained = gained.and_then(instant)
             case [False]:
                 lost = lost.and_then(instant)
+        last = instant
     return Forecast(gained=gained, lost=lost, until=end, is_whole=True)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from torchsync.core.clockchange import Night
-from torchsync.core.cron import StartupSchedule, has_hash, parse_schedule
+from torchsync.core.cron import has_hash
 from torchsync.core.definition import instants_of
 from torchsync.core.diff import Change, diff, reschedules
 from torchsync.core.fieldchange import FieldChange, field_changes
@@ -26,10 +26,11 @@ from torchsync.core.policy import HostRules, judge_host
 from torchsync.core.poolchange import PoolChange, pool_changes
 from torchsync.core.selector import Groups, selects, why
 from torchsync.core.succession import conduct, is_scaled
-from torchsync.core.timetable import Rhythm, Timetable, is_moved, rhythm_of
+from torchsync.core.timetable import Rhythm, Timetable, is_moved, is_startup, rhythm_of
 from torchsync.errors import Problem
 
 FIRES_SHOWN = 3
+GONE = "no longer in the repository"
 
 _FOREVER = Instant(1 << 53)
 
@@ -124,7 +125,7 @@ class Step:
     def at_startup(self) -> bool:
         """The task has no instants of its own, and fires once a boot."""
         timing = self.new.timing if self.new else None
-        return isinstance(timing, CronTiming) and isinstance(parse_schedule(timing.schedule), StartupSchedule)
+        return isinstance(timing, CronTiming) and is_startup(timing)
 
     @property
     def restarts(self) -> bool:
@@ -221,7 +222,7 @@ class _Changeover:
 
     def removal(self, task: Task) -> Step:
         later = self.after.all.get(task.name)
-        reason = f"for other hosts from now on: {self.after.why(later)}" if later else "no longer in the repository"
+        reason = f"for other hosts from now on: {self.after.why(later)}" if later else GONE
         return self._with_instants(Step(name=task.name, old=task, why=reason))
 
     def moved(self, task: Task) -> Step:
@@ -256,9 +257,9 @@ class _Changeover:
 
 
 def _rhythm(task: Task | None, facts: HostFacts) -> Rhythm | None:
-    """None for a task that has no instants."""
+    """None for a task that has no instants of the calendar."""
     timing = instants_of(task) if task else None
-    return rhythm_of(task.name, timing, facts) if task and timing else None
+    return rhythm_of(task.name, timing, facts) if task and timing and not is_startup(timing) else None
 
 
 def _next_fires(task: Task, facts: HostFacts, after: Instant) -> tuple[Instant, ...]:

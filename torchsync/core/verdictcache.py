@@ -100,19 +100,20 @@ class VerdictCache:
 
     def settle(self, entries: Sequence[TreeEntry]) -> None:
         """The commit at hand is the one with these entries. Verdicts that were given under another torchsync.yaml are gone."""
-        settings = next((entry.object_id for entry in entries if entry.path == SETTINGS), "")
+        settings = settings_of(entries)
         if settings != self._settings:
             self._settings = settings
             self._kept = {}
+            self._used = {}
 
     def known(self, entries: Sequence[TreeEntry]) -> frozenset[str]:
         """The paths of the files that need not be read, of the commit with these entries."""
         self.settle(entries)
-        return frozenset(entry.path for entry in entries if _key(entry) in self._kept)
+        return frozenset(entry.path for entry in entries if self._found(entry) is not None)
 
-    def recall(self, entry: TreeEntry) -> tuple[KeptDraft, ...] | None:
+    def recall(self, entry: TreeEntry) -> tuple[Draft, ...] | None:
         """The tasks of the file, which has no problems; None when it is to be read."""
-        drafts = self._kept.get(_key(entry))
+        drafts = self._found(entry)
         if drafts is not None:
             self._use(entry, drafts)
         return drafts
@@ -120,6 +121,10 @@ class VerdictCache:
     def keep(self, entry: TreeEntry, drafts: Sequence[TaskDraft]) -> None:
         """The file was read and has no problems, and these tasks."""
         self._is_new = self._use(entry, tuple(drafts)) or self._is_new
+
+    def has_news(self) -> bool:
+        """Whether files were read whose verdicts were not there."""
+        return self._is_new
 
     def is_outdated(self) -> bool:
         """Whether what is to be stored is not what was. A commit that was turned down before its files were looked at changes nothing."""
@@ -133,11 +138,23 @@ class VerdictCache:
         ]
         return wrap(_KIND, 2, {"rules": _CODEC.document(self._rules), "settings": self._settings, "files": files})
 
+    def _found(self, entry: TreeEntry) -> tuple[Draft, ...] | None:
+        """From what is there, or from another commit that this process judged."""
+        key = _key(entry)
+        return self._kept[key] if key in self._kept else self._used.get(key)
+
     def _use(self, entry: TreeEntry, drafts: tuple[Draft, ...]) -> bool:
+        if _key(entry) in self._used:
+            return False
         self._room -= sum(len(draft.definition) for draft in drafts)
         if self._room >= 0:
             self._used[_key(entry)] = drafts
         return self._room >= 0
+
+
+def settings_of(entries: Sequence[TreeEntry]) -> str:
+    """The blob id of torchsync.yaml; empty where there is none."""
+    return next((entry.object_id for entry in entries if entry.path == SETTINGS), "")
 
 
 def stored_verdicts(data: bytes | None, rules: Rules) -> VerdictCache:
