@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -46,6 +48,18 @@ class Checked:
     def tasks(self) -> tuple[Task, ...]:
         """The tasks of a valid folder."""
         return self.found.tasks if self.found else ()
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Nothing looks for cycles among what is read: there are hardly any, and walking over thousands of tasks again and again takes its time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def read_path(path: str, verdicts: VerdictFile | None = None, on_file: OnFile | None = None) -> Checked:

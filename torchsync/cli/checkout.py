@@ -68,13 +68,11 @@ class Checkout:
         hint = HOW_TO_DEEPEN if self.is_shallow() else self._names_like(name)
         raise NotFound("TS354", message, (Problem(code="TS354", message=message, hint=hint),))
 
-    def read(self, name: str, revision: Revision, verdicts: VerdictFile | None) -> CommitContent:
+    def read(self, name: str, revision: Revision, verdicts: VerdictFile) -> CommitContent:
         """What the verdict on the revision needs; task files with a verdict are not read. Raises CommitInvalid, and NotFound when not all is here."""
         from torchsync.adapters.gitobjects import Damaged
 
         try:
-            if verdicts is None:
-                return self._repository.read(revision, self._prefix)
             return self._repository.read(revision, self._prefix, lambda entries: verdicts.load(entries).known(entries))
         except Damaged as error:
             message = f"{name} cannot be read: {error.message}; a partial clone lacks files, so clone it without --filter"

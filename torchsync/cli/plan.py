@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from torchsync.cli.check import uncollected
 from torchsync.cli.plandoc import fleet_document, plan_document
 from torchsync.cli.planhosts import fleet_hosts, one_host, unknown_facts, unknown_of_fleet
 from torchsync.cli.planmarkdown import fleet_markdown, plan_markdown
@@ -56,8 +57,9 @@ def execute(args: argparse.Namespace) -> int:
     """0: nothing changes; 10: something does; 77: a host refuses."""
     now = _after(args.after)
     _check_hosts(args)
-    sides = read_sides(args.path, args.base, args.head, use_cache=not args.no_cache)
-    return _plan_all(args, sides, now) if args.all_hosts else _plan_one(args, sides, now)
+    with uncollected():
+        sides = read_sides(args.path, args.base, args.head, use_cache=not args.no_cache)
+        return _plan_all(args, sides, now) if args.all_hosts else _plan_one(args, sides, now)
 
 
 def _check_hosts(args: argparse.Namespace) -> None:

@@ -41,9 +41,9 @@ def read_sides(path: str, base: str | None, head: str | None, *, use_cache: bool
     if not root.is_dir():
         raise NotFound("TS353", f"{path} is no folder; name the folder of the task repository")
     try:
-        return _Reading(path, VerdictFile(root) if use_cache else None).sides(base, head)
+        return _Reading(path, VerdictFile(root, is_kept=use_cache)).sides(base, head)
     except _CacheUnfit:
-        return _Reading(path, None).sides(base, head)
+        return _Reading(path, VerdictFile(root, is_kept=False)).sides(base, head)
 
 
 class _CacheUnfit(Exception):
@@ -53,7 +53,7 @@ class _CacheUnfit(Exception):
 class _Reading:
     """Both sides are read with the same verdicts, and a task that is the same in both is made once."""
 
-    def __init__(self, path: str, verdicts: VerdictFile | None) -> None:
+    def __init__(self, path: str, verdicts: VerdictFile) -> None:
         self._path = path
         self._root = Path(path)
         self._verdicts = verdicts
@@ -65,8 +65,7 @@ class _Reading:
             return Sides(_NOTHING, self._folder()[0], (notice,))
         with opened(self._root) as checkout:
             sides = self._compared(checkout, base, head)
-        if self._verdicts:
-            self._verdicts.store_news()
+        self._verdicts.store_news()
         return sides
 
     def _compared(self, checkout: Checkout, base: str | None, head: str | None) -> Sides:
@@ -97,7 +96,7 @@ class _Reading:
         from torchsync.cli.syncprocess import valid_tasks
 
         content = checkout.read(name, revision, self._verdicts)
-        return self._side(name, revision, valid_tasks(content, self._verdicts.load(content.entries) if self._verdicts else None))
+        return self._side(name, revision, valid_tasks(content, self._verdicts.load(content.entries)))
 
     def _with_base(self, checkout: Checkout, name: str | None, head: Side) -> Sides:
         if name is None and checkout.revision("HEAD") is None:

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from torchsync.adapters.folder import read_files
 from torchsync.adapters.schemas import read_schema
-from torchsync.cli.check import Checked, read_path
+from torchsync.cli.check import Checked, read_path, uncollected
 from torchsync.cli.progress import Progress
 from torchsync.cli.report import print_problems, problems_document
 from torchsync.cli.verdictfile import VerdictFile
@@ -47,7 +47,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def execute(args: Namespace) -> int:
     """0 when all of it is valid; 65 otherwise."""
-    return validate(args.path, args.format, use_cache=not args.no_cache)
+    with uncollected():
+        return validate(args.path, args.format, use_cache=not args.no_cache)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,11 @@ _FORGOTTEN_AFTER = 30 * 86_400
 
 class VerdictFile:
     """The verdicts on the task files of one folder, by the torchsync.yaml that they were given under: one file for each of these, since the two
-    sides of a change may have different ones.
+    sides of a change may have different ones. Without `is_kept` nothing is taken from files and nothing stored.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, is_kept: bool = True) -> None:
+        self._is_kept = is_kept
         self._root = os.fsencode(root.resolve())
         self._loaded: dict[str, VerdictCache] = {}
 
@@ -37,13 +38,14 @@ class VerdictFile:
         settings = settings_of(entries)
         if settings not in self._loaded:
             path = self._path(settings)
-            self._loaded[settings] = stored_verdicts(read_at_most(path, MAX_FILE_BYTES) if _is_ours(path) else None, verdict_rules())
+            is_good = self._is_kept and _is_ours(path)
+            self._loaded[settings] = stored_verdicts(read_at_most(path, MAX_FILE_BYTES) if is_good else None, verdict_rules())
         return self._loaded[settings]
 
     def store_news(self) -> None:
         """The next one finds the verdicts that are new, where the disk takes them; files that nobody has written for a month are gone."""
         for settings, verdicts in self._loaded.items():
-            if verdicts.has_news():
+            if self._is_kept and verdicts.has_news():
                 self._store(self._path(settings), verdicts)
 
     def _path(self, settings: str) -> Path:

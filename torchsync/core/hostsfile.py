@@ -25,11 +25,17 @@ class HostsFileReader:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._schema = Schema(schema)
+        self._last: tuple[bytes, tuple[Inventory | None, tuple[Problem, ...]]] | None = None
 
     def read(self, content: bytes) -> tuple[Inventory | None, tuple[Problem, ...]]:
         """The inventory, and what is wrong with it, in the order of its lines. With problems the inventory serves further checks only; None
-        where nobody can tell which groups there are.
+        where nobody can tell which groups there are. The two sides of a change mostly have the same file, which is read once.
         """
+        if self._last is None or self._last[0] != content:
+            self._last = (content, self._read(content))
+        return self._last[1]
+
+    def _read(self, content: bytes) -> tuple[Inventory | None, tuple[Problem, ...]]:
         loaded = load(content, LIMITS)
         faults = list(loaded.faults)
         inventory: Inventory | None = None

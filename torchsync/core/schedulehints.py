@@ -11,6 +11,7 @@ from calendar import month_name, monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from torchsync.core.cron import fields_of
 from torchsync.core.crondays import days_of
@@ -38,6 +39,7 @@ class ScheduleHint:
     column: int
 
 
+@lru_cache(maxsize=16_384)
 def schedule_hints(text: str) -> tuple[ScheduleHint, ...]:
     """All hints to a schedule, by column; none for one that is refused or has no fields."""
     fields = fields_of(text)
