@@ -109,7 +109,7 @@ def _verdict(group: HostGroup) -> str:
 
 def _group_title(group: HostGroup) -> str:
     refuses = "refuse: " if group.refusals else ""
-    return f"<b>{number(len(group.hosts), 'host')}</b> {refuses}{escape(change_sum(group.plan))} <code>{escape(hosts_words(group.hosts))}</code>"
+    return f"<b>{number(len(group.hosts), 'host')}</b> {refuses}{escape(change_sum(group.plan))} <code>{_escaped(hosts_words(group.hosts))}</code>"
 
 
 def _group_head(group: HostGroup) -> list[str]:
@@ -221,6 +221,11 @@ def fenced(lines: Sequence[str], language: str) -> list[str]:
     lines = [line if line.isprintable() else shown(line) for line in lines]
     fence = "`" * max(3, *(_longest_row(line) + 1 for line in lines), 3)
     return [f"{fence}{language}", *lines, fence, ""]
+
+
+def _escaped(text: str) -> str:
+    """For HTML, on one line: after an empty one Markdown would begin again."""
+    return escape(text if text.isprintable() else shown(text))
 
 
 def _longest_row(text: str) -> int:
