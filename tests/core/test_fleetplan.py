@@ -132,3 +132,14 @@ def test_groups_that_refuse_come_first_then_those_that_change_and_large_ones_bef
     plan = plan_fleet(replace(side, tasks=ten), replace(side, tasks=head), hosts=hosts, now=NOON)
     assert [group.hosts for group in plan.groups] == [("h0000",), ("h0002", "h0004"), ("h0001",), ("h0003",)]
     assert plan.groups[0].refusals
+
+
+def test_of_hosts_that_lose_the_same_tasks_only_those_that_keep_too_few_refuse() -> None:
+    side, hosts = fleet(4)
+    lost = tuple(task(f"lost{number}") for number in range(8))
+    kept = tuple(task(f"kept{number}", hosts=("even=True",) if number > 3 else ()) for number in range(20))
+    plan = plan_fleet(replace(side, tasks=(*lost, *kept)), replace(side, tasks=kept), hosts=hosts, now=NOON)
+    assert [(group.hosts, [problem.code for problem in group.refusals]) for group in plan.groups] == [
+        (("h0001", "h0003"), ["TS208"]),
+        (("h0000", "h0002"), []),
+    ]
