@@ -35,7 +35,7 @@ def rounds() -> Bench:
     folder = Path(tempfile.mkdtemp(prefix="validate-", dir="/var/tmp"))
     atexit.register(shutil.rmtree, folder)
     root = folder / "repository"
-    _write(root)
+    write_repository(root, FILES, HOSTS)
     words = [sys.executable, "-m", "torchsync", "validate", str(root), "--json"]
     environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
 
@@ -63,12 +63,13 @@ def rounds() -> Bench:
     )
 
 
-def _write(root: Path) -> None:
+def write_repository(root: Path, files: int, hosts: int) -> None:
+    """A task repository in which each file holds a task, and the hosts are those of hosts.yaml."""
     (root / "scripts").mkdir(parents=True)
     (root / "scripts/backup.sh").write_text("#!/bin/sh\n")
-    for number in range(FILES):
+    for number in range(files):
         team = root / "tasks" / f"team-{number % 50}"
         team.mkdir(parents=True, exist_ok=True)
         (team / f"task-{number}.yaml").write_text(TASK.format(number, number % 60, number % 24, number % 40))
-    hosts = "".join(f"  db-{number % 40}-{number}: {{labels: {{role: db, site: eu}}}}\n" for number in range(HOSTS))
-    (root / "hosts.yaml").write_text(f"hosts:\n{hosts}")
+    inventory = "".join(f"  db-{number % 40}-{number}: {{labels: {{role: db, site: eu}}}}\n" for number in range(hosts))
+    (root / "hosts.yaml").write_text(f"hosts:\n{inventory}")

@@ -265,3 +265,17 @@ def test_where_a_task_stands_is_taken_from_the_path_of_its_file() -> None:
     verdict = judged(entries_of(GOOD, {}, {}), GOOD, restarted(filled(GOOD)))
     assert isinstance(verdict, TaskSet)
     assert verdict.found[0].source == Position("tasks/a.yaml", 3, 3)
+
+
+def test_what_this_process_found_under_another_torchsync_yaml_is_not_taken_either() -> None:
+    program = {"scripts/x": b""}
+    with_defaults = {"tasks/a.yaml": file_of("a"), "torchsync.yaml": b"version: 1\ndefaults: {owner: all}\n"}
+    plain = {"tasks/a.yaml": file_of("a")}
+    cache = VerdictCache(RULES)
+    owners = []
+    for files in (with_defaults, plain):
+        verdict = judged(entries_of(files, program, {}), files, cache)
+        assert isinstance(verdict, TaskSet)
+        owners.append(verdict.tasks[0].owner)
+    assert owners == ["all", ""]
+    assert (cache.has_news(), VerdictCache(RULES).has_news()) == (True, False)
