@@ -327,10 +327,15 @@ def commands(text: str) -> list[list[str]]:
 
 def looks() -> list[object]:
     """Each command before a pull request, with its exit status and what it says."""
-    expected = {"validate": (0, r"21 tasks in 7 files: valid\n"), "plan": (10, r"\+ tea-of-the-day "), "next": (0, r"^(\S+T\S+Z\n){3}$")}
-    found = commands(blocks("Add or change a task")[1][1])
-    assert [words[0] for words in found] == list(expected)
-    return [pytest.param(words, *expected[words[0]], id=words[0]) for words in found]
+    expected = {
+        "validate": (0, r"21 tasks in 7 files: valid\n"),
+        "plan --host": (10, r"\+ tea-of-the-day "),
+        "plan --all-hosts": (10, r"\+ tea-of-the-day "),
+        "next tea-of-the-day": (0, r"^(\S+T\S+Z\n){3}$"),
+    }
+    found = {" ".join(words[:2]): words for words in commands(blocks("Add or change a task")[1][1])}
+    assert list(found) == list(expected)
+    return [pytest.param(words, *expected[name], id=name) for name, words in found.items()]
 
 
 @pytest.mark.parametrize(("words", "status", "says"), looks())
