@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from torchsync.core.guard import judge_removal
 from torchsync.core.hostmask import Mask, Selection, parts, places
 from torchsync.core.model import CronTiming, HostFacts, Instant, Task, TaskName
-from torchsync.core.plan import HostPlan, Side, plan_host
+from torchsync.core.plan import Chosen, HostPlan, Side, plan_host
 from torchsync.core.policy import HostRules, judge_host
 from torchsync.errors import Problem
 
@@ -76,7 +76,7 @@ def plan_fleet(base: Side, head: Side, *, hosts: Sequence[FleetHost], now: Insta
     groups = []
     for part in comparison.groups():
         first = ordered[part[0]]
-        plan = plan_host(base, head, own=first.own, now=now, rules=first.rules)
+        plan = plan_host(base, head, own=first.own, now=now, rules=first.rules, chosen=comparison.chosen(part[0]))
         groups.append(comparison.group(part, plan))
     return FleetPlan(groups=tuple(sorted(groups, key=_rank)))
 
@@ -93,8 +93,10 @@ class _Comparison:
         self._base, self._head = base, head
         self._before = [base.inventory.facts_of(host.own) for host in hosts]
         self._after = [head.inventory.facts_of(host.own) for host in hosts]
-        self._old = _selected(base, self._before)
-        self._new = _selected(head, self._after)
+        seen, seen_then = (self._before, base.inventory.groups), (self._after, head.inventory.groups)
+        selection = Selection(*seen)
+        self._selections = selection, selection if seen == seen_then else Selection(*seen_then)
+        self._old, self._new = map(_selected, (base, head), self._selections)
         self._zones = self._zone_changes()
         self._old_counts, self._new_counts = (_counts(masks.values(), len(hosts)) for masks in (self._old, self._new))
         self._same_counts = _counts(self._same(), len(hosts))
@@ -110,6 +112,11 @@ class _Comparison:
             for place in places(part):
                 alike.setdefault((self._removals[place] is None, self._refused[place]), []).append(place)
             yield from map(tuple, alike.values())
+
+    def chosen(self, place: int) -> tuple[Chosen, Chosen]:
+        """What is for the host before and after."""
+        before, after = self._selections
+        return before.at(place), after.at(place)
 
     def group(self, part: Sequence[int], plan: HostPlan) -> HostGroup:
         same = [self._same_counts[place] for place in part]
@@ -179,8 +186,7 @@ class _Comparison:
         return [task for task in self._head.tasks if self._new[task.name] >> place & 1]
 
 
-def _selected(side: Side, facts: Sequence[HostFacts]) -> Mapping[TaskName, Mask]:
-    selection = Selection(facts, side.inventory.groups)
+def _selected(side: Side, selection: Selection) -> Mapping[TaskName, Mask]:
     return {task.name: selection.of(task.hosts) for task in side.tasks}
 
 

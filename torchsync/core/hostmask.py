@@ -6,7 +6,7 @@ operations on numbers, however many hosts there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from torchsync.core.model import HostFacts
 from torchsync.core.selector import Groups, matches
@@ -48,6 +48,10 @@ class Selection:
         if selectors not in self._selected:
             self._selected[selectors] = self._judge(selectors)
         return self._selected[selectors]
+
+    def at(self, place: int) -> Callable[[tuple[str, ...]], bool]:
+        """The answers for the host at that place."""
+        return lambda selectors: bool(self.of(selectors) >> place & 1)
 
     def _judge(self, selectors: tuple[str, ...]) -> Mask:
         positive = [selector for selector in selectors if not selector.startswith("!")]

@@ -8,9 +8,10 @@ against each other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cache
 
 from torchsync.core.clockchange import Night
 from torchsync.core.cron import has_hash
@@ -179,9 +180,25 @@ class _HostSide:
         return why(task.hosts, self.facts, self.groups)
 
 
-def plan_host(base: Side, head: Side, *, own: HostFacts, now: Instant, rules: HostRules | None = None) -> HostPlan:
-    """What leads the host, which says `own` of itself, from the valid set `base` to the valid set `head`, when that is applied at `now`."""
-    change = _Changeover(_seen_by(base, own), _seen_by(head, own), now)
+Chosen = Callable[[tuple[str, ...]], bool]
+"""Whether tasks with these selectors are for the host."""
+
+
+def plan_host(
+    base: Side,
+    head: Side,
+    *,
+    own: HostFacts,
+    now: Instant,
+    rules: HostRules | None = None,
+    chosen: tuple[Chosen, Chosen] | None = None,
+) -> HostPlan:
+    """What leads the host, which says `own` of itself, from the valid set `base` to the valid set `head`, when that is applied at `now`.
+
+    `chosen` is for who has worked out before which tasks of either side are for the host.
+    """
+    for_base, for_head = chosen or (None, None)
+    change = _Changeover(_seen_by(base, own, for_base), _seen_by(head, own, for_head), now)
     old, new = change.before.selected, change.after.selected
     found = diff(old, new)
     moved = [change.moved(new[name]) for name in found.unchanged if is_moved(new[name], change.before.facts, change.after.facts)]
@@ -198,12 +215,12 @@ def plan_host(base: Side, head: Side, *, own: HostFacts, now: Instant, rules: Ho
     )
 
 
-def _seen_by(side: Side, own: HostFacts) -> _HostSide:
+def _seen_by(side: Side, own: HostFacts, chosen: Chosen | None) -> _HostSide:
     """Tasks share few lists of selectors, and each of these is held against the host once."""
     facts, groups = side.inventory.facts_of(own), side.inventory.groups
     tasks = {task.name: task for task in side.tasks}
-    chosen = {hosts: selects(hosts, facts, groups) for hosts in {task.hosts for task in side.tasks}}
-    return _HostSide(facts, groups, tasks, {name: task for name, task in tasks.items() if chosen[task.hosts]}, side.inputs)
+    asked = chosen or cache(lambda hosts: selects(hosts, facts, groups))
+    return _HostSide(facts, groups, tasks, {name: task for name, task in tasks.items() if asked(task.hosts)}, side.inputs)
 
 
 @dataclass(frozen=True, slots=True)
