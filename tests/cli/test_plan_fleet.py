@@ -133,7 +133,7 @@ def test_a_change_of_a_pool_alone_is_a_change(repo: Repo, plan) -> None:
 
 
 def test_a_change_of_nothing_is_none(repo: Repo, plan) -> None:
-    assert plan(repo.folder, status=0).out.startswith("33 hosts: 0 change, 33 not\n")
+    assert plan(repo.folder, status=0).out.startswith("33 hosts: nothing changes\n")
 
 
 def test_a_task_that_fires_every_minute_is_counted_and_not_listed(repo: Repo, plan) -> None:

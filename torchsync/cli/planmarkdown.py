@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from textwrap import wrap
 
 from torchsync.cli.planview import (
     POLICY_UNKNOWN,
@@ -42,6 +43,7 @@ MOST_BYTES = 60_000
 _FOR_FOOT = 2_000
 _ROWS, _PROBLEMS, _NOTICES = 20, 20, 10
 _LONGEST_LINE = 600
+_WIDTH = 110
 _LONGEST_LIST = 2_000
 _BACKTICKS = re.compile("`+")
 
@@ -116,7 +118,7 @@ def _group_head(group: HostGroup) -> list[str]:
     lines = [f"{group_sum(group)}.", ""]
     if len(group.hosts) > 1:
         names = ", ".join(group.hosts)
-        lines += fenced([names if len(names) <= _LONGEST_LIST else f"{names[:_LONGEST_LIST]}..."], "text")
+        lines += fenced(_wrapped([names if len(names) <= _LONGEST_LIST else f"{names[:_LONGEST_LIST]}..."]), "text")
     lines += [text for sentence in group_verdict(group) for text in (f"{sentence}.", "")]
     lines += _refusals(group.refusals, has_removal=group.plan.removal is not None)
     own = group.plan.refused is not None
@@ -128,7 +130,7 @@ def _refusals(problems: Sequence[Problem], *, has_removal: bool) -> list[str]:
         return []
     told = [_cut(str(problem)) for problem in problems[:_PROBLEMS]]
     more = [f"and {len(problems) - _PROBLEMS} more problems"] if len(problems) > _PROBLEMS else []
-    lines = fenced([*told, *more], "text")
+    lines = fenced(_wrapped([*told, *more]), "text")
     if has_removal:
         lines += ["If the removal is meant, add this trailer to a commit:", "", *fenced([f"{TRAILER}: yes"], "text")]
     return lines
@@ -214,6 +216,12 @@ def code(text: str) -> str:
 def in_cell(text: str) -> str:
     """A code span for a table, where `|` ends a cell also within code."""
     return code(text).replace("|", "\\|")
+
+
+def _wrapped(texts: Iterable[str]) -> list[str]:
+    """Prose and lists, in lines that need no scrolling; those that go on are indented."""
+    plain = (text if text.isprintable() else shown(text) for text in texts)
+    return [line for text in plain for line in wrap(text, _WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)]
 
 
 def fenced(lines: Sequence[str], language: str) -> list[str]:

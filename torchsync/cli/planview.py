@@ -126,7 +126,8 @@ def fleet_lines(report: FleetReport, *, coloured: bool) -> Iterator[str]:
 def fleet_sum(plan: FleetPlan) -> str:
     """What hosts do, in numbers."""
     refusing = f", {plan.refusing} would refuse it" if plan.refusing else ""
-    return f"{plan.touched} change{'s' if plan.touched == 1 else ''}, {plan.hosts - plan.touched} not{refusing}"
+    changes = f"{plan.touched} would change, {plan.hosts - plan.touched} would not" if plan.touched else "nothing changes"
+    return f"{changes}{refusing}"
 
 
 def group_sum(group: HostGroup) -> str:
