@@ -178,3 +178,9 @@ def test_a_host_that_leaves_hosts_yaml_is_planned_for_and_told(repo: Repo, plan)
     lost, gained = (next(group for group in found["groups"] if group["hosts"] == [host]) for host in ("db-2", "db-3"))
     assert (steps(lost), steps(gained)) == ({"removed": ["backup", "report", "vacuum"]}, {"added": ["backup", "report", "vacuum"]})
     assert [problem["code"] for problem in lost["refused"]] == ["TS208"]
+
+
+def test_without_an_inventory_facts_alone_make_a_fleet(tmp_path: Path, plan) -> None:
+    repo = Repo(tmp_path / "repo", {"tasks/a.yaml": one_task("a")})
+    found = document(plan(repo.folder, "--facts", facts_file(tmp_path, name="db-1"), "--json", status=0))
+    assert [group["hosts"] for group in found["groups"]] == [["db-1"]]

@@ -169,3 +169,35 @@ def test_colours_change_nothing_but_the_colour() -> None:
     for code in ("32m", "31m", "1m", "0m"):
         coloured = coloured.replace(f"\x1b[{code}", "")
     assert coloured == "\n".join(plain)
+
+
+def test_files_of_a_task_are_told_by_path_and_not_more_than_twenty() -> None:
+    old = task(inputs=("data/**",))
+    files = tuple((f"data/{number:02}", "100644", "1") for number in range(30))
+    base = replace(NOTHING, tasks=(old,), inputs={old.name: files})
+    head = replace(NOTHING, tasks=(replace(old, fingerprint=Fingerprint("c" * 64)),), inputs={old.name: (("data/00\n", "100644", "1"),)})
+    plan = plan_host(base, head, own=facts(), now=NOON)
+    told = [line.strip() for line in plan_lines(Report(plan=plan, base=base, head=head, now=NOON), coloured=False) if " inputs " in line]
+    assert told[:2] == [
+        "inputs  data/00: no longer among the files that the task depends on",
+        'inputs  "data/00\\n": new among the files that the task depends on',
+    ]
+    assert (len(told), told[-1]) == (21, "inputs  and 11 more files")
+
+
+def test_a_pool_that_gets_another_size_is_told_and_that_the_host_may_have_its_own() -> None:
+    base, head = (replace(NOTHING, tasks=(task(pool="disk"),), pools={"disk": size}) for size in (1, 2))
+    plan = plan_host(base, head, own=facts(), now=NOON)
+    assert not plan.is_empty
+    told = list(plan_lines(Report(plan=plan, base=base, head=head, now=NOON), coloured=False))
+    assert told[0] == "db-1: 1 pool of another size; 1 unchanged, 0 for other hosts"
+    assert "Runs at once in the pool disk: 1 -> 2, unless agent.yaml of the host gives its own size." in told
+
+
+def test_a_task_that_is_switched_off_tells_the_fires_it_loses_and_one_without_a_calendar_tells_none() -> None:
+    daily = task(timing=CronTiming(schedule="0 3 * * *", zone="UTC"))
+    (fires,) = [
+        line.strip() for line in lines([daily], [replace(daily, enabled=False, fingerprint=Fingerprint("c" * 64))]) if " fires " in line
+    ]
+    assert fires.startswith("fires    30 lost in the next 30 days; lost: ")
+    assert not [line for line in lines([task(timing=CronTiming(schedule="@startup", zone="UTC"))], []) if " fires " in line]

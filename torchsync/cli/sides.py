@@ -172,12 +172,12 @@ def _uncommitted(checkout: Checkout, committed: Revision, present: Sequence[Tree
     counting = _counting(before, present, sides)
     paths = [path for path in differing(before, present) if path in counting]
     if paths:
-        named = ", ".join(map(ascii_path, paths[:_NAMED])) + (f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else "")
+        named = ", ".join(map(_on_one_line, paths[:_NAMED])) + (f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else "")
         count = "1 file of the folder is" if len(paths) == 1 else f"{len(paths)} files of the folder are"
         yield f"{count} not committed as it stands here, and a commit may come out otherwise: {named}"
 
 
-def ascii_path(path: str) -> str:
+def _on_one_line(path: str) -> str:
     """The path on one line."""
     return path if path.isprintable() else ascii(path)
 
