@@ -121,6 +121,12 @@ def test_the_json_of_a_plan(repo: Repo, plan, golden) -> None:
     golden("plan.json", said.out.replace(base, "BASE").replace(head, "HEAD"))
 
 
+def test_the_comment_of_a_plan(repo: Repo, plan, golden) -> None:
+    base, head = repo.head, repo.commit(AFTERWARDS)
+    said = plan(repo.folder, "--base", "HEAD~1", "--head", "HEAD", *HERE, "--format", "markdown", status=10)
+    golden("plan.md", said.out.replace(base[:12], "BASE").replace(head[:12], "HEAD"))
+
+
 def test_the_schema_of_the_json_is_one() -> None:
     Draft202012Validator.check_schema(read_schema("plan"))
 

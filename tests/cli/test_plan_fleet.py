@@ -162,6 +162,7 @@ def test_facts_and_their_policy_stand_for_the_host_they_are_of(repo: Repo, plan,
     assert (found["groups"][0]["hosts"], found["groups"][0]["policy_known"]) == (["idle"], True)
     assert found["groups"][0]["refused"][0]["code"] == "TS313"
     assert "unheard-of" in found["groups"][1]["hosts"]
+    assert "the host unheard-of is not in hosts.yaml" in found["notices"]
     assert found["hosts"] == 34
 
 

@@ -152,8 +152,11 @@ def unknown_of_fleet(sides: Sides, hosts: Sequence[FleetHost]) -> Iterable[str]:
         yield f"no longer in hosts.yaml, and planned for as if their agents go on: {_named(gone)}"
     if new := sorted(after.keys() - before.keys()) if before else []:
         yield f"new in hosts.yaml, and planned for as if their agents ran the base: {_named(new)}"
+    for host in hosts:
+        if host.own.name in after or host.own.name not in before:
+            yield from sides.head.inventory.notices(host.own)
     local = {task.hosts for task in sides.head.tasks if _is_in_local_time(task)}
-    facts = [host.own for host in hosts if host.own.name in after and host.rules is None]
+    facts = [host.own for host in hosts if host.own.name in after and host.rules is None and host.own.zone == "UTC"]
     selection = Selection([sides.head.inventory.facts_of(own) for own in facts], sides.head.inventory.groups)
     concerned = {place for selectors in local for place in places(selection.of(selectors))}
     yield from _without_zone(sides, sorted(facts[place].name for place in concerned))

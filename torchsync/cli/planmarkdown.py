@@ -53,7 +53,7 @@ def plan_markdown(report: Report) -> str:
     plan, host = report.plan, report.plan.facts.name
     head = [MARKER, f"### torchsync plan for {code(host)}: {change_sum(plan)}", ""]
     head += _context(report)
-    head += [f"{plan_sum(plan)}.", "", *_told(policy_line(report))]
+    head += [f"{plan_sum(plan)}.", "", *(_told(policy_line(report)) if report.rules else [policy_line(report), ""])]
     head += _refusals(plan.refusals, has_removal=plan.removal is not None)
     head += [text for pool in plan.pools for text in _told(pool_line(pool, is_own_known=plan.refused is not None))]
     room = _Room.after(head)
