@@ -171,6 +171,20 @@ core.crontabfile
 core.anacrontab
 core.runparts
 core.crontab
+core.foreignrefusal
+core.oncalendar
+core.oncalendarcron
+core.unitfile
+core.unitvalues
+core.unitspecifiers
+core.unitdraft
+core.unitcommand
+core.unitconduct
+core.unitleftover
+core.unitservice
+core.unittimer
+core.unitset
+core.unitjobs
 ports
 adapters.cgroup
 adapters.outputfile
@@ -192,6 +206,7 @@ adapters.ledgerqueue
 adapters.statefile
 adapters.folder
 adapters.sourcefiles
+adapters.systemdanalyze
 adapters.gitaccess
 adapters.gitcommand
 adapters.ownlimits
@@ -268,6 +283,7 @@ cli.lookup
 cli.reference
 cli.verdictfile
 cli.importcrontab
+cli.importsystemd
 cli.imports
 cli.check
 cli.place
