@@ -174,6 +174,9 @@ core.crontab
 core.foreignrefusal
 core.oncalendar
 core.oncalendarcron
+core.gotorchjson
+core.gotorchtimes
+core.gotorch
 core.unitfile
 core.unitvalues
 core.unitspecifiers
@@ -283,6 +286,7 @@ cli.lookup
 cli.reference
 cli.verdictfile
 cli.importcrontab
+cli.importgotorch
 cli.importsystemd
 cli.imports
 cli.check

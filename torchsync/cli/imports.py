@@ -29,7 +29,9 @@ from torchsync.core.localtime import check_zone
 from torchsync.core.model import Instant
 from torchsync.errors import CommitInvalid, NotFound, Problem, UsageError
 
-SOURCES: Mapping[str, str] = MappingProxyType({"crontab": "torchsync.cli.importcrontab", "systemd": "torchsync.cli.importsystemd"})
+SOURCES: Mapping[str, str] = MappingProxyType(
+    {"crontab": "torchsync.cli.importcrontab", "gotorch": "torchsync.cli.importgotorch", "systemd": "torchsync.cli.importsystemd"}
+)
 """The source systems, and the modules that read them."""
 
 
