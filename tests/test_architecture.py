@@ -274,6 +274,9 @@ cli.progress
 cli.terminal
 cli.main
 cli.report
+cli.checkoutroot
+cli.annotations
+cli.sarif
 cli.tidier
 cli.stepview
 cli.planview

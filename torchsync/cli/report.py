@@ -35,14 +35,18 @@ def problem_lines(problem: Problem, sources: Mapping[str, bytes], *, coloured: b
 
 def _problem_lines(problem: Problem, lines: Sequence[str], *, coloured: bool, is_warning: bool) -> Iterator[str]:
     place = ":".join(str(part) for part in (problem.path, problem.line, problem.column) if part)
-    is_named = any(f"{quote}{problem.task}{quote}" in problem.message for quote in '`"')
-    subject = f"task {problem.task}: " if problem.task and not is_named else ""
     head = f"{paint(printable(place), Tone.HEAD, coloured=coloured)}: " if place else ""
     code = paint(problem.code, Tone.HEAD if is_warning else Tone.BAD, coloured=coloured)
-    yield f"{head}{code} {'warning: ' if is_warning else ''}{printable(subject + problem.message)}"
+    yield f"{head}{code} {'warning: ' if is_warning else ''}{sentence(problem)}"
     yield from _excerpt(problem, lines, coloured=coloured)
     if problem.hint:
         yield paint(f"    {printable(problem.hint)}", Tone.GOOD, coloured=coloured)
+
+
+def sentence(problem: Problem) -> str:
+    """What is wrong, on one line that can be shown, with the task where the message does not name it."""
+    is_named = any(f"{quote}{problem.task}{quote}" in problem.message for quote in '`"')
+    return printable(f"task {problem.task}: {problem.message}" if problem.task and not is_named else problem.message)
 
 
 def problems_document(problems: Sequence[Problem]) -> list[Json]:

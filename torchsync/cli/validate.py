@@ -14,9 +14,12 @@ from typing import Any, TextIO
 
 from torchsync.adapters.folder import read_files
 from torchsync.adapters.schemas import read_schema
+from torchsync.cli.annotations import closing_notice, workflow_commands
 from torchsync.cli.check import Checked, read_path, uncollected
+from torchsync.cli.checkoutroot import checkout_root
 from torchsync.cli.progress import Progress
 from torchsync.cli.report import print_problems, problems_document
+from torchsync.cli.sarif import Findings, sarif_document
 from torchsync.cli.verdictfile import VerdictFile
 from torchsync.codes import CODES
 from torchsync.core import hostsfile, repositoryfile
@@ -31,7 +34,7 @@ from torchsync.core.verdictcache import Draft
 from torchsync.core.yamltext import load
 from torchsync.errors import CommitInvalid, NotFound, Problem
 
-FORMATS = ("text", "json")
+FORMATS = ("text", "json", "github", "sarif")
 MOST_OF_A_KIND = 10
 """Warnings of one code that are shown as text; all are counted."""
 
@@ -62,15 +65,20 @@ class _Where:
 def validate(
     path: str, form: str, *, out: TextIO | None = None, err: TextIO | None = None, now: Instant | None = None, use_cache: bool = False
 ) -> int:
-    """The verdict on `path` is told, as text or as one JSON document. 0: valid; 65: not. Raises NotFound when the path is not there."""
+    """The verdict on `path` is told in the form of that name, one of `FORMATS`. 0: valid; 65: not. Raises NotFound when the path is not there."""
     where = _Where(out or sys.stdout, err or sys.stderr)
     checked = _read(path, where.err, use_cache=use_cache)
     moment = Instant(time.time_ns() // 1_000_000) if now is None else now
     warnings = () if checked.problems else tuple(_warnings(checked, moment))
-    if form == "json":
-        print(json.dumps(_document(checked, warnings), indent=2), file=where.out)
-    else:
-        _print(checked, warnings, where)
+    match form:
+        case "json":
+            print(json.dumps(_document(checked, warnings), indent=2), file=where.out)
+        case "github":
+            _annotate(checked, warnings, where.out)
+        case "sarif":
+            print(json.dumps(sarif_document(_findings(checked, warnings)), indent=2), file=where.out)
+        case _:
+            _print(checked, warnings, where)
     return CommitInvalid.exit_status if checked.problems else 0
 
 
@@ -85,8 +93,7 @@ def _read(path: str, err: TextIO, *, use_cache: bool) -> Checked:
 def _print(checked: Checked, warnings: Sequence[Problem], where: _Where) -> None:
     if checked.problems:
         print_problems(checked.problems, where.err, checked.sources)
-        files = len({problem.path for problem in checked.problems})
-        print(f"{_number(checked.number, 'problem')} in {_number(files, 'file')}: not valid", file=where.err)
+        print(_closing(checked, warnings), file=where.err)
         return
     shown = _first_of_each_kind(warnings)
     print_problems(shown, where.err, _sources(shown), are_warnings=True)
@@ -94,8 +101,16 @@ def _print(checked: Checked, warnings: Sequence[Problem], where: _Where) -> None
         if number > MOST_OF_A_KIND:
             words = f"{code} warning: {CODES[code].title}: {number - MOST_OF_A_KIND} more; --format json tells them all"
             print(words, file=where.err)
+    print(_closing(checked, warnings), file=where.out)
+
+
+def _closing(checked: Checked, warnings: Sequence[Problem]) -> str:
+    """How it ended, in a line."""
+    if checked.problems:
+        files = len({problem.path for problem in checked.problems})
+        return f"{_number(checked.number, 'problem')} in {_number(files, 'file')}: not valid"
     more = f", {_number(len(warnings), 'warning')}" if warnings else ""
-    print(f"{_number(len(checked.drafts), 'task')} in {_number(checked.files, 'file')}: valid{more}", file=where.out)
+    return f"{_number(len(checked.drafts), 'task')} in {_number(checked.files, 'file')}: valid{more}"
 
 
 def _first_of_each_kind(warnings: Sequence[Problem]) -> list[Problem]:
@@ -106,6 +121,24 @@ def _first_of_each_kind(warnings: Sequence[Problem]) -> list[Problem]:
         if seen[warning.code] <= MOST_OF_A_KIND:
             shown.append(warning)
     return shown
+
+
+def _annotate(checked: Checked, warnings: Sequence[Problem], out: TextIO) -> None:
+    for line in workflow_commands(checked.problems, warnings[:MAX_PROBLEMS], checkout_root(str(checked.root))):
+        print(line, file=out)
+    print(closing_notice(_closing(checked, warnings), checked.number, len(warnings)), file=out)
+
+
+def _findings(checked: Checked, warnings: Sequence[Problem]) -> Findings:
+    kept = warnings[:MAX_PROBLEMS]
+    return Findings(
+        problems=checked.problems,
+        warnings=kept,
+        sources=checked.sources if checked.problems else _sources(kept),
+        root=checkout_root(str(checked.root)),
+        exit_status=CommitInvalid.exit_status if checked.problems else 0,
+        left_out=checked.number - len(checked.problems) + len(warnings) - len(kept),
+    )
 
 
 def _document(checked: Checked, warnings: Sequence[Problem]) -> dict[str, object]:
