@@ -1,4 +1,4 @@
-"""Writes the files that are made from others: reference pages from tables in the code, and the copy of the task schema in sample-repo.
+"""Writes the files that are made from others: reference pages from tables in the code, and what sample-repo has in common with `torchsync init`.
 
 `python -m scripts.generate` writes them, `--check` only says which are out of date and fails when there is one.
 """
@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import json
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from scripts.lifecycle_page import lifecycle_page
 from scripts.schedules_page import schedules_page
 from torchsync.adapters.schemas import read_schema
+from torchsync.adapters.templates import read_template
 from torchsync.cli.checktable import CHECKS
 from torchsync.cli.main import COMMANDS
 from torchsync.cli.reference import render_schema_page
 from torchsync.codes import CODES
+from torchsync.core.forge import Forge
 from torchsync.core.fsck import IGNORED
 from torchsync.core.logevents import LogEvent
 from torchsync.core.metrictable import PREFIX, Metric, Scope, rows
+from torchsync.core.starter import COMMON, GATES, SCHEMAS, made
 
 ROOT = Path(__file__).parent.parent
 MADE = "<!-- Made from the code by `make docs`; changes here are lost. -->\n"
@@ -141,6 +146,13 @@ def settings_schema() -> str:
     return json.dumps({**schema, "$defs": {"fields": fields}}, indent=2, ensure_ascii=False) + "\n"
 
 
+def starter_copies() -> dict[str, Callable[[], str]]:
+    """The files of sample-repo that `torchsync init` writes too: those of editors, of hooks, and of every forge."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    templates = {**COMMON, **GATES[Forge.GITHUB], **GATES[Forge.GITLAB], **GATES[Forge.GITEA]}
+    return {f"sample-repo/{path}": partial(str, text) for path, text in made(templates, read_template, project["version"]).items()}
+
+
 def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     escaped = [[cell.replace("|", "\\|") for cell in line] for line in (heads, ["---"] * len(heads), *lines)]
     return "".join(f"| {' | '.join(line)} |\n" for line in escaped)
@@ -160,7 +172,8 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/cli.md": commands_page,
     "docs/reference/old-objects.md": defects_page,
     "docs/reference/doctor.md": checks_page,
-    **{f"sample-repo/schemas/{name}.schema.json": schema_copy(name) for name in ("task", "torchsync", "hosts")},
+    **{f"sample-repo/schemas/{name}.schema.json": schema_copy(name) for name in SCHEMAS},
+    **starter_copies(),
 }
 
 

@@ -29,7 +29,9 @@ codetable.sync
 codes
 errors
 core.fsck
+core.forge
 core.jsontext
+core.starter
 core.usage
 core.logevents
 core.noticeaddress
@@ -191,6 +193,8 @@ core.unitjobs
 ports
 adapters.cgroup
 adapters.outputfile
+adapters.newfiles
+adapters.templates
 adapters.zonefiles
 adapters.clock
 adapters.machine
@@ -302,6 +306,7 @@ cli.next
 cli.startorder
 cli.syncprocess
 cli.validate
+cli.init
 cli.agentsettings
 cli.guise
 cli.agentcheck

@@ -152,6 +152,27 @@ HOST_CODES = (
         "Add hosts.yaml, or name a host.",
     ),
     CodeInfo(
+        "TS360",
+        "file in the way",
+        "`torchsync init` would write a file where another one is. Nothing was written.",
+        "Move away what is named, or begin in another folder.",
+    ),
+    CodeInfo(
+        "TS361", "files not written", "`torchsync init` could not write its files. What it wrote was removed again.", "See the message."
+    ),
+    CodeInfo(
+        "TS362",
+        "git repository already",
+        "`torchsync init --git` is for a folder that is in no git repository.",
+        "Leave --git out, and commit the files yourself.",
+    ),
+    CodeInfo(
+        "TS363",
+        "first commit not made",
+        "git refused a step of `torchsync init --git`. What was written was removed again.",
+        "Do what git says, such as setting user.name and user.email, or leave --git out.",
+    ),
+    CodeInfo(
         "TS370",
         "state of a shadow",
         "The state directory is kept by `torchsync agent --shadow`: what is noted there never ran, and an agent must not take it for what did.",
