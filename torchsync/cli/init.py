@@ -73,7 +73,8 @@ def _check(folder: Path, files: Mapping[str, str], *, is_in_git: bool, with_git:
 
 
 def _tell(path: str, files: Sequence[str], guess: Guess) -> None:
-    print(f"{path} has {len(files)} new files:" if files else f"{path} has all of the files already")
+    number = "1 new file" if len(files) == 1 else f"{len(files)} new files"
+    print(f"{path} has {number}:" if files else f"{path} has all of the files already")
     for name in files:
         print(f"  {name}")
     checks = "no checks of pull requests" if guess.forge is Forge.NONE else f"checks of pull requests for {guess.forge.value}"
