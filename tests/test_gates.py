@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft7Validator
 
 from tests.forge import TOKEN, CommentApi, Job, Runner, Workflow, run_pipeline
 from tests.gitrepo import Repo, one_task
@@ -134,6 +137,17 @@ def test_a_token_that_may_not_write_is_said_and_fails_nothing(project: Project, 
 
 
 # What the files say
+
+
+@pytest.mark.parametrize(("forge", "schema"), [(GITHUB, "github-workflows"), (GITEA, "github-workflows"), (GITLAB, "gitlab-ci")])
+def test_a_forge_understands_the_file(forge: Forge, schema: str) -> None:
+    """By the schemas that SchemaStore and GitLab publish."""
+    rules = json.loads(files("check_jsonschema").joinpath(f"builtin_schemas/vendor/{schema}.json").read_text())
+    document = {"on" if key is True else key: value for key, value in yaml.safe_load((SAMPLE / FILES[forge]).read_text()).items()}
+    validator = Draft7Validator(rules)
+    assert [f"{list(error.absolute_path)}: {error.message[:300]}" for error in validator.iter_errors(document)] == []
+    wrong = {**document, "torchsync": {"script": 1}} if forge is GITLAB else {**document, "jobs": {"check": {}}}
+    assert not validator.is_valid(wrong)
 
 
 @pytest.mark.parametrize("forge", [GITHUB, GITEA])
