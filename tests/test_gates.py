@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import tomllib
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +17,7 @@ from jsonschema import Draft7Validator
 
 from tests.forge import TOKEN, CommentApi, Job, Runner, Workflow, run_pipeline
 from tests.gitrepo import Repo, one_task
-from torchsync.cli.main import main
+from torchsync.cli.main import build_parser, main
 from torchsync.core.forge import Forge
 from torchsync.core.starter import GATES
 
@@ -170,3 +172,35 @@ def test_the_pull_request_of_a_github_checkout_has_its_history() -> None:
         steps = yaml.safe_load((SAMPLE / FILES[forge]).read_text())["jobs"]["check"]["steps"]
         assert steps[0]["with"] == {"fetch-depth": 0, "persist-credentials": False}
     assert yaml.safe_load((SAMPLE / FILES[GITLAB]).read_text())["torchsync"]["variables"]["GIT_DEPTH"] == "0"
+
+
+# What the pages say
+
+PAGES = ("continuous-integration.md", "editors.md")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", (SAMPLE.parent / "docs/how-to" / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_a_page_are_ones_the_program_has(page: str) -> None:
+    lines = [line for block in blocks(page, "console") for line in block.splitlines() if line.startswith("torchsync ")]
+    assert lines
+    for line in lines:
+        build_parser(every=True).parse_args(shlex.split(line.partition(" > ")[0], comments=True)[1:])
+
+
+def test_the_settings_of_the_page_are_those_that_a_repository_gets() -> None:
+    (shown,) = blocks("editors.md", "json")
+    assert json.loads(shown).items() <= json.loads((SAMPLE / ".vscode/settings.json").read_text()).items()
+
+
+def test_the_hook_of_the_page_is_one_of_this_project() -> None:
+    (config,) = [yaml.safe_load(block) for block in blocks("continuous-integration.md", "yaml")]
+    (hook,) = yaml.safe_load((SAMPLE.parent / ".pre-commit-hooks.yaml").read_text())
+    assert [one["id"] for one in config["repos"][0]["hooks"]] == [hook["id"]]
+    assert (
+        f"rev: v{tomllib.loads((SAMPLE.parent / 'pyproject.toml').read_text())['project']['version']}"
+        in (blocks("continuous-integration.md", "yaml")[0])
+    )

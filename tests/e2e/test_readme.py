@@ -33,7 +33,10 @@ def test_the_configuration_of_the_readme_is_valid() -> None:
 
 
 def test_the_first_repository_of_the_readme_is_valid_and_runs_and_can_be_looked_at(host: Host) -> None:
-    (_, tasks), (_, checks) = blocks("Your first task repository")
+    (_, begin), (_, tasks), (_, checks) = blocks("Your first task repository")
+    ((init, folder),) = commands(begin)
+    subprocess.run([sys.executable, "-m", "torchsync", init, folder], cwd=host.folder, env=environment(), capture_output=True, check=True)
+    assert (host.folder / folder / "tasks/hello.yaml").is_file()
     revision = host.commit({"tasks/hello.yaml": tasks})
     for words in commands(checks):
         command = [sys.executable, "-m", "torchsync", *words]
