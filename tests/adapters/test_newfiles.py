@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,20 @@ def test_after_an_error_nothing_was_made(tmp_path: Path, there: str) -> None:
         create(tmp_path / there, FILES, fail)
     assert sorted(tmp_path.rglob("*")) == before
     assert (tmp_path / "old/b/mine").read_text() == "mine"
+
+
+def test_a_folder_that_was_not_there_is_whole_or_absent_even_after_a_kill(tmp_path: Path) -> None:
+    script = f"""
+import os
+from pathlib import Path
+from torchsync.adapters.newfiles import create
+create(Path({str(tmp_path / "new")!r}), {FILES!r}, lambda _: os.kill(os.getpid(), 9))
+"""
+    done = subprocess.run([sys.executable, "-c", script], env={"PYTHONPATH": str(Path(__file__).parents[2])}, check=False)
+    assert done.returncode == -9
+    assert not (tmp_path / "new").exists()
+    create(tmp_path / "new", FILES)
+    assert everything(tmp_path / "new") == FILES
 
 
 def test_an_error_in_the_middle_takes_back_what_was_made(tmp_path: Path) -> None:

@@ -42,8 +42,8 @@ def execute(args: Namespace) -> int:
     try:
         new = create(folder, files, _begin_history if args.git else lambda _: None)
     except OSError as error:
-        raise TorchsyncError("TS361", f"{error.filename or args.path}: {error.strerror}; nothing was made") from error
-    _tell(args.path, new, guess)
+        raise TorchsyncError("TS361", f"{folder}: {error.strerror}; nothing was made") from error
+    _tell(folder, new, guess)
     if root is not None and root != folder.resolve() and guess.forge is not Forge.NONE:
         print(f"note: forges read such files at the root of a repository only: move them to {root}, and set TASKS in them to this folder")
     return 0
@@ -72,18 +72,19 @@ def _check(folder: Path, files: Mapping[str, str], *, is_in_git: bool, with_git:
         raise UsageError(problems[0].code, f"{folder}: not begun", problems)
 
 
-def _tell(path: str, files: Sequence[str], guess: Guess) -> None:
+def _tell(folder: Path, files: Sequence[str], guess: Guess) -> None:
     number = "1 new file" if len(files) == 1 else f"{len(files)} new files"
-    print(f"{path} has {number}:" if files else f"{path} has all of the files already")
+    print(f"{folder} has {number}:" if files else f"{folder} has all of the files already")
     for name in files:
         print(f"  {name}")
     checks = "no checks of pull requests" if guess.forge is Forge.NONE else f"checks of pull requests for {guess.forge.value}"
     advice = "" if guess.reason.startswith("--") else " (--forge says otherwise)"
     print(f"{checks}: {guess.reason}{advice}")
     print("next:")
-    for command in (f"cd {shlex.quote(path)}", "torchsync validate", "torchsync plan --host web-1"):
-        if command != "cd .":
-            print(f"  {command}")
+    if folder != Path():
+        print(f"  cd {shlex.quote(str(folder))}")
+    print("  torchsync validate")
+    print("  torchsync plan --host web-1")
 
 
 # git
