@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -266,6 +267,14 @@ def test_a_path_is_a_uri(root: Path) -> None:
     (root / "tasks/ä 1%#?.yaml").write_text(WRONG)
     (result,) = sarif()["results"]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "ops/tasks/%C3%A4%201%25%23%3F.yaml"
+
+
+def test_a_folder_whose_name_is_not_utf8_is_one_too(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = root / os.fsdecode(b"\xff")
+    (folder / "tasks").mkdir(parents=True)
+    (folder / "tasks/a.yaml").write_text(WRONG)
+    (result,) = sarif(str(folder))["results"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "ops/%FF/tasks/a.yaml"
 
 
 def test_braces_and_links_of_a_message_stay_text(root: Path) -> None:

@@ -112,7 +112,7 @@ def _text(problem: Problem) -> str:
 
 
 def _place(problem: Problem, path: str, line: str) -> Json:
-    location: Json = {"uri": quote(path), "uriBaseId": _ROOT}
+    location: Json = {"uri": quote(path, errors="surrogateescape"), "uriBaseId": _ROOT}
     if not problem.line:
         return {"artifactLocation": location}
     region: dict[str, Json] = {"startLine": problem.line}
@@ -128,7 +128,8 @@ def _utf16_column(line: str, column: int) -> int:
 
 def _fingerprint(basis: str, number: int) -> str:
     """The same as long as the line and its task are, wherever the line moves in its file. `number` tells equal ones apart, in their order."""
-    return f"{hashlib.sha256(basis.encode()).hexdigest()[:32]}:{number}"
+    digest = hashlib.sha256(basis.encode(errors="surrogateescape")).hexdigest()
+    return f"{digest[:32]}:{number}"
 
 
 def _lines(text: bytes) -> Sequence[str]:
