@@ -19,7 +19,9 @@ from tests.editor.server import LanguageServer
 from torchsync.adapters.schemas import read_schema, read_schema_text
 from torchsync.cli.main import main
 
-HOW_TO = Path(__file__).parents[2] / "docs/how-to/editors.md"
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "sample-repo"
+HOW_TO = ROOT / "docs/how-to/editors.md"
 
 TASK = """\
 version: 1
@@ -108,13 +110,14 @@ def test_a_field_under_the_pointer_says_what_it_means(editor: Editor) -> None:
     assert "five fields, six with seconds first" in answer["contents"]["value"]
 
 
-def test_the_files_of_a_new_repository_have_no_mistake(modules: Path, folder: Path, settings: dict[str, Any]) -> None:
-    one = started(modules, folder, settings)
-    try:
-        for path in ("tasks/hello.yaml", "hosts.yaml", "torchsync.yaml"):
-            assert one.mistakes(path, (folder / path).read_text()) == [], path
-    finally:
-        one.close()
+def test_the_files_of_a_new_repository_and_of_the_sample_have_no_mistake(modules: Path, folder: Path) -> None:
+    for root in (folder, SAMPLE):
+        one = started(modules, root, json.loads((root / ".vscode/settings.json").read_text()))
+        try:
+            for file in (*sorted((root / "tasks").iterdir()), root / "hosts.yaml", root / "torchsync.yaml"):
+                assert one.mistakes(str(file.relative_to(root)), file.read_text()) == [], file
+        finally:
+            one.close()
 
 
 def test_the_settings_of_an_agent_are_checked_by_the_line_of_the_how_to_page(modules: Path, folder: Path) -> None:
