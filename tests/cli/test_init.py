@@ -160,10 +160,17 @@ def test_a_file_is_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 # --git
 
 
-def test_git_begins_a_history_with_all_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_git_begins_a_history_with_all_that_was_made_whatever_is_ignored_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ignored").write_text(".idea\n.vscode\n")
+    (tmp_path / "config").write_text(f"[core]\nexcludesFile = {tmp_path / 'ignored'}\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
+    Path("ops").mkdir()
+    Path("ops/mine").write_text("mine\n")
     assert main(["init", "ops", "--git"]) == 0
-    assert git("status", "--porcelain", cwd=Path("ops")) == ""
-    assert set(git("ls-files", cwd=Path("ops")).splitlines()) == names(Path("ops"))
+    assert git("status", "--porcelain", cwd=Path("ops")) == "?? mine"
+    assert set(git("ls-files", cwd=Path("ops")).splitlines()) == names(Path("ops")) - {"mine"}
     assert git("log", "--format=%an %D", cwd=Path("ops")) == "Alice HEAD -> main"
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         choices=[forge.value for forge in Forge],
         help="whose checks of pull requests to write (default: that of the git remote; gitea is for Forgejo too)",
     )
-    parser.add_argument("--git", action="store_true", help="make the folder a git repository, with a first commit")
+    parser.add_argument("--git", action="store_true", help="make the folder a git repository, with a first commit of these files")
 
 
 def execute(args: Namespace) -> int:
@@ -40,7 +41,7 @@ def execute(args: Namespace) -> int:
     files = _files(guess.forge)
     _check(folder, files, is_in_git=root is not None, with_git=args.git)
     try:
-        new = create(folder, files, _begin_history if args.git else lambda _: None)
+        new = create(folder, files, partial(_begin_history, list(files)) if args.git else lambda _: None)
     except OSError as error:
         raise TorchsyncError("TS361", f"{folder}: {error.strerror}; nothing was made") from error
     _tell(folder, new, guess)
@@ -106,11 +107,13 @@ def _remotes(folder: Path) -> list[str]:
     return [url for name, _, url in sorted(pairs, key=lambda pair: pair[0] != "remote.origin.url")]
 
 
-def _begin_history(folder: Path) -> None:
-    """The folder is a git repository with one commit of all that is in it. Raises TorchsyncError, and leaves no `.git` then."""
+def _begin_history(files: Sequence[str], folder: Path) -> None:
+    """The folder is a git repository with one commit of these files, and no other that may lie there. Raises TorchsyncError, and leaves no
+    `.git` then.
+    """
     if shutil.which("git") is None:
         raise TorchsyncError("TS320", "git is not installed, and --git needs it; nothing was made")
-    steps = (("init", "--quiet", "--initial-branch=main"), ("add", "--all"), ("commit", "--quiet", f"--message={_SUBJECT}"))
+    steps = (("init", "--quiet", "--initial-branch=main"), ("add", "--force", "--", *files), ("commit", "--quiet", f"--message={_SUBJECT}"))
     for words in steps:
         done = _git(folder, *words)
         if done.returncode:
