@@ -290,11 +290,11 @@ def test_what_is_wrong_with_the_folder_is_at_the_folder(root: Path) -> None:
 
 def test_a_log_of_the_most_problems_stays_far_below_what_code_scanning_takes(root: Path) -> None:
     """GitHub takes 25,000 results a run and 10 MB packed; ours are counted, and what is left out is said."""
-    for file in range(3):
-        tasks = "".join(f"  t{file}-{number}: {{shedule: x, command: x}}\n" for number in range(700))
+    for file in range(2):
+        tasks = "".join(f"  t{file}-{number}: {{shedule: x, command: x}}\n" for number in range(550))
         (root / f"tasks/{file}.yaml").write_text(f"version: 1\ntasks:\n{tasks}")
     run = sarif()
     assert len(run["results"]) == MAX_PROBLEMS
     (notification,) = run["invocations"][0]["toolExecutionNotifications"]
-    assert notification["message"]["text"].startswith("1,100 more problems ")
+    assert notification["message"]["text"].startswith("100 more problems ")
     assert len(json.dumps(run)) < 2_000_000
