@@ -123,6 +123,9 @@ core.cron
 core.hostsfile
 core.crowd
 core.fleet
+core.fleetchange
+core.fleetlive
+core.fleetdoc
 core.schedulehints
 core.taskfile
 core.timetable
