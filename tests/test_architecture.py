@@ -122,6 +122,7 @@ core.configfile
 core.cron
 core.hostsfile
 core.crowd
+core.hostmask
 core.fleet
 core.fleetchange
 core.fleetlive
@@ -147,7 +148,6 @@ core.inputchange
 core.poolchange
 core.forecast
 core.plan
-core.hostmask
 core.fleetplan
 core.repositoryfile
 core.formats

@@ -1,7 +1,6 @@
 """Which hosts run which tasks: a set of tasks held against the inventory of the fleet. Pure.
 
-Tasks share few lists of selectors, so each distinct list is held against each host once, and a fleet costs hosts x lists, not hosts x tasks. Hosts
-that run the same tasks are one *cohort*.
+Tasks share few lists of selectors, so each distinct list is judged once (`core/hostmask.py`). Hosts that run the same tasks are one *cohort*.
 
 Only hosts of the inventory are known here. A host that hosts.yaml does not name, or whose agent.yaml gives it other labels or addresses, may
 run something else: that is what `plan --facts` and `fleet --live` are for.
@@ -12,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from torchsync.core.hostmask import Selection, places
 from torchsync.core.inventory import Inventory
 from torchsync.core.model import HostFacts, Task, TaskName
-from torchsync.core.selector import selects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +47,9 @@ def fleet_of(tasks: Iterable[Task], inventory: Inventory) -> Fleet:
     """Who runs what, as far as hosts.yaml tells. Raises ValueError for a selector that is none, which a valid commit has not."""
     by_name = {task.name: task for task in sorted(tasks, key=lambda task: task.name)}
     hosts = {name: inventory.named(name) for name in sorted(inventory.hosts)}
+    names, selection = tuple(hosts), Selection(tuple(hosts.values()), inventory.groups)
     chosen = {
-        selectors: tuple(name for name, facts in hosts.items() if selects(selectors, facts, inventory.groups))
+        selectors: tuple(names[place] for place in places(selection.of(selectors)))
         for selectors in {task.hosts for task in by_name.values()}
     }
     hosts_of = {name: chosen[task.hosts] for name, task in by_name.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from torchsync.core.model import HostFacts
-from torchsync.core.selector import Groups, matches
+from torchsync.core.selector import Groups, group_of, is_plain_name, matches
 
 Mask = int
 
@@ -42,6 +42,10 @@ class Selection:
         self._groups = groups
         self._matching: dict[str, Mask] = {}
         self._selected: dict[tuple[str, ...], Mask] = {}
+        self._named: dict[str, Mask] = {}
+        for place, one in enumerate(facts):
+            for name in {one.name, one.name.partition(".")[0]}:
+                self._named[name] = self._named.get(name, 0) | 1 << place
 
     def of(self, selectors: tuple[str, ...]) -> Mask:
         """The hosts that a task with these selectors is for."""
@@ -64,7 +68,16 @@ class Selection:
         return selected
 
     def _hosts(self, selector: str) -> Mask:
-        if selector not in self._matching:
-            matching = [matches(selector, facts, self._groups) for facts in self._facts]
-            self._matching[selector] = sum(1 << place for place, is_one in enumerate(matching) if is_one)
-        return self._matching[selector]
+        text = selector.removeprefix("!")
+        if text not in self._matching:
+            self._matching[text] = self._matched(text)
+        return self._matching[text]
+
+    def _matched(self, text: str) -> Mask:
+        """A name without a wildcard is looked up, and a group is a list of selectors like others."""
+        group = group_of(text)
+        if group is not None and group in self._groups:
+            return self.of(tuple(self._groups[group]))
+        if is_plain_name(text):
+            return self._named.get(text, 0)
+        return sum(1 << place for place, facts in enumerate(self._facts) if matches(text, facts, self._groups))

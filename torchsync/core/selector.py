@@ -21,6 +21,7 @@ from torchsync.core.model import HostFacts
 from torchsync.core.yamlfault import brief
 
 _HOST_PATTERN = re.compile(r"[a-z0-9._*?\[\]!-]+")
+_WILDCARD = re.compile(r"[*?\[]")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?")
 GROUP_NAME = r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?"
 _GROUP = re.compile(f"@(?P<name>{GROUP_NAME})")
@@ -106,6 +107,12 @@ def group_of(selector: str) -> str | None:
     return found["name"] if found else None
 
 
+def is_plain_name(selector: str) -> bool:
+    """Whether the selector, without a `!`, is a host name with no wildcard in it: it matches hosts whose full name or first label it is."""
+    found = parse_selector(selector)
+    return isinstance(found, Selector) and isinstance(found.test, NamePattern) and not _WILDCARD.search(found.test.pattern)
+
+
 @lru_cache(maxsize=4096)
 def parse_selector(text: str) -> Selector | SelectorFault:
     """The meaning of one entry of `hosts`. The cache is for repositories in which thousands of tasks share a few selectors."""
@@ -165,7 +172,11 @@ def _described(test: Test, facts: HostFacts) -> str:
 
 
 def _address_in(test: Network, facts: HostFacts) -> str | None:
-    return next((address for address in facts.addresses if ip_address(address) in test.network), None)
+    return next((address for address in facts.addresses if _parsed_address(address) in test.network), None)
+
+
+_parsed_address = lru_cache(maxsize=4096)(ip_address)
+"""A fleet is asked for the same addresses by every network that tasks name."""
 
 
 # Parsing.
