@@ -32,12 +32,14 @@ core.fsck
 core.forge
 core.jsontext
 core.starter
+core.hostnames
 core.usage
 core.logevents
 core.noticeaddress
 core.notify
 core.values
 core.model
+core.prometheus
 core.chronicle
 core.pathglob
 core.remoteurl
@@ -61,6 +63,7 @@ core.filetext
 core.instants
 core.notice
 core.inventory
+core.hostmatch
 core.knownhosts
 core.lifecycle
 core.selector
@@ -115,6 +118,7 @@ core.crongap
 core.cronmacro
 core.definition
 core.metrictable
+core.livequestions
 core.recordbook
 core.roster
 core.schema
@@ -125,11 +129,14 @@ core.crowd
 core.hostmask
 core.fleet
 core.fleetchange
+core.fleetfilter
 core.fleetlive
 core.fleetdoc
+core.livemetrics
 core.schedulehints
 core.taskfile
 core.timetable
+core.fleetfires
 core.schedulematch
 core.why
 core.errand
@@ -195,6 +202,8 @@ core.unitset
 core.unitjobs
 ports
 adapters.cgroup
+adapters.deadline
+adapters.prometheus
 adapters.outputfile
 adapters.newfiles
 adapters.templates
@@ -279,6 +288,13 @@ agent.timewatch
 agent.loop
 cli.progress
 cli.terminal
+cli.fleetwords
+cli.livewords
+cli.fleetlive
+cli.fleetview
+cli.fleetliveview
+cli.markdown
+cli.fleetmarkdown
 cli.main
 cli.report
 cli.checkoutroot
@@ -335,8 +351,10 @@ cli.inspect
 cli.why
 cli.checkout
 cli.sides
+cli.checkedout
 cli.planhosts
 cli.plan
+cli.fleet
 __main__
 """.split()
 
@@ -381,7 +399,7 @@ FAMILIES = [
     ["adapters.courier", "adapters.noticecommand", "adapters.child", "adapters.spawn"],
 ]
 # What the kernel offers and Python 3.11 does not: any adapter may use it.
-GROUND = {"adapters.syscalls"}
+GROUND = {"adapters.syscalls", "adapters.deadline"}
 
 # What core may take from the standard library: nothing that reads a clock, the network or the environment, starts anything, or waits. The only
 # files it reads are data of installed packages, which never change: zones, schemas, versions.

@@ -7,14 +7,14 @@ the main thread of a process of its own: the deadline is a signal (setitimer(2))
 
 from __future__ import annotations
 
-import signal
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
+from torchsync.adapters.deadline import deadline
 from torchsync.core.noticeaddress import Address
 
 
@@ -40,7 +40,7 @@ class Poster:
     def post(self, address: Address, body: bytes, headers: Mapping[str, str]) -> Reply:
         """The answer of the server. Raises PostFailed."""
         try:
-            with _deadline(self._seconds), closing(self._connection(address)) as connection:
+            with deadline(self._seconds), closing(self._connection(address)) as connection:
                 connection.request("POST", address.target, body, dict(headers))
                 answer = connection.getresponse()
                 return Reply(answer.status, answer.getheader("Retry-After", "")[:100])
@@ -51,22 +51,6 @@ class Poster:
         if address.is_encrypted:
             return HTTPSConnection(address.host, address.port, timeout=self._seconds, context=self._context)
         return HTTPConnection(address.host, address.port, timeout=self._seconds)
-
-
-@contextmanager
-def _deadline(seconds: float) -> Iterator[None]:
-    """What is inside has ended by then, by a TimeoutError if need be."""
-
-    def on_alarm(*_: object) -> None:
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGALRM, on_alarm)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def _why(error: Exception, seconds: float) -> str:

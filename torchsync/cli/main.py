@@ -40,6 +40,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("validate", "check task files, without git and without a host", "torchsync.cli.validate"),
     Command("plan", "show what a change would do to a host", "torchsync.cli.plan"),
     Command("init", "begin a new task repository", "torchsync.cli.init"),
+    Command("fleet", "show which machine runs what", "torchsync.cli.fleet"),
     Command("next", "show when tasks fire next", "torchsync.cli.next"),
     Command("import", "turn the jobs of another scheduler into tasks", "torchsync.cli.imports"),
     Command("facts", "show what this host is: its name, addresses, labels and zone", "torchsync.cli.facts"),

@@ -46,6 +46,17 @@ def read_sides(path: str, base: str | None, head: str | None, *, use_cache: bool
         return _Reading(path, VerdictFile(root, is_kept=False)).sides(base, head)
 
 
+def read_side(path: str, name: str | None) -> Side:
+    """The folder as it is, or as of the revision `name`. Reads and raises as `read_sides`."""
+    root = Path(path)
+    if not root.is_dir():
+        raise NotFound("TS353", f"{path} is no folder; name the folder of the task repository")
+    try:
+        return _Reading(path, VerdictFile(root)).side(name)
+    except _CacheUnfit:
+        return _Reading(path, VerdictFile(root, is_kept=False)).side(name)
+
+
 class _CacheUnfit(Exception):
     """A definition from the cache is none."""
 
@@ -67,6 +78,15 @@ class _Reading:
             sides = self._compared(checkout, base, head)
         self._verdicts.store_news()
         return sides
+
+    def side(self, name: str | None) -> Side:
+        if name is None:
+            side = self._folder()[0]
+        else:
+            with opened(self._root) as checkout:
+                side = self._in_folder(checkout, name)
+        self._verdicts.store_news()
+        return side
 
     def _compared(self, checkout: Checkout, base: str | None, head: str | None) -> Sides:
         if head is None:
@@ -162,19 +182,29 @@ def _on_the_way(checkout: Checkout, name: str, base: Revision, head: Side, tip: 
 
 
 def _uncommitted(checkout: Checkout, committed: Revision, present: Sequence[TreeEntry], sides: Sides) -> Iterator[str]:
+    """That there is something, and what."""
+    paths = uncommitted(checkout, committed, present, sides.base, sides.head)
+    if paths:
+        yield uncommitted_words(paths)
+
+
+def uncommitted(checkout: Checkout, committed: Revision, present: Sequence[TreeEntry], *sides: Side) -> tuple[str, ...]:
     """What counts of the folder and is not committed so. Ids of a SHA-256 repository cannot be compared with those of files."""
     if len(committed) == _SHA256_DIGITS:
-        return
+        return ()
     try:
         before = checkout.entries(committed)
     except CommitInvalid:
         before = ()
     counting = _counting(before, present, sides)
-    paths = [path for path in differing(before, present) if path in counting]
-    if paths:
-        named = ", ".join(map(_on_one_line, paths[:_NAMED])) + (f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else "")
-        count = "1 file of the folder is" if len(paths) == 1 else f"{len(paths)} files of the folder are"
-        yield f"{count} not committed as it stands here, and a commit may come out otherwise: {named}"
+    return tuple(path for path in differing(before, present) if path in counting)
+
+
+def uncommitted_words(paths: Sequence[str]) -> str:
+    """The sentence about these files."""
+    named = ", ".join(map(_on_one_line, paths[:_NAMED])) + (f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else "")
+    count = "1 file of the folder is" if len(paths) == 1 else f"{len(paths)} files of the folder are"
+    return f"{count} not committed as it stands here, and a commit may come out otherwise: {named}"
 
 
 def _on_one_line(path: str) -> str:
@@ -182,7 +212,7 @@ def _on_one_line(path: str) -> str:
     return path if path.isprintable() else ascii(path)
 
 
-def _counting(before: Sequence[TreeEntry], present: Sequence[TreeEntry], sides: Sides) -> Collection[str]:
+def _counting(before: Sequence[TreeEntry], present: Sequence[TreeEntry], sides: Sequence[Side]) -> Collection[str]:
     """The files that have a say in the plan."""
-    inputs = {path for side in (sides.base, sides.head) for files in side.inputs.values() for path, _, _ in files}
+    inputs = {path for side in sides for files in side.inputs.values() for path, _, _ in files}
     return {*task_files(before), *task_files(present), repositoryfile.PATH, hostsfile.PATH, *inputs}

@@ -173,6 +173,30 @@ HOST_CODES = (
         "Do what git says, such as setting user.name and user.email, or leave --git out.",
     ),
     CodeInfo(
+        "TS364",
+        "filter matches nothing",
+        "A task, host, owner or label that was asked for is not in the repository.",
+        "Correct the pattern; `torchsync fleet` shows everything.",
+    ),
+    CodeInfo(
+        "TS365",
+        "Prometheus not reachable",
+        "No Prometheus answered at that address in time.",
+        "Check the address and the network, and ask again.",
+    ),
+    CodeInfo(
+        "TS366",
+        "Prometheus did not answer the question",
+        "What answered is no Prometheus, refused the question, or said more than fits.",
+        "Do what the message says: another address, credentials, or fewer tasks by --task.",
+    ),
+    CodeInfo(
+        "TS367",
+        "credentials for Prometheus not usable",
+        "The file with them cannot be read, or is not of the form it must have.",
+        "Write one line into it: a token, or NAME:PASSWORD.",
+    ),
+    CodeInfo(
         "TS370",
         "state of a shadow",
         "The state directory is kept by `torchsync agent --shadow`: what is noted there never ran, and an agent must not take it for what did.",

@@ -35,7 +35,7 @@ class LiveTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveHost:
-    """A host as Prometheus knows it. What a silent one said last is told as long as Prometheus remembers it.
+    """A host as Prometheus knows it. Of a silent one nothing is known but when it was alive last.
 
     `is_known`: it is in the inventory. `target` is what Prometheus calls it. Commits are 12 digits long and empty where there is none.
     `missing` are tasks that the inventory gives it and it does not run, `extra` the other way round.
