@@ -137,6 +137,7 @@ core.schedulehints
 core.taskfile
 core.timetable
 core.fleetfires
+core.week
 core.schedulematch
 core.why
 core.errand
