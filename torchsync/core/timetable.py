@@ -121,9 +121,12 @@ class Timetable:
 
 def rhythm_of(name: TaskName, timing: CronTiming, facts: HostFacts) -> Rhythm:
     """When the task fires on the host. Raises ValueError when the schedule is none: another version may have known it."""
-    spread = Spread(facts.name, name)
-    delay = spread.pick("jitter", timing.jitter) if timing.jitter else 0
-    return Rhythm(_schedule(timing, spread), zone_of(timing, facts), Millis(delay))
+    return Rhythm(_schedule(timing, Spread(facts.name, name)), zone_of(timing, facts), delay_of(name, timing, facts))
+
+
+def delay_of(name: TaskName, timing: CronTiming, facts: HostFacts) -> Millis:
+    """How much later than its instants the task is due on the host: the place that `jitter` stands for there."""
+    return Millis(Spread(facts.name, name).pick("jitter", timing.jitter) if timing.jitter else 0)
 
 
 def is_moved(task: Task, before: HostFacts, after: HostFacts) -> bool:
