@@ -202,6 +202,9 @@ core.unittimer
 core.unitset
 core.unitjobs
 ports
+pages.page
+pages.fleetweeks
+pages.fleet
 adapters.cgroup
 adapters.deadline
 adapters.prometheus
@@ -366,9 +369,10 @@ MAY_IMPORT = {
     "errors": {"codetable", "codes"},
     "core": {"codetable", "codes", "errors", "core"},
     "ports": {"codetable", "codes", "errors", "core"},
-    "adapters": {"codetable", "codes", "errors", "core", "ports"},
+    "pages": {"codetable", "codes", "errors", "core", "pages"},
+    "adapters": {"codetable", "codes", "errors", "core", "ports", "pages"},
     "agent": {"codetable", "codes", "errors", "core", "ports", "agent"},
-    "cli": {"codetable", "codes", "errors", "core", "ports", "adapters", "agent", "cli"},
+    "cli": {"codetable", "codes", "errors", "core", "ports", "pages", "adapters", "agent", "cli"},
     "__main__": {"cli"},
 }
 
@@ -417,7 +421,9 @@ HOME = {
     "croniter": ["core.cron*"],
     "git": ["adapters.git"],
     "jeepney": ["adapters.systemdbus"],
+    "jinja2": ["pages.page"],
     "jsonschema": ["core.*schema*", "core.taskfile"],
+    "markupsafe": ["pages.page"],
     "prometheus_client": ["adapters.metrics*", "adapters.http"],
     "rich": ["cli.top*"],
     "referencing": ["core.*schema*", "core.taskfile"],

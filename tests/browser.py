@@ -1,0 +1,100 @@
+"""A real browser for the tests of pages: Debian's Chromium without a window, opened once, with a fresh context for each page.
+
+A page is written to a file and opened from there, as somebody opens what a colleague sent. Whatever it says on the console, throws, asks, or tries to
+load is kept, so that a test can hold that there was nothing of it. With TORCHSYNC_SCREENSHOTS naming a folder, `shoot` leaves pictures there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--no-sandbox",  # root has none
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+DESKTOP, PHONE = 1280, 360
+# Reported by the page itself: what its Content-Security-Policy kept out.
+_WATCH = "addEventListener('securitypolicyviolation', (event) => console.error('policy', event.violatedDirective, event.blockedURI));"
+
+
+@dataclass  # without slots: playwright leaves a mark on objects whose methods it calls
+class Opened:
+    """A page, and what it did beside showing itself."""
+
+    page: Page
+    said: list[str] = field(default_factory=list)
+
+    def watch(self) -> None:
+        self.page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        self.page.on("pageerror", lambda error: self.said.append(f"threw: {error}"))
+        self.page.on("dialog", self._dialog)
+        self.page.on("request", self._request)
+
+    def _dialog(self, dialog: Any) -> None:
+        self.said.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def _request(self, request: Any) -> None:
+        if not request.url.startswith(("file:", "data:", "about:")):
+            self.said.append(f"asked for {request.url}")
+
+    @property
+    def overflows(self) -> bool:
+        """Whether the page is wider than its window."""
+        return bool(self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+
+    def shoot(self, name: str, *, full: bool = False) -> None:
+        folder = os.environ.get("TORCHSYNC_SCREENSHOTS")
+        if folder:
+            self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=full)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The browser; the test is skipped where there is none."""
+    if CHROMIUM is None:
+        pytest.skip("needs a browser (Debian: chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def opened(
+    browser: Browser, file: Path, *, fragment: str = "", width: int = DESKTOP, dark: bool = False, script: bool = True
+) -> Iterator[Opened]:
+    """The page of the file, as wide as a desk or a phone has it."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900 if width > 500 else 740},
+        color_scheme="dark" if dark else "light",
+        java_script_enabled=script,
+        reduced_motion="reduce",
+    )
+    try:
+        page = context.new_page()
+        found = Opened(page)
+        found.watch()
+        page.add_init_script(_WATCH)
+        page.goto(f"file://{file}{fragment}")
+        yield found
+    finally:
+        context.close()
