@@ -69,7 +69,9 @@ def execute(args: argparse.Namespace) -> int:
 
             print(fleet_markdown(report, Extent(full=args.full), args.by))
         case "html":
-            raise UsageError("TS357", "--format html is not in this version; --format markdown is")
+            from torchsync.pages.fleet import render_fleet
+
+            print(render_fleet(fleet_document(report)))
         case _:
             style = Style(extent=Extent(full=args.full), coloured=is_coloured(), by=args.by)
             print("\n".join((*fleet_lines(report, style), *_live_lines(report, style))))
