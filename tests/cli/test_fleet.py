@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -287,9 +288,9 @@ def test_texts_of_several_lines_and_marks_keep_to_their_place(tmp_path: Path, fl
     assert "command      first\n               second | third\n" in fleet(repo.folder, "--task", "one").out
     assert fleet(repo.folder, "--host", "db-1").out.splitlines()[-1].endswith("  <b>a</b> b #1 *c*")
     row = next(line for line in fleet(repo.folder, "--format", "markdown").out.splitlines() if line.startswith("| `one`"))
-    assert "<code>@&#8203;ops&#124;&#96;x&#96;</code>" in row
+    assert r"`` @ops\|`x` ``" in row
     assert row.endswith("| &#60;b&#62;a&#60;/b&#62; b #&#8203;1 &#42;c&#42; |")
-    assert row.count("|") == 7
+    assert len(re.findall(r"(?<!\\)\|", row)) == 7
 
 
 def test_thousands_of_hosts_are_a_few_rows(tmp_path: Path, fleet) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.builders import NOON, facts, task
-from torchsync.cli.planmarkdown import MARKER, MOST_BYTES, code, fleet_markdown, plan_markdown
+from torchsync.cli.planmarkdown import MARKER, MOST_BYTES, fleet_markdown, plan_markdown
 from torchsync.cli.planview import FleetReport, Report
 from torchsync.core.fleetplan import FleetHost, plan_fleet
 from torchsync.core.inventory import HostEntry, Inventory
@@ -123,14 +123,6 @@ def test_nothing_of_a_repository_gets_out_of_the_plan_of_a_fleet(text: str, name
     assert len(plan.groups) == 2
     page = check_harmless(fleet_markdown(FleetReport(plan=plan, base=base, head=head, now=NOON, notices=(text,))))
     assert (page.tags.count("details"), page.tags.count("tr"), page.tags.count("td")) == (2, 3, 12)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("a", "`a`"), ("", "`  `"), ("`", "`` ` ``"), ("a``b", "```a``b```"), ("a\nb", '`"a\\nb"`'), ("x" * 700, f"`{'x' * 600}...`")],
-)
-def test_a_code_span_is_on_one_line_and_longer_than_its_backticks(text: str, expected: str) -> None:
-    assert code(text) == expected
 
 
 def fleet_of(groups: int, tasks: int, text: str = "x") -> FleetReport:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from torchsync.cli import fleetwords as words
 from torchsync.cli.fleetwords import By, Extent
 from torchsync.cli.livewords import MOST_RUNS, host_rows, live_summary, run_rows
-from torchsync.cli.markdown import code, table, text
+from torchsync.cli.markdown import cell, code, table, text
 from torchsync.core.fleetchange import FleetChange, Kind
 from torchsync.core.fleetdoc import Compared, FleetReport
 from torchsync.core.fleetlive import LiveFleet
@@ -72,11 +72,11 @@ def _tasks(report: FleetReport, extent: Extent) -> Iterator[str]:
 def _task(report: FleetReport, task: Task, extent: Extent) -> list[str]:
     hosts = extent.hosts(report.shown.hosts_of[task.name], len(report.whole.hosts))
     return [
-        code(task.name),
-        code(words.schedule(task)) if task.enabled else f"{code(words.schedule(task))} (disabled)",
-        code(words.zone(task)),
-        code(task.owner),
-        code(hosts if report.inventory.hosts else words.selectors(task)),
+        cell(task.name),
+        cell(words.schedule(task)) if task.enabled else f"{cell(words.schedule(task))} (disabled)",
+        cell(words.zone(task)),
+        cell(task.owner),
+        cell(hosts if report.inventory.hosts else words.selectors(task)),
         text(task.description),
     ]
 
@@ -85,13 +85,13 @@ def _hosts(report: FleetReport, extent: Extent) -> Iterator[str]:
     rows = []
     for hosts, tasks in report.shown.cohorts():
         labels = words.common_labels(report.shown.hosts[host] for host in hosts)
-        rows.append([code(extent.hosts(hosts)), code(labels), code(extent.tasks(tasks))])
+        rows.append([cell(extent.hosts(hosts)), cell(labels), cell(extent.tasks(tasks))])
     return table(("Hosts", "Labels in common", "Tasks"), rows)
 
 
 def _owners(report: FleetReport, extent: Extent) -> Iterator[str]:
     every = len(report.whole.hosts)
-    rows = [[code(own.owner), code(extent.tasks(own.tasks)), code(extent.hosts(own.hosts, every))] for own in words.owned(report.shown)]
+    rows = [[cell(own.owner), cell(extent.tasks(own.tasks)), cell(extent.hosts(own.hosts, every))] for own in words.owned(report.shown)]
     return table(("Owner", "Tasks", "Hosts"), rows)
 
 
@@ -100,9 +100,9 @@ _TABLES = {By.TASK: _tasks, By.HOST: _hosts, By.OWNER: _owners}
 
 def _idle(report: FleetReport, extent: Extent) -> Iterator[str]:
     if report.idle_tasks and report.inventory.hosts:
-        yield f"**Tasks for no host:** {code(extent.tasks(report.idle_tasks))}\n"
+        yield f"**Tasks for no host:** {cell(extent.tasks(report.idle_tasks))}\n"
     if report.idle_hosts:
-        yield f"**Hosts with no task:** {code(extent.hosts(report.idle_hosts))}\n"
+        yield f"**Hosts with no task:** {cell(extent.hosts(report.idle_hosts))}\n"
 
 
 # What differs
@@ -121,14 +121,14 @@ def _differences(compared: Compared, extent: Extent) -> Iterator[str]:
 def _moves(change: FleetChange, extent: Extent) -> Iterator[str]:
     if change.tasks:
         rows = [
-            [code(move.name), _what(move.kind, move.fields), _hosts_or_none(move.gains, extent), _hosts_or_none(move.loses, extent)]
+            [cell(move.name), _what(move.kind, move.fields), _hosts_or_none(move.gains, extent), _hosts_or_none(move.loses, extent)]
             for move in change.tasks
         ]
         yield from table(("Task", "What", "Gains hosts", "Loses hosts"), rows)
     if change.hosts:
         rows = [
             [
-                code(extent.hosts(hosts)),
+                cell(extent.hosts(hosts)),
                 _what(move.kind, move.fields),
                 _tasks_or_none(move.gains, extent),
                 _tasks_or_none(move.loses, extent),
@@ -139,15 +139,15 @@ def _moves(change: FleetChange, extent: Extent) -> Iterator[str]:
 
 
 def _what(kind: Kind, fields: Sequence[str]) -> str:
-    return code(", ".join(fields)) if fields else "" if kind is Kind.SAME else kind.value
+    return cell(", ".join(fields)) if fields else "" if kind is Kind.SAME else kind.value
 
 
 def _hosts_or_none(names: Sequence[str], extent: Extent) -> str:
-    return code(extent.hosts(names)) if names else ""
+    return cell(extent.hosts(names)) if names else ""
 
 
 def _tasks_or_none(names: Sequence[str], extent: Extent) -> str:
-    return code(extent.tasks(names)) if names else ""
+    return cell(extent.tasks(names)) if names else ""
 
 
 # What really runs
@@ -157,12 +157,12 @@ def _live(live: LiveFleet, extent: Extent) -> Iterator[str]:
     yield f"### What really runs\n\n{text(live_summary(live))}, by {code(live.prometheus)}.\n"
     yield from (f"> {text(warning)}\n" for warning in live.warnings)
     hosts = [
-        [code(extent.hosts(row.hosts)), row.state, code(row.commit), row.since, row.synced, code(row.besides)]
+        [cell(extent.hosts(row.hosts)), row.state, cell(row.commit), row.since, row.synced, cell(row.besides)]
         for row in host_rows(live, extent)
     ]
     yield from table(("Hosts", "State", "Commit", "Since", "Synced", "Besides"), hosts)
     runs = [
-        [code(run.task), code(run.host), run.since, run.last_run, run.last_success, run.state]
+        [cell(run.task), cell(run.host), run.since, run.last_run, run.last_success, run.state]
         for run in run_rows(live, all_of_them=extent.full)[: None if extent.full else MOST_RUNS]
     ]
     if runs:

@@ -5,10 +5,11 @@ For GitHub, GitLab and Gitea alike: the GitHub Flavored Markdown Spec, "Tables",
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 _PLAIN = frozenset(" ,.;:/=()+-%?'\"")
-_BREAKS_SPANS = frozenset("`|\\")
+_BACKTICKS = re.compile("`+")
 _INVISIBLE = "&#8203;"
 """A space of no width: behind `@` and `#` it keeps a forge from looking for a person or an issue."""
 
@@ -19,11 +20,23 @@ def text(words: str) -> str:
 
 
 def code(words: str) -> str:
-    """The words as code; nothing for no words."""
+    """The words as a code span, on one line; nothing for no words."""
     line = _one_line(words)
-    if not line.strip():
+    if not line:
         return ""
-    return f"<code>{text(line)}</code>" if _BREAKS_SPANS.intersection(line) else f"`{line}`"
+    ticks = "`" * (longest_row(line) + 1)
+    pad = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{ticks}{pad}{line}{pad}{ticks}"
+
+
+def cell(words: str) -> str:
+    """As `code`, for a table, where `|` ends a cell also within code."""
+    return code(words).replace("|", "\\|")
+
+
+def longest_row(line: str) -> int:
+    """Of backticks: what stands between longer ones is code whatever it is."""
+    return max(map(len, _BACKTICKS.findall(line)), default=0)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -2,19 +2,19 @@
 
 Theory of operation. Forges render a comment as GitHub Flavored Markdown (its specification, version 0.29, sections 4.5, 4.10, 6.3, 6.10) and act
 on what they find in it: names after `@`, numbers after `#`, links, HTML. Nothing of the repository may do that, so each text of it stands where
-none of this is looked for: in a fence longer than any row of backticks within, in a code span made in the same way, or escaped inside of `<code>`.
+none of this is looked for: in a fence longer than any row of backticks within, or as `cli/markdown.py` writes it.
 
 GitHub takes 65,536 characters, GitLab and Gitea more. What does not fit is left out by whole tasks and whole groups, and that is said.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from textwrap import wrap
 
+from torchsync.cli.markdown import cell, code, longest_row
 from torchsync.cli.planview import (
     POLICY_UNKNOWN,
     FleetReport,
@@ -45,17 +45,16 @@ _ROWS, _PROBLEMS, _NOTICES = 20, 20, 10
 _LONGEST_LINE = 600
 _WIDTH = 110
 _LONGEST_LIST = 2_000
-_BACKTICKS = re.compile("`+")
 
 
 def plan_markdown(report: Report) -> str:
     """The plan of one host, at most `MOST_BYTES` of UTF-8."""
     plan, host = report.plan, report.plan.facts.name
-    head = [MARKER, f"### torchsync plan for {code(host)}: {change_sum(plan)}", ""]
+    head = [MARKER, f"### torchsync plan for {code(_cut(host))}: {change_sum(plan)}", ""]
     head += _context(report)
     head += [f"{plan_sum(plan)}.", "", *(_told(policy_line(report)) if report.rules else [policy_line(report), ""])]
     head += _refusals(plan.refusals, has_removal=plan.removal is not None)
-    head += [text for pool in plan.pools for text in _told(pool_line(pool, is_own_known=plan.refused is not None))]
+    head += [line for pool in plan.pools for line in _told(pool_line(pool, is_own_known=plan.refused is not None))]
     room = _Room.after(head)
     shown_parts = room.details(f"<b>{escape(change_sum(plan))}</b>", [], _blocks(plan, ""), is_open=True) if plan.steps else []
     return _document([*head, *shown_parts, *room.foot(f"--host {host}")])
@@ -78,16 +77,16 @@ def fleet_markdown(report: FleetReport) -> str:
 
 
 def _context(report: Report | FleetReport) -> list[str]:
-    lines = [f"From {code(side_words(report.base))} to {code(side_words(report.head))}.", ""]
+    lines = [f"From {code(_cut(side_words(report.base)))} to {code(_cut(side_words(report.head)))}.", ""]
     for notice in report.notices[:_NOTICES]:
-        lines += [f"> **Note** {code(notice)}", ""]
+        lines += [f"> **Note** {code(_cut(notice))}", ""]
     if len(report.notices) > _NOTICES:
         lines += [f"> **Note** {len(report.notices) - _NOTICES} more notes.", ""]
     return lines
 
 
 def _told(sentence: str) -> list[str]:
-    return [code(sentence), ""]
+    return [code(_cut(sentence)), ""]
 
 
 def _table(groups: Sequence[HostGroup]) -> list[str]:
@@ -95,7 +94,7 @@ def _table(groups: Sequence[HostGroup]) -> list[str]:
     for group in groups[:_ROWS]:
         plan = group.plan
         counts = " | ".join(str(len(steps)) for steps in (plan.added, plan.changed, plan.removed))
-        lines.append(f"| {len(group.hosts)} | {in_cell(hosts_words(group.hosts))} | {counts} | {_verdict(group)} |")
+        lines.append(f"| {len(group.hosts)} | {cell(hosts_words(group.hosts))} | {counts} | {_verdict(group)} |")
     if len(groups) > _ROWS:
         rest = sum(len(group.hosts) for group in groups[_ROWS:])
         lines.append(f"| {rest} | in {len(groups) - _ROWS} more groups | | | | |")
@@ -119,10 +118,10 @@ def _group_head(group: HostGroup) -> list[str]:
     if len(group.hosts) > 1:
         names = ", ".join(group.hosts)
         lines += fenced(_wrapped([names if len(names) <= _LONGEST_LIST else f"{names[:_LONGEST_LIST]}..."]), "text")
-    lines += [text for sentence in group_verdict(group) for text in (f"{sentence}.", "")]
+    lines += [line for sentence in group_verdict(group) for line in (f"{sentence}.", "")]
     lines += _refusals(group.refusals, has_removal=group.plan.removal is not None)
     own = group.plan.refused is not None
-    return lines + [text for pool in group.plan.pools for text in _told(pool_line(pool, is_own_known=own))]
+    return lines + [line for pool in group.plan.pools for line in _told(pool_line(pool, is_own_known=own))]
 
 
 def _refusals(problems: Sequence[Problem], *, has_removal: bool) -> list[str]:
@@ -202,39 +201,22 @@ def _cut(line: str) -> str:
     return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}..."
 
 
-# Texts that nothing acts on
-
-
-def code(text: str) -> str:
-    """A code span of the text, on one line and not longer than a line may be."""
-    plain = _cut(text if text.isprintable() else shown(text))
-    ticks = "`" * (_longest_row(plain) + 1)
-    pad = " " if plain.startswith("`") or plain.endswith("`") or not plain else ""
-    return f"{ticks}{pad}{plain}{pad}{ticks}"
-
-
-def in_cell(text: str) -> str:
-    """A code span for a table, where `|` ends a cell also within code."""
-    return code(text).replace("|", "\\|")
+# Blocks of code
 
 
 def _wrapped(texts: Iterable[str]) -> list[str]:
     """Prose and lists, in lines that need no scrolling; those that go on are indented."""
-    plain = (text if text.isprintable() else shown(text) for text in texts)
-    return [line for text in plain for line in wrap(text, _WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)]
+    plain = (one if one.isprintable() else shown(one) for one in texts)
+    return [line for one in plain for line in wrap(one, _WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)]
 
 
 def fenced(lines: Sequence[str], language: str) -> list[str]:
     """The lines as a block of code."""
     lines = [line if line.isprintable() else shown(line) for line in lines]
-    fence = "`" * max(3, *(_longest_row(line) + 1 for line in lines), 3)
+    fence = "`" * max(3, *(longest_row(line) + 1 for line in lines), 3)
     return [f"{fence}{language}", *lines, fence, ""]
 
 
-def _escaped(text: str) -> str:
+def _escaped(line: str) -> str:
     """For HTML, on one line: after an empty one Markdown would begin again."""
-    return escape(text if text.isprintable() else shown(text))
-
-
-def _longest_row(text: str) -> int:
-    return max(map(len, _BACKTICKS.findall(text)), default=0)
+    return escape(line if line.isprintable() else shown(line))

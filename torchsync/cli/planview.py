@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from torchsync.cli.stepview import number, shown, step_lines
 from torchsync.cli.terminal import Tone, paint
 from torchsync.core.fleetplan import FleetPlan, HostGroup
+from torchsync.core.hostnames import brief_names
 from torchsync.core.model import Instant
 from torchsync.core.plan import HostPlan, Side
 from torchsync.core.poolchange import PoolChange
 
-_HOSTS_NAMED = 8
+_HOSTS_WIDTH = 80
 POLICY_UNKNOWN = (
     "What hosts themselves allow is known only where their facts are given: save `torchsync facts --json` of a host for --facts."
 )
@@ -136,9 +137,8 @@ def group_sum(group: HostGroup) -> str:
 
 
 def hosts_words(hosts: tuple[str, ...]) -> str:
-    """The first of the hosts by name, and how many more there are."""
-    more = len(hosts) - _HOSTS_NAMED
-    return ", ".join(hosts[:_HOSTS_NAMED]) + (f" and {more} more" if more > 0 else "")
+    """The hosts by their names, as many as fit on a line."""
+    return brief_names(hosts, _HOSTS_WIDTH)
 
 
 def told_for(group: HostGroup) -> str:
