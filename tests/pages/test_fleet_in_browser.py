@@ -379,6 +379,17 @@ def test_without_an_inventory_tasks_say_what_they_ask_for(browser: Browser, fold
         assert found.said == []
 
 
+def test_what_is_further_away_than_a_week_has_its_moment_and_its_year(browser: Browser, folder: Path) -> None:
+    tasks = [
+        task("far", "@at 2031-01-02T06:00", next="2031-01-02T05:00:00Z"),
+        task("boot", "@startup"),
+        task("over", "@at 2020-01-02T06:00"),
+    ]
+    with opened(browser, written(folder / "far.html", fleet([host("db-1")], tasks))) as found:
+        cells = found.page.locator("#list tbody .next").all_inner_texts()
+    assert [" ".join(text.split()) for text in cells] == ["after a boot", "05:00 UTC Thu 2 Jan 2031", "–"]
+
+
 def test_a_part_of_a_fleet_says_of_how_many(browser: Browser, folder: Path) -> None:
     document = fleet([host("a")], [task("t"), task("u", "0 3 * * *", "b")])
     document["tasks"][0]["host_count"] = document["tasks"][1]["host_count"] = 7

@@ -82,9 +82,16 @@ function nextCell(task) {
   if (Array.isArray(task.week)) return cell("next", soft("by host"));
   const week = weeks[weekNumber(task)];
   const next = week ? nextOf(week) : null;
-  if (next === null) return cell("next", soft(isAtBoot(task) ? "after a boot" : "–"));
+  if (next === null) return laterCell(task);
   const date = wall(next, clocksOf(zoneOf(task)));
   return cell("next", el("span", { class: "clock" }, clockText(date)), soft(dayText(date)));
+}
+
+// Beyond the week only the moment itself is known, and not what clocks show then.
+function laterCell(task) {
+  if (!task.next) return cell("next", soft(isAtBoot(task) ? "after a boot" : "–"));
+  const date = new Date(task.next);
+  return cell("next", el("span", { class: "clock" }, `${clockText(date)} UTC`), soft(`${dayText(date)} ${date.getUTCFullYear()}`));
 }
 
 function taskWeek(task) {
