@@ -63,17 +63,8 @@ def test_tasks_are_counted_by_state():
     assert samples("tasks", busy_snapshot()) == {("active",): 1, ("disabled",): 1, ("paused",): 1, ("not_selected",): 4}
 
 
-def test_compact_mode_keeps_what_alerts_need_and_off_keeps_nothing_of_tasks():
-    compact = {row.name for row in rows(PerTask.COMPACT) if row.scope is Scope.TASK}
-    assert compact == {
-        "task_next_run_timestamp_seconds",
-        "task_last_success_timestamp_seconds",
-        "task_consecutive_failures",
-        "task_running",
-        "task_max_success_age_seconds",
-        "task_alert_failures",
-    }
-    assert not [row for row in rows(PerTask.OFF) if row.scope is Scope.TASK]
+def test_without_metrics_of_tasks_there_are_only_those_of_the_agent():
+    assert {row.scope for row in rows(PerTask.OFF)} == {Scope.AGENT}
 
 
 @pytest.mark.parametrize("what", [SYNCS, EVERY_TASK, HOST, held_task("gone")])

@@ -18,14 +18,13 @@ from torchsync.core.course import Course
 from torchsync.core.guard import GUARD_OF_REMOVAL
 from torchsync.core.model import Generation, HostFacts, Instant, Millis, Revision
 from torchsync.core.rhythm import first_delay, next_delay, overloaded_delay, retry_delay
-from torchsync.core.snapshot import Histogram, SyncStatus
+from torchsync.core.snapshot import SYNC_BOUNDS, Histogram, SyncStatus
 from torchsync.core.syncdoc import Phase, RemoteSpec, SyncAnswer, SyncOutcome, SyncRequest, SyncResult, TrustSpec, Verdict, stamp
 from torchsync.core.syncstatus import after, sentence_of
 from torchsync.core.trust import FROM_THE_FUTURE
 from torchsync.errors import Problem
 from torchsync.ports import GitSource, Resolved, ResolveFailed
 
-_DURATION_BOUNDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60, 300)
 _RESULTS_KEPT = 50
 
 _OUTCOMES = {
@@ -105,7 +104,7 @@ class Syncs:
     """The syncs of one agent. The loop passes on what the git source posts; time comes in as values."""
 
     def __init__(self, source: GitSource, settings: SyncSettings, *, state: str, version: str) -> None:
-        self.status = SyncStatus(interval=settings.interval, durations={phase: Histogram.empty(*_DURATION_BOUNDS) for phase in Phase})
+        self.status = SyncStatus(interval=settings.interval, durations={phase: Histogram.empty(*SYNC_BOUNDS) for phase in Phase})
         self.results: dict[int, SyncResult] = {}
         self.judged: Judged | None = None
         self.course = Course()

@@ -47,15 +47,13 @@ from torchsync.core.policy import HostPolicy
 from torchsync.core.recordbook import Recordbook
 from torchsync.core.roster import Roster
 from torchsync.core.skips import Skips
-from torchsync.core.snapshot import Histogram, PoolStatus, TaskStatus
+from torchsync.core.snapshot import LAG_BOUNDS, Histogram, PoolStatus, TaskStatus
 from torchsync.core.statusboard import StatusBoard
 from torchsync.core.timekeeper import Timekeeper
 from torchsync.core.timetable import Timetable, by_task, is_startup
 
 MOST_FIRES_A_TURN = 5_000
 """A host that was down for long may have missed millions of instants; the loop must turn while they are written down."""
-
-LAG_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60)
 
 
 class Engine:

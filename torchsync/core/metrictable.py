@@ -16,11 +16,10 @@ from typing import TypeVar
 from torchsync.codetable.row import Reason
 from torchsync.core.holds import PAUSES
 from torchsync.core.model import CronTiming, Instant, Outcome, SkipReason
-from torchsync.core.snapshot import ClockDirection, Histogram, Snapshot, TaskChange, TaskStatus
+from torchsync.core.snapshot import LAG_BOUNDS, SYNC_BOUNDS, ClockDirection, Histogram, Snapshot, TaskChange, TaskStatus
 from torchsync.core.syncdoc import Phase, RecoveryAction, SyncOutcome
 
 PREFIX = "torchsync_"
-SYNC_BOUNDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60, 300)
 COMMIT_DIGITS = 12
 
 
@@ -47,12 +46,16 @@ Value = int | float | Histogram
 Sample = tuple[tuple[str, ...], Value]
 """The values of a row's labels, in their order, and the number."""
 Read = Callable[[Snapshot], Iterable[Sample]]
+ReadTask = Callable[[TaskStatus], Iterable[Sample]]
 Number = Callable[[TaskStatus], int | float]
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One row. `values` is the closed set of the last label, or empty when that label is open; `compact` rows stay in compact mode."""
+    """One row. `values` is the closed set of the last label, or empty when that label is open; then there are at most `at_once` series of it.
+    `bounds` are those of a histogram, in seconds. `compact` rows stay in compact mode. A row of tasks has `of_task`: the samples of one task, which
+    come from its status and nothing else.
+    """
 
     name: str
     kind: Kind
@@ -61,7 +64,21 @@ class Metric:
     read: Read
     labels: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
+    bounds: tuple[float, ...] = ()
+    at_once: int = 1
     compact: bool = False
+    of_task: ReadTask | None = None
+
+    @property
+    def series(self) -> int:
+        """How many series of it there are at once, at most: of the agent, or of one task."""
+        parts = len(self.bounds) + len(("+Inf", "sum", "count")) if self.bounds else 1
+        return (len(self.values) or self.at_once) * parts
+
+
+def most_series(scope: Scope, per_task: PerTask = PerTask.FULL) -> int:
+    """How many series there are at most: of the agent itself, or of one task."""
+    return sum(row.series for row in rows(per_task) if row.scope is scope)
 
 
 def rows(per_task: PerTask = PerTask.FULL) -> tuple[Metric, ...]:
@@ -84,13 +101,13 @@ def _by(kind: type[Key], counts: Callable[[Snapshot], Mapping[Key, int]]) -> Rea
     return lambda snapshot: [((key.value,), counts(snapshot).get(key, 0)) for key in kind]
 
 
-def _each(number: Number) -> Read:
-    return lambda snapshot: [((name,), number(status)) for name, status in snapshot.tasks.items()]
+def _each(number: Number) -> ReadTask:
+    return lambda status: (((status.task.name,), number(status)),)
 
 
-def _known(number: Callable[[TaskStatus], float | None]) -> Read:
+def _known(number: Callable[[TaskStatus], float | None]) -> ReadTask:
     """No sample where there is nothing to know."""
-    return lambda snapshot: [((name,), found) for name, status in snapshot.tasks.items() if (found := number(status)) is not None]
+    return lambda status: [((status.task.name,), found) for found in (number(status),) if found is not None]
 
 
 def _cpu_seconds(status: TaskStatus) -> float | None:
@@ -98,11 +115,9 @@ def _cpu_seconds(status: TaskStatus) -> float | None:
     return None if cpu is None else cpu / 1000
 
 
-def _each_by(kind: type[Key], counts: Callable[[TaskStatus], Mapping[Key, int]]) -> Read:
+def _each_by(kind: type[Key], counts: Callable[[TaskStatus], Mapping[Key, int]]) -> ReadTask:
     keys = [(key, key.value) for key in kind]
-    return lambda snapshot: [
-        ((name, value), found.get(key, 0)) for name, status in snapshot.tasks.items() for found in (counts(status),) for key, value in keys
-    ]
+    return lambda status: [((status.task.name, value), found.get(key, 0)) for found in (counts(status),) for key, value in keys]
 
 
 def _seconds(instant: Instant | None) -> float:
@@ -150,11 +165,10 @@ def _paused(snapshot: Snapshot) -> Iterable[Sample]:
     return [((scope.value,), int(scope in held)) for scope in PAUSES]
 
 
-def _task_info(snapshot: Snapshot) -> Iterable[Sample]:
-    for name, status in snapshot.tasks.items():
-        task, timing = status.task, status.task.timing
-        schedule, zone, kind = (timing.schedule, timing.zone, "cron") if isinstance(timing, CronTiming) else ("", "", "daemon")
-        yield (name, schedule, zone, kind, task.owner, task.severity.value), 1
+def _task_info(status: TaskStatus) -> Iterable[Sample]:
+    task, timing = status.task, status.task.timing
+    schedule, zone, kind = (timing.schedule, timing.zone, "cron") if isinstance(timing, CronTiming) else ("", "", "daemon")
+    return (((task.name, schedule, zone, kind, task.owner, task.severity.value), 1),)
 
 
 def _timeout(status: TaskStatus) -> float:
@@ -170,12 +184,12 @@ def _alert_failures(status: TaskStatus) -> int:
     return status.task.alert.failures
 
 
-def _retries(snapshot: Snapshot) -> Iterable[Sample]:
-    return [((name,), status.record.retries) for name, status in snapshot.tasks.items() if not status.task.is_daemon]
+def _retries(status: TaskStatus) -> int | None:
+    return None if status.task.is_daemon else status.record.retries
 
 
-def _restarts(snapshot: Snapshot) -> Iterable[Sample]:
-    return [((name,), status.record.restarts) for name, status in snapshot.tasks.items() if status.task.is_daemon]
+def _restarts(status: TaskStatus) -> int | None:
+    return status.record.restarts if status.task.is_daemon else None
 
 
 def _values(kind: type[Enum]) -> tuple[str, ...]:
@@ -186,16 +200,27 @@ def _counter(name: str, text: str, read: Read, labels: tuple[str, ...] = (), val
     return Metric(name, Kind.COUNTER, Scope.AGENT, text, read, labels, values)
 
 
-def _gauge(name: str, text: str, read: Read, labels: tuple[str, ...] = (), values: tuple[str, ...] = ()) -> Metric:
-    return Metric(name, Kind.GAUGE, Scope.AGENT, text, read, labels, values)
+def _gauge(name: str, text: str, read: Read, labels: tuple[str, ...] = (), values: tuple[str, ...] = (), *, at_once: int = 1) -> Metric:
+    return Metric(name, Kind.GAUGE, Scope.AGENT, text, read, labels, values, at_once=at_once)
 
 
-def _histogram(name: str, text: str, read: Read, labels: tuple[str, ...] = (), values: tuple[str, ...] = ()) -> Metric:
-    return Metric(name, Kind.HISTOGRAM, Scope.AGENT, text, read, labels, values)
+def _histogram(name: str, text: str, read: Read, bounds: tuple[float, ...], phases: tuple[str, ...] = ()) -> Metric:
+    return Metric(name, Kind.HISTOGRAM, Scope.AGENT, text, read, ("phase",) if phases else (), phases, bounds)
+
+
+def _task(
+    name: str, text: str, of_task: ReadTask, labels: tuple[str, ...] = (), values: tuple[str, ...] = (), *, compact: bool = False
+) -> Metric:
+    kind = Kind.COUNTER if name.endswith("_total") else Kind.GAUGE
+    return Metric(name, kind, Scope.TASK, text, _of_all(of_task), ("task", *labels), values, compact=compact, of_task=of_task)
+
+
+def _of_all(of_task: ReadTask) -> Read:
+    return lambda snapshot: [sample for status in snapshot.tasks.values() for sample in of_task(status)]
 
 
 def _task_gauge(name: str, text: str, number: Number, *, compact: bool = False) -> Metric:
-    return Metric(name, Kind.GAUGE, Scope.TASK, text, _each(number), ("task",), compact=compact)
+    return _task(name, text, _each(number), compact=compact)
 
 
 # The table.
@@ -205,7 +230,7 @@ _SYNCS = (
         "build_info", "Always 1: the versions at work, and what starts runs.", _build_info, ("version", "croniter", "tzdata", "executor")
     ),
     _counter("sync_total", "Syncs by result.", _by(SyncOutcome, lambda s: s.sync.results), ("result",), _values(SyncOutcome)),
-    _histogram("sync_duration_seconds", "How long each phase of a sync took.", _sync_durations, ("phase",), _values(Phase)),
+    _histogram("sync_duration_seconds", "How long each phase of a sync took.", _sync_durations, SYNC_BOUNDS, _values(Phase)),
     _gauge(
         "sync_last_success_timestamp_seconds",
         "When a sync last ended applied or unchanged; 0 is never. Kept over restarts.",
@@ -228,6 +253,7 @@ _SYNCS = (
         "Always 1: the commit whose tasks are in force, the newest the remote named, and the one turned down.",
         _commits,
         ("state", "commit"),
+        at_once=len(_COMMIT_STATES),
     ),
     _gauge("commit_rejected", "1 while the newest commit is rejected or refused here.", _one(lambda s: int(bool(s.sync.rejected)))),
     _counter(
@@ -252,7 +278,7 @@ _SCHEDULER = (
     _counter(
         "task_changes_total", "Tasks that swaps changed.", _by(TaskChange, lambda s: s.task_changes), ("action",), _values(TaskChange)
     ),
-    _histogram("scheduler_lag_seconds", "From when a run was due to its start.", _one(lambda s: s.lag)),
+    _histogram("scheduler_lag_seconds", "From when a run was due to its start.", _one(lambda s: s.lag), LAG_BOUNDS),
     _gauge("scheduler_last_tick_timestamp_seconds", "When the loop last turned.", _one(lambda s: _seconds(s.last_tick))),
     _counter(
         "scheduler_clock_jumps_total",
@@ -280,15 +306,16 @@ _SCHEDULER = (
 )
 
 _TASKS = (
-    Metric(
+    _task(
         "task_info",
-        Kind.GAUGE,
-        Scope.TASK,
         "Always 1: what the task file says. A daemon has no schedule and no zone.",
         _task_info,
-        ("task", "schedule", "timezone", "type", "owner", "severity"),
+        ("schedule", "timezone", "type", "owner", "severity"),
+        compact=True,
     ),
-    _task_gauge("task_first_seen_timestamp_seconds", "When the task first came to this host.", lambda t: _seconds(t.record.first_seen)),
+    _task_gauge(
+        "task_first_seen_timestamp_seconds", "When the task first came to this host.", lambda t: _seconds(t.record.first_seen), compact=True
+    ),
     _task_gauge("task_next_run_timestamp_seconds", "When the task is due next; 0 is never.", lambda t: _seconds(t.next_due), compact=True),
     _task_gauge(
         "task_last_run_timestamp_seconds",
@@ -305,26 +332,23 @@ _TASKS = (
         "task_last_run_duration_seconds", "How long the last attempt of the newest ended run took.", lambda t: t.record.last_duration / 1000
     ),
     _task_gauge("task_last_exit_status", "Exit status of the newest ended run, 128+n for a signal.", lambda t: t.record.last_exit_status),
-    Metric(
+    _task(
         "task_last_run_cpu_seconds",
-        Kind.GAUGE,
-        Scope.TASK,
         "Processor time of the newest ended run with everything it started. Absent where the host does not count it.",
         _known(_cpu_seconds),
-        ("task",),
     ),
-    Metric(
+    _task(
         "task_last_run_memory_peak_bytes",
-        Kind.GAUGE,
-        Scope.TASK,
         "The most memory that the newest ended run had at once. Absent where the host does not count it.",
         _known(lambda t: t.record.last_usage.memory),
-        ("task",),
     ),
     _task_gauge("task_consecutive_failures", "Runs in a row that failed.", lambda t: t.record.consecutive_failures, compact=True),
     _task_gauge("task_running", "Runs of the task that are not over.", lambda t: len(t.running), compact=True),
     _task_gauge(
-        "task_running_since_timestamp_seconds", "When the oldest of them began its attempt; 0 is none.", lambda t: _seconds(t.running_since)
+        "task_running_since_timestamp_seconds",
+        "When the oldest of them began its attempt; 0 is none.",
+        lambda t: _seconds(t.running_since),
+        compact=True,
     ),
     _task_gauge(
         "task_max_success_age_seconds",
@@ -332,32 +356,31 @@ _TASKS = (
         lambda t: (t.max_age or 0) / 1000,
         compact=True,
     ),
-    _task_gauge("task_max_duration_seconds", "How long a run may take before it is worth an alert; 0 is off.", _max_duration),
+    _task_gauge("task_max_duration_seconds", "How long a run may take before it is worth an alert; 0 is off.", _max_duration, compact=True),
     _task_gauge("task_alert_failures", "How many runs in a row have to fail for an alert; 0 is off.", _alert_failures, compact=True),
     _task_gauge("task_timeout_seconds", "The timeout of a run; 0 is none.", _timeout),
     _task_gauge(
-        "task_paused", "1 while operators hold the task back: by its name, with all tasks, or with the host.", lambda t: int(t.paused)
+        "task_paused",
+        "1 while operators hold the task back: by its name, with all tasks, or with the host.",
+        lambda t: int(t.paused),
+        compact=True,
     ),
-    Metric(
+    _task(
         "task_runs_total",
-        Kind.COUNTER,
-        Scope.TASK,
         "Ended runs by outcome. Kept over restarts, and 30 days after removal.",
         _each_by(Outcome, lambda t: t.record.runs),
-        ("task", "result"),
+        ("result",),
         _values(Outcome),
     ),
-    Metric(
+    _task(
         "task_runs_skipped_total",
-        Kind.COUNTER,
-        Scope.TASK,
         "Instants that did not become runs; each one counts.",
         _each_by(SkipReason, lambda t: t.record.skipped),
-        ("task", "reason"),
+        ("reason",),
         _values(SkipReason),
     ),
-    Metric("task_retries_total", Kind.COUNTER, Scope.TASK, "Attempts of runs after their first.", _retries, ("task",)),
-    Metric("task_restarts_total", Kind.COUNTER, Scope.TASK, "Restarts of a daemon.", _restarts, ("task",)),
+    _task("task_retries_total", "Attempts of runs after their first.", _known(_retries)),
+    _task("task_restarts_total", "Restarts of a daemon.", _known(_restarts), compact=True),
 )
 
 TABLE: tuple[Metric, ...] = _SYNCS + _SCHEDULER + _TASKS

@@ -14,6 +14,11 @@ from torchsync.core.syncdoc import Phase, RecoveryAction, SyncOutcome, SyncResul
 from torchsync.core.taskrecord import TaskRecord
 from torchsync.errors import Problem
 
+LAG_BOUNDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60)
+"""Of how late runs start, in seconds."""
+SYNC_BOUNDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60, 300)
+"""Of how long the phases of a sync take, in seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
@@ -131,7 +136,7 @@ class Snapshot:
     last_tick: Instant = Instant(0)
     not_before: Instant = Instant(0)
     """What time it certainly is by now, also if the clock is ahead: what goes for its age is as old by this."""
-    lag: Histogram = field(default_factory=lambda: Histogram.empty(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60))
+    lag: Histogram = field(default_factory=lambda: Histogram.empty(*LAG_BOUNDS))
     task_changes: Mapping[TaskChange, int] = field(default_factory=dict)
     clock_jumps: Mapping[ClockDirection, int] = field(default_factory=dict)
     runs_adopted: int = 0
