@@ -77,3 +77,8 @@ def test_whatever_is_held_shows_in_its_scope_alone(what):
 def test_a_mismatch_of_facts_is_no_pin():
     assert samples("host_facts_mismatch", snapshot(facts_mismatch=True)) == {(): 1}
     assert samples("pinned", snapshot(facts_mismatch=True)) == {(): 0}
+
+
+def test_a_disabled_task_asks_for_no_alert_about_failures():
+    both = snapshot(task_status(task("off", enabled=False)), task_status(task("on")))
+    assert samples("task_alert_failures", both) == {("off",): 0, ("on",): 1}

@@ -181,7 +181,8 @@ def _max_duration(status: TaskStatus) -> float:
 
 
 def _alert_failures(status: TaskStatus) -> int:
-    return status.task.alert.failures
+    """A task that is disabled is of no concern: its last run may have failed, and no other will say better."""
+    return status.task.alert.failures if status.task.enabled else 0
 
 
 def _retries(status: TaskStatus) -> int | None:
@@ -357,7 +358,12 @@ _TASKS = (
         compact=True,
     ),
     _task_gauge("task_max_duration_seconds", "How long a run may take before it is worth an alert; 0 is off.", _max_duration, compact=True),
-    _task_gauge("task_alert_failures", "How many runs in a row have to fail for an alert; 0 is off.", _alert_failures, compact=True),
+    _task_gauge(
+        "task_alert_failures",
+        "How many runs in a row have to fail for an alert; 0 is off, as for a disabled task.",
+        _alert_failures,
+        compact=True,
+    ),
     _task_gauge("task_timeout_seconds", "The timeout of a run; 0 is none.", _timeout),
     _task_gauge(
         "task_paused",
