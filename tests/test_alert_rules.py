@@ -126,6 +126,13 @@ def test_severity_and_owner_come_from_the_newest_info_of_a_task_and_no_rule_join
         assert (rule.get("labels", {}).get("severity") in SEVERITIES) != of_a_task, name
 
 
+def test_what_a_scrape_that_fails_would_end_goes_on_for_five_minutes() -> None:
+    """A window of the past has no gap, and `up` has a value also then. `absence.test.yaml` plays it for two of them."""
+    for name, rule in ALERTS.items():
+        of_series = not re.match(r"\s*(increase|max without \(result\) \(resets|up\{|absent)", rule["expr"])
+        assert rule.get("keep_firing_for") == ("5m" if of_series else None), name
+
+
 def test_each_alert_says_what_is_wrong_and_what_to_read() -> None:
     for name, rule in ALERTS.items():
         said = rule["annotations"]
