@@ -156,14 +156,26 @@ def test_a_runbook_has_its_four_parts_and_commands_that_exist(page: Path) -> Non
     assert parts[1::2] == ["Meaning", "Impact", "Diagnosis", "Mitigation"]
     assert all(body.strip() for body in parts[2::2])
     assert parts[0].splitlines()[2] == ALERTS[parts[0].splitlines()[0].removeprefix("# ")]["annotations"]["summary"]
-    lines = [
-        line for block in re.findall(r"^```console\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL) for line in block.splitlines()
-    ]
-    assert lines, "no command of torchsync"
-    for line in lines:
-        program, *arguments = shlex.split(line)
-        assert program == "torchsync", line
-        build_parser(every=True).parse_args(arguments)
+    assert commands_in(page.read_text()), "no command of torchsync"
+    for command in commands_in(page.read_text()):
+        build_parser(every=True).parse_args(shlex.split(command)[1:])
+
+
+def test_the_commands_that_alerts_name_exist() -> None:
+    said = " ".join(rule["annotations"]["description"] for rule in ALERTS.values())
+    found = set(commands_in(said.replace("{{ $labels.task }}", "backup")))
+    assert found == {"torchsync " + words for words in ("logs backup", "logs -f backup", "why backup", "fleet --task backup")}
+    for command in found:
+        build_parser(every=True).parse_args(shlex.split(command)[1:])
+
+
+def commands_in(text: str) -> list[str]:
+    """Those in blocks of a console, and those in the midst of a sentence."""
+    blocks = re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    inline = re.findall(r"`(torchsync \w[^`\n]*)`", text)
+    lines = [line for block in blocks for line in block.splitlines()]
+    assert not [line for line in lines if not line.startswith("torchsync ")]
+    return lines + inline
 
 
 def test_the_page_about_alerts_lists_each_with_its_severity_and_how_long_it_waits() -> None:
