@@ -264,9 +264,7 @@ def alertmanager(tmp_path: Path) -> Iterator[Alertmanager]:
             process.kill()
 
 
-OF_A_HOST = [name for name in ALERTS if not name.startswith(("TorchsyncAgentDown", "TorchsyncAgentsAbsent", "TorchsyncFleet"))]
 INHIBITIONS = {
-    "agent": ("TorchsyncAgentDown", OF_A_HOST),
     "loop": ("TorchsyncSchedulerStalled", ["TorchsyncTaskLate", "TorchsyncTaskOverdue", "TorchsyncDaemonDown", "TorchsyncSyncStale"]),
     "fleet": ("TorchsyncFleetSyncStale", ["TorchsyncSyncStale", "TorchsyncFleetDrift"]),
     "trust": ("TorchsyncCommitUntrusted", ["TorchsyncCommitRejected"]),
