@@ -9,7 +9,7 @@ What a rule says stays as it is; only time is counted in units N times as short.
 
 Left alone are numbers below 60 (counts, shares, and the 5 s of lag that are late), what agents and tasks export of their own limits
 (`alert.max_age`, the sync interval), which a test sets as short as it likes, and the agent's own rhythm: its loop turns once a second, so that
-N must leave a minute well above that.
+N must leave a minute well above that. Nor can it be set for how long Prometheus repeats that an alert has ended: 15 minutes, at any speed.
 
 A hastened document is for tests alone: with N = 30 an agent is dead after ten seconds.
 """
