@@ -10,7 +10,7 @@ WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ "$$n" -gt 2 ] && echo "$
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 SOURCES := torchsync tests bench scripts $(wildcard demo)
 
-.PHONY: help setup demo test test-systemd test-editor simulate check lint types drift golden docs lock bench coverage clean
+.PHONY: help setup demo test test-systemd test-editor test-dashboards simulate check lint types drift golden docs lock bench coverage clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -33,6 +33,9 @@ test-systemd: setup ## the shipped unit under a real systemd, in a box that it b
 
 test-editor: setup ## what editors make of a task repository, by the real language servers; needs node and npm
 	@$(BIN)/python -m pytest -q tests/editor $(ARGS)
+
+test-dashboards: setup ## whether Grafana's own types accept the dashboards; needs node and npm
+	@$(BIN)/python -m pytest -q tests/grafana/types $(ARGS)
 
 simulate: setup ## a year of a host with crashes, in seconds; ARGS="--seed 7 --days 365" plays one again, --stories 100 plays many
 	@$(BIN)/python -m tests.core.simulation.months $(ARGS)

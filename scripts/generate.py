@@ -13,6 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from scripts.dashboard_fleet import FLEET
+from scripts.dashboard_task import HOST_AND_TASK
+from scripts.grafana import text_of
 from scripts.lifecycle_page import lifecycle_page
 from scripts.schedules_page import schedules_page
 from torchsync.adapters.schemas import read_schema
@@ -172,6 +175,8 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/cli.md": commands_page,
     "docs/reference/old-objects.md": defects_page,
     "docs/reference/doctor.md": checks_page,
+    "grafana/dashboards/fleet.json": lambda: text_of(FLEET),
+    "grafana/dashboards/task.json": lambda: text_of(HOST_AND_TASK),
     **{f"sample-repo/schemas/{name}.schema.json": schema_copy(name) for name in SCHEMAS},
     **starter_copies(),
 }
