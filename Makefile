@@ -10,7 +10,7 @@ WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); [ "$$n" -gt 2 ] && echo "$
 PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 SOURCES := torchsync tests bench scripts $(wildcard demo)
 
-.PHONY: help setup demo test test-systemd test-editor test-dashboards simulate check lint types drift golden docs lock bench coverage clean
+.PHONY: help setup demo test test-systemd test-editor test-dashboards preview simulate check lint types drift golden docs lock bench coverage clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -54,6 +54,9 @@ drift: setup
 
 docs: setup ## rewrite the generated files: reference pages, the schema's copy in sample-repo
 	@$(BIN)/python -m scripts.generate
+
+preview: setup ## pictures of the dashboards for the docs, from two agents and a Prometheus that really run; needs prometheus and chromium
+	@$(BIN)/python -m scripts.preview $(ARGS)
 
 golden: setup ## rewrite tests/golden from what the code does now; read the difference before you commit it
 	@$(PYTEST) --golden $(ARGS)

@@ -22,6 +22,12 @@ PAUSED = "torchsync_task_paused{TASKS} == 1"
 # successor, and a join with both would fail: so there is only the newest.
 INFO = """on (job, instance, task) group_left (owner, severity)
   (topk by (job, instance, task) (1, timestamp(torchsync_task_info{HOSTS})) > bool -1)"""
+# When all jobs are chosen, only those that have agents, or had some a day ago: `up` is there for whatever else is scraped, too.
+UP = "(up{HOSTS} and on (job) (torchsync_build_info{HOSTS} or torchsync_build_info{HOSTS} offset 1d))"
+DOWN = f"count({UP}) - sum({UP})"
+COARSE = 100
+"""Of graphs that read every task of every host: each has some ten series of these, so a hundred hosts have tens of thousands."""
+SINCE_TURN = "timestamp(torchsync_scheduler_last_tick_timestamp_seconds{HOSTS}) - torchsync_scheduler_last_tick_timestamp_seconds{HOSTS}"
 
 DEPLOYED = Annotation(
     name="Deployed commits",
@@ -56,7 +62,7 @@ def stat(title: str, description: str, expr: str, steps: tuple[tuple[float | Non
 AT_A_GLANCE = Row(
     title="At a glance",
     panels=(
-        stat("Agents down", "Agents that Prometheus knows and that do not answer.", "count(up{HOSTS}) - sum(up{HOSTS})"),
+        stat("Agents down", "Agents that Prometheus knows and that do not answer.", DOWN),
         stat(
             "Commits in force",
             "Different commits whose tasks are in force. More than one for longer than a sync takes: some host does not follow.",
@@ -71,7 +77,7 @@ AT_A_GLANCE = Row(
                  * ignoring (scope) (1 - torchsync_paused{HOSTS, scope="sync"}) * (1 - torchsync_commit_rejected{HOSTS}))""",
         ),
         stat(
-            "Newest commit rejected",
+            "Commit rejected",
             "Hosts on which the newest commit is rejected or refused; their tasks go on as they were.",
             "sum(torchsync_commit_rejected{HOSTS})",
         ),
@@ -147,7 +153,7 @@ COMMITS = Row(
             height=8,
             columns=(
                 Column(title="host", label="instance", link=TO_THE_HOST),
-                Column(title="agent", query=query("max by (instance) (up{HOSTS})"), states=UP_DOWN),
+                Column(title="agent", query=query(f"max by (instance) ({UP})"), states=UP_DOWN),
                 Column(title="commit", label="commit"),
                 Column(query=query('max by (instance, commit) (torchsync_commit_info{HOSTS, state="running"})')),
                 Column(
@@ -177,6 +183,7 @@ TASKS_ROW = Row(
             description="Runs that ended a second, by outcome.",
             kind=Kind.GRAPH,
             width=8,
+            points=COARSE,
             draw=Draw.AREAS,
             unit="ops",
             queries=(query("sum by (result) (rate(torchsync_task_runs_total{HOSTS}[$__rate_interval]))", "{{result}}"),),
@@ -186,6 +193,7 @@ TASKS_ROW = Row(
             description="Of the runs that ended, those that failed, timed out, could not start or were lost.",
             kind=Kind.GRAPH,
             width=8,
+            points=COARSE,
             unit="percentunit",
             most=1,
             queries=(
@@ -201,6 +209,7 @@ TASKS_ROW = Row(
             description="Instants that did not become runs, by reason.",
             kind=Kind.GRAPH,
             width=8,
+            points=COARSE,
             draw=Draw.BARS,
             unit="short",
             queries=(query("sum by (reason) (increase(torchsync_task_runs_skipped_total{HOSTS}[$__rate_interval]))", "{{reason}}"),),
@@ -300,17 +309,11 @@ AGENTS = Row(
         ),
         Panel(
             title="Since the loop turned",
-            description="How long ago the loop of each agent last turned: more than a minute is a loop that stands still.",
+            description="How long ago the loop had turned when an agent was scraped. More than a minute is a loop that stands still.",
             kind=Kind.GRAPH,
             width=8,
             unit="s",
-            queries=(
-                query(
-                    """max by (instance) (
-                      timestamp(torchsync_scheduler_last_tick_timestamp_seconds{HOSTS}) - torchsync_scheduler_last_tick_timestamp_seconds{HOSTS})""",
-                    "{{instance}}",
-                ),
-            ),
+            queries=(query(f"max({SINCE_TURN})", "at worst"), query(f"quantile(0.5, {SINCE_TURN})", "usually")),
         ),
         Panel(
             title="Agents in trouble",
@@ -319,7 +322,7 @@ AGENTS = Row(
             width=8,
             unit="short",
             queries=(
-                query("count(up{HOSTS}) - sum(up{HOSTS})", "do not answer"),
+                query(DOWN, "do not answer"),
                 query("sum(torchsync_state_degraded{HOSTS})", "state cannot be written"),
                 query("sum(1 - torchsync_config_last_reload_successful{HOSTS})", "agent.yaml refused"),
                 query("sum(torchsync_host_facts_mismatch{HOSTS})", "other facts"),

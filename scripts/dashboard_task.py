@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from scripts.dashboard_fleet import LIMIT, NO_YES, SUCCESS, TASK_UID
+from scripts.dashboard_fleet import DOWN, LIMIT, NO_YES, SUCCESS, TASK_UID, UP
 from scripts.grafana import INSTANCE, JOB, Annotation, Column, Dashboard, Draw, Kind, Panel, Row, State, Variable, chosen, query
 
 TASK = Variable(name="task", query='label_values(torchsync_task_next_run_timestamp_seconds{job=~"$job", instance=~"$instance"}, task)')
+
+# As the scrape saw it: a task that is due every second is not overdue because the scrape was a while ago.
+NEXT = "(torchsync_task_next_run_timestamp_seconds{TASKS} > 0) - timestamp(torchsync_task_next_run_timestamp_seconds{TASKS})"
 
 RUNNING = (State(value=0, text="idle", color="transparent"), State(value=1, text="running", color="green"))
 HELD = (State(value=0, text="no", color="transparent"), State(value=1, text="yes", color="orange"))
@@ -68,7 +71,7 @@ HOST = Row(
         stat(
             "Agents down",
             "Of the chosen agents those that do not answer.",
-            "count(up{HOSTS}) - sum(up{HOSTS})",
+            DOWN,
             steps=NONE_OR_SOME,
         ),
         Panel(
@@ -84,7 +87,7 @@ HOST = Row(
                 query("max(torchsync_commit_rejected{HOSTS})", "newest commit rejected"),
                 query("max(torchsync_state_degraded{HOSTS})", "state cannot be written"),
                 query("1 - min(torchsync_config_last_reload_successful{HOSTS})", "agent.yaml refused"),
-                query("1 - min(up{HOSTS})", "agent down"),
+                query(f"1 - min({UP})", "agent down"),
             ),
         ),
         Panel(
@@ -98,7 +101,7 @@ HOST = Row(
                 Column(title="host", label="instance"),
                 Column(
                     title="next run in",
-                    query=query("max by (instance, task) (torchsync_task_next_run_timestamp_seconds{TASKS} > 0) - time()"),
+                    query=query(f"max by (instance, task) ({NEXT})"),
                     unit="s",
                 ),
                 Column(title="running", query=query("max by (instance, task) (torchsync_task_running{TASKS})"), unit="short"),
@@ -139,7 +142,7 @@ NOW = Row(
         stat(
             "Next run in",
             "When the next of the chosen tasks is due.",
-            "min(torchsync_task_next_run_timestamp_seconds{TASKS} > 0) - time()",
+            f"min({NEXT})",
             unit="s",
         ),
         stat(

@@ -89,6 +89,8 @@ class Panel:
     """What is shown where a query finds nothing."""
     most: float | None = None
     """Where the axis ends at least."""
+    points: int = 0
+    """At how many moments it asks at most, where each costs thousands of series; 0: as many as it is wide."""
 
     @property
     def asked(self) -> tuple[Query, ...]:
@@ -271,6 +273,7 @@ def _panel(panel: Panel) -> Document:
         "fieldConfig": {"defaults": _defaults(panel), "overrides": [_override(one) for one in panel.columns if one.title]},
         "options": _OPTIONS[panel.kind](panel),
         **({"transformations": _transformations(panel)} if panel.columns else {}),
+        **({"maxDataPoints": panel.points} if panel.points else {}),
     }
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.grafana import lint
 from tests.grafana.lint import RULES, SELECTOR, Document, as_rules, panels, targets, variable
-from torchsync.core.metrictable import PREFIX, TABLE
+from torchsync.core.metrictable import PREFIX, TABLE, PerTask, rows
 
 FOLDER = Path(__file__).parents[2] / "grafana/dashboards"
 DASHBOARDS = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
@@ -143,3 +143,16 @@ def test_commits_are_marked_when_they_are_in_force_and_while_they_are_rejected(d
     assert marks["Deployed commits"]["useValueForTime"] is True
     assert marks["Deployed commits"]["target"]["expr"].endswith("* 1000")  # milliseconds, as Grafana wants them
     assert marks["Rejected commits"]["iconColor"] == "red"
+
+
+def test_compact_mode_leaves_those_panels_empty_that_the_page_names() -> None:
+    """A panel stays as long as one of its queries does."""
+    compact = {f"{PREFIX}{row.name}" for row in rows(PerTask.COMPACT)} | {"up"}
+
+    def is_told(target: Document) -> bool:
+        return {re.sub(r"_bucket$", "", found["metric"]) for found in SELECTOR.finditer(target["expr"])} <= compact
+
+    empty = {panel["title"] for document in DASHBOARDS.values() for panel in panels(document) if not any(map(is_told, panel["targets"]))}
+    page = (FOLDER.parents[1] / "docs/how-to/dashboards.md").read_text()
+    (named,) = re.findall(r"`metrics.per_task: compact`(.+?) stay empty", page, re.DOTALL)
+    assert empty == set(re.findall(r"\*([^*]+)\*", " ".join(named.split())))

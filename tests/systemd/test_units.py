@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.host import ROOT, never, wait_for
 from tests.systemd.box import Box
-from tests.systemd.service import HELD, PROCESS, Document, Service
+from tests.systemd.service import HELD, PROCESS, SOCKET, Document, Service
 
 UNIT_OF_RUN = "torchsync-run-{}.service"
 
@@ -93,6 +93,8 @@ def test_what_a_run_used_is_known_where_the_kernel_counts_it(service: Service) -
     counts_memory = "memory" in service.box.run("cat", "/sys/fs/cgroup/cgroup.controllers").stdout.split()
     assert (run["memory_peak_bytes"] is not None) == counts_memory
     assert f"{run['cpu_seconds']:.2f} s" in service.torchsync("history", "works")
+    told = service.box.run("curl", "--silent", "--unix-socket", SOCKET, "http://localhost/metrics", check=True).stdout
+    assert f'torchsync_task_last_run_cpu_seconds{{task="works"}} {run["cpu_seconds"]}' in told
 
 
 def test_words_arrive_as_they_are(service: Service) -> None:
