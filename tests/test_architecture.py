@@ -265,6 +265,7 @@ adapters.hostfacts
 adapters.process
 adapters.controlapi
 adapters.hookapi
+adapters.wsgi
 adapters.http
 adapters.schemas
 adapters.trustfiles
@@ -399,7 +400,7 @@ FAMILIES = [
         "adapters.systemdbus",
         "adapters.unit*",
     ],
-    ["adapters.http", "adapters.controlapi"],
+    ["adapters.http", "adapters.wsgi", "adapters.tls", "adapters.controlapi"],
     ["adapters.ledger*"],
     ["adapters.courier", "adapters.noticecommand", "adapters.child", "adapters.spawn"],
 ]
@@ -417,7 +418,7 @@ IMPURE_CALLS = {"open", "print", "input", "eval", "exec", "datetime.now", "datet
 
 # Where each package from outside, and each module of the standard library that is a surface of its own, may be imported.
 HOME = {
-    "cheroot": ["adapters.http", "adapters.controlapi"],
+    "cheroot": ["adapters.http", "adapters.wsgi", "adapters.tls", "adapters.controlapi"],
     "croniter": ["core.cron*"],
     "git": ["adapters.git"],
     "jeepney": ["adapters.systemdbus"],

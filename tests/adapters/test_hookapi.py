@@ -13,8 +13,7 @@ import time
 
 import pytest
 
-from torchsync.adapters import hookapi
-from torchsync.adapters import http as server_module
+from torchsync.adapters import hookapi, wsgi
 from torchsync.adapters.hookapi import AT_ONCE, MOST_BODY, MOST_KEPT, HookSettings, HookSurface, read_secret
 from torchsync.adapters.http import THREADS, bind_tcp, serve
 from torchsync.core.flood import MOST_LINES
@@ -277,7 +276,7 @@ def test_a_body_that_ends_early_is_refused(door, address):
 
 
 def test_a_body_that_trickles_is_cut_when_its_time_is_over(door, address, monkeypatch):
-    monkeypatch.setattr(server_module, "BODY_WITHIN", 0.5)
+    monkeypatch.setattr(wsgi, "BODY_WITHIN", 0.5)
     with connect(address) as connection:
         connection.sendall(head(signed(), len(BODY)))
         begun = time.monotonic()
@@ -390,4 +389,4 @@ def test_without_a_secret_file_in_the_configuration_there_is_nothing_here(door, 
 
 
 def test_the_limits_are_what_the_manual_says():
-    assert (hookapi.MOST_BODY, hookapi.MOST_KEPT, server_module.BODY_WITHIN) == (25 * 1024 * 1024, 256 * 1024, 10.0)
+    assert (hookapi.MOST_BODY, hookapi.MOST_KEPT, wsgi.BODY_WITHIN) == (25 * 1024 * 1024, 256 * 1024, 10.0)
