@@ -40,6 +40,7 @@ core.notify
 core.values
 core.model
 core.prometheus
+core.certificate
 core.chronicle
 core.pathglob
 core.remoteurl
@@ -265,6 +266,8 @@ adapters.hostfacts
 adapters.process
 adapters.controlapi
 adapters.hookapi
+adapters.tls
+adapters.certificates
 adapters.wsgi
 adapters.http
 adapters.schemas
@@ -400,7 +403,7 @@ FAMILIES = [
         "adapters.systemdbus",
         "adapters.unit*",
     ],
-    ["adapters.http", "adapters.wsgi", "adapters.tls", "adapters.controlapi"],
+    ["adapters.http", "adapters.wsgi", "adapters.tls", "adapters.certificates", "adapters.controlapi"],
     ["adapters.ledger*"],
     ["adapters.courier", "adapters.noticecommand", "adapters.child", "adapters.spawn"],
 ]
@@ -418,7 +421,7 @@ IMPURE_CALLS = {"open", "print", "input", "eval", "exec", "datetime.now", "datet
 
 # Where each package from outside, and each module of the standard library that is a surface of its own, may be imported.
 HOME = {
-    "cheroot": ["adapters.http", "adapters.wsgi", "adapters.tls", "adapters.controlapi"],
+    "cheroot": ["adapters.http", "adapters.controlapi"],
     "croniter": ["core.cron*"],
     "git": ["adapters.git"],
     "jeepney": ["adapters.systemdbus"],

@@ -8,6 +8,8 @@ seconds, whatever trickles in, and when too many are parked the oldest one gives
 
 A body is read by the thread (`adapters/wsgi.py`). A handler that takes bodies from TCP sees to it that not all threads wait for one.
 
+On an address with TLS the connection is parked from its first byte on, the handshake included: `adapters/tls.py`.
+
 A Unix socket is not guarded like that: it does not honour SO_RCVLOWAT, and its file mode already says who may connect.
 """
 
@@ -29,10 +31,13 @@ from traceback import format_exc
 from typing import Any
 
 from cheroot.connections import ConnectionManager
+from cheroot.errors import FatalSSLAlert
+from cheroot.makefile import MakeFile
 from cheroot.server import HTTPConnection, HTTPRequest, comma_separated_headers  # type: ignore[attr-defined]  # missing in its stubs
 from cheroot.wsgi import Gateway_10
 from cheroot.wsgi import Server as CherootServer
 
+from torchsync.adapters.tls import PLAIN, Arrival, Front, TlsSocket
 from torchsync.adapters.wsgi import TIMEOUT, application
 from torchsync.core.web import Handler
 from torchsync.errors import Problem
@@ -122,13 +127,21 @@ class Running:
 
 
 def serve(
-    bound: socket.socket, handler: Handler, on_error: Callable[[str], None], *, threads: int = THREADS, most_body: int = MOST_BODY
+    bound: socket.socket,
+    handler: Handler,
+    on_error: Callable[[str], None],
+    *,
+    threads: int = THREADS,
+    most_body: int = MOST_BODY,
+    front: Front = PLAIN,
 ) -> Running:
     """`handler` answers what comes in on `bound`, which the server owns from now on. It is called in several threads at once, and
-    `on_error` with what went wrong in them. A request that says its body is longer than `most_body` bytes is answered with 413.
+    `on_error` with what went wrong in them. A request that says its body is longer than `most_body` bytes is answered with 413. `front` is asked for
+    each connection, and told of those whose TLS failed.
     """
     bound.listen(BACKLOG)
     server = _Server(bound, handler, on_error, threads)
+    server.ssl_adapter = _Fronted(front)
     server.max_request_body_size = most_body
     # The threads that cheroot starts are daemons when the one that starts them is: a client that hangs cannot keep the process.
     thread = threading.Thread(target=server.start, name="http", daemon=True)
@@ -164,6 +177,22 @@ class _Connection(HTTPConnection):
     RequestHandlerClass = _HttpRequest
 
 
+class _Fronted:
+    """What cheroot asks for its TLS: it does not wait, as those that come with cheroot do."""
+
+    makefile = staticmethod(MakeFile)
+
+    def __init__(self, front: Front) -> None:
+        self.front = front
+
+    def wrap(self, connection: socket.socket) -> tuple[socket.socket, dict[str, str]]:
+        fronted = self.front.wrap(connection)
+        if fronted is None:
+            connection.close()
+            raise FatalSSLAlert
+        return fronted, {}
+
+
 class _Server(CherootServer):
     """cheroot on a socket of ours, with connections parked until the head of their request is here."""
 
@@ -171,6 +200,7 @@ class _Server(CherootServer):
     max_request_header_size = MOST_HEAD
     keep_alive_conn_limit = 0
     expiration_interval = 0.25
+    ssl_adapter: _Fronted
     _connections: ConnectionManager
 
     def __init__(self, bound: socket.socket, handler: Handler, on_error: Callable[[str], None], threads: int) -> None:
@@ -206,15 +236,25 @@ class _Server(CherootServer):
 
     def process_conn(self, conn: HTTPConnection) -> None:
         """The connection is on its way to a thread, or parked. Called in the accepting thread only."""
-        if self._is_unix or self._parked.get(conn) is _Stay.ENDED or _has_whole_head(conn.socket):
-            self._parked.pop(conn, None)
+        arrival = Arrival.WHOLE if self._is_unix or self._parked.get(conn) is _Stay.ENDED else _arrival(conn.socket)
+        if arrival is Arrival.AWAITED:
+            self._park(conn)
+            return
+        self._parked.pop(conn, None)
+        if arrival is Arrival.WHOLE:
             super().process_conn(conn)
         else:
-            self._park(conn)
+            self._turn_away(conn)
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         if level >= logging.WARNING:
             self._on_error(f"{msg}\n{format_exc()}" if traceback else msg)
+
+    def _turn_away(self, conn: HTTPConnection) -> None:
+        if isinstance(conn.socket, TlsSocket) and conn.socket.flaw:
+            self.ssl_adapter.front.on_refused(str(conn.remote_addr), conn.socket.flaw)
+        with contextlib.suppress(OSError):
+            conn.close()
 
     def _park(self, conn: HTTPConnection) -> None:
         since = conn.last_used or time.time()
@@ -231,6 +271,14 @@ class _Server(CherootServer):
             self._parked[oldest] = _Stay.ENDED
             with contextlib.suppress(OSError):
                 oldest.socket.shutdown(socket.SHUT_RDWR)  # Wakes the selector; then a thread sees the end and closes.
+
+
+def _arrival(connection: socket.socket) -> Arrival:
+    if not isinstance(connection, TlsSocket):
+        return Arrival.WHOLE if _has_whole_head(connection) else Arrival.AWAITED
+    arrival = connection.take_in(MOST_HEAD)
+    connection.settimeout(TIMEOUT)
+    return arrival
 
 
 def _has_whole_head(connection: socket.socket) -> bool:

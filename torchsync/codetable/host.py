@@ -121,6 +121,26 @@ HOST_CODES = (
         "Write at least 16 bytes into it that only the agent can read, such as from `openssl rand -hex 32`; it is read again by itself.",
     ),
     CodeInfo(
+        "TS342",
+        "certificate not usable",
+        "The certificate, its key or the CA of clients (http.tls_cert, tls_key, client_ca) cannot be used. What was read before stays in force;"
+        " where nothing was, connections to the TCP addresses are closed. Tasks run all the same.",
+        "Write a certificate and the key that belongs to it, in PEM, the key readable for the agent only; they are read again by themselves.",
+    ),
+    CodeInfo(
+        "TS343",
+        "certificate that runs out",
+        "The certificate of http.tls_cert has run out, is not good yet, or has less than 14 days or a quarter of its life left.",
+        "Renew it and write it over the old one; it is read by itself.",
+    ),
+    CodeInfo(
+        "TS344",
+        "passwords not usable",
+        "The file of http.basic_auth_file cannot be used. What was read before stays in force; where nothing was, everything on TCP is answered"
+        " with 503. Tasks run all the same.",
+        "Write lines of `USER:HASH`, made by `htpasswd -nB USER` or `openssl passwd -6`, that only the agent can read; it is read again by itself.",
+    ),
+    CodeInfo(
         "TS345",
         "notices not delivered",
         "A receiver of `notify` has not answered for ten minutes. Tasks run all the same.",

@@ -57,6 +57,16 @@ class LogEvent(Enum):
     HTTP_LISTENING = (Level.INFO, "An HTTP surface answers.")
     HTTP_UNAVAILABLE = (Level.WARNING, "An HTTP surface cannot listen; it is tried again.")
     HTTP_FAILED = (Level.ERROR, "A request could not be answered.")
+    HTTP_SECURED = (Level.INFO, "The certificate, or the passwords, of the TCP addresses are in force: the first, or others than before.")
+    HTTP_NOT_SECURED = (
+        Level.ERROR,
+        "The certificate or the passwords of the TCP addresses cannot be used; the line says what holds meanwhile.",
+    )
+    HTTP_REFUSED = (
+        Level.WARNING,
+        "Somebody came without the TLS or the password it takes. Of many in a minute a few are told, and how many.",
+    )
+    CERTIFICATE_EXPIRES = (Level.WARNING, "The certificate of the TCP addresses has run out or soon will.")
     HOOK_ACCEPTED = (Level.INFO, "A webhook proved to know the secret; the line says what came of it.")
     HOOK_REFUSED = (Level.WARNING, "A webhook was refused. Of many in a minute a few are told, and how many there were.")
     HOOKS_DISABLED = (Level.ERROR, "Webhooks are refused because their secret cannot be used.")
