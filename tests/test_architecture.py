@@ -38,10 +38,12 @@ core.logevents
 core.noticeaddress
 core.notify
 core.values
+core.websettings
 core.model
 core.prometheus
 core.certificate
 core.chronicle
+core.passwords
 core.pathglob
 core.remoteurl
 core.spread
@@ -266,6 +268,8 @@ adapters.hostfacts
 adapters.process
 adapters.controlapi
 adapters.hookapi
+adapters.passwordhash
+adapters.passwordgate
 adapters.tls
 adapters.certificates
 adapters.wsgi
@@ -313,6 +317,8 @@ cli.stepview
 cli.planview
 cli.plandoc
 cli.planmarkdown
+cli.refusals
+cli.secured
 cli.surfaces
 cli.configreader
 cli.noticeprocess

@@ -180,3 +180,21 @@ def test_another_address_for_hooks_waits_for_a_restart_and_another_secret_does_n
     assert [sentence.split(" ")[0] for sentence in desk.events(LogEvent.CONFIG_NEEDS_RESTART)] == ["http.hooks_listen"]
     assert desk.loop._settings.config.http.hooks_listen == ""
     assert desk.loop._settings.config.http.webhook_secret_file == "/etc/hook"
+
+
+def test_an_address_that_waits_for_a_restart_keeps_its_tls_and_passwords_until_then(desk: Desk) -> None:
+    """What is safe on the new address was never judged for the old one."""
+    tls = {"listen": "127.0.0.1:9747", "tls_cert": "/c", "tls_key": "/k", "basic_auth_file": "/b"}
+    reload_with(desk, tls)
+    assert desk.loop._settings.config.http.tls_cert == "/c"
+    reload_with(desk, {"listen": "127.0.0.1:1"})
+    http = desk.loop._settings.config.http
+    assert (http.listen, http.tls_cert, http.tls_key, http.basic_auth_file) == ("127.0.0.1:9747", "/c", "/k", "/b")
+    reload_with(desk, {})
+    assert desk.loop._settings.config.http.tls_cert == ""
+
+
+def reload_with(desk: Desk, http: dict[str, object]) -> None:
+    desk.shelf.next = ConfigRead(document(http=http))
+    desk.wakeups.post(ConfigTouched())
+    desk.pass_time(SECOND)

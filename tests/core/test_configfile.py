@@ -61,7 +61,16 @@ def test_the_smallest_file_takes_the_documented_defaults() -> None:
         },
         "host": {"name": "", "labels": {}, "addresses": []},
         "paths": {"state": "/var/lib/torchsync", "run": "/run/torchsync"},
-        "http": {"listen": "127.0.0.1:9747", "hooks_listen": "", "webhook_secret_file": "", "allow_plain": False},
+        "http": {
+            "listen": "127.0.0.1:9747",
+            "hooks_listen": "",
+            "tls_cert": "",
+            "tls_key": "",
+            "client_ca": "",
+            "basic_auth_file": "",
+            "webhook_secret_file": "",
+            "allow_plain": False,
+        },
         "executor": "auto",
         "policy": {
             "users": {},
@@ -125,6 +134,12 @@ retention: {ledger_days: 365, runs_days: 7, total_output: 20GiB}
     assert document["paths"] == {"state": "/srv/state", "run": "/srv/run"}
     assert document["http"]["hooks_listen"] == "0.0.0.0:81"
     assert document["http"]["webhook_secret_file"] == "/etc/hook"
+
+
+def test_an_address_with_tls_may_be_reached_by_others() -> None:
+    text = SMALLEST + "http: {listen: '0.0.0.0:80', tls_cert: /c, tls_key: /k, client_ca: /a, basic_auth_file: /b}\n"
+    http = document_of(text)["http"]
+    assert (http["tls_cert"], http["tls_key"], http["client_ca"], http["basic_auth_file"]) == ("/c", "/k", "/a", "/b")
 
 
 def test_commits_can_be_verified_by_keys_of_both_kinds() -> None:
@@ -235,7 +250,9 @@ def test_a_setting_that_does_nothing_is_told_where_it_stands() -> None:
         pytest.param(SMALLEST + "log: {format: journald}\n", "TS113", "journald", id="later format"),
         pytest.param(SMALLEST + "log: {format: journald}\n", "TS113", "journald", id="later log"),
         pytest.param(SMALLEST + "metrics: {}\n", "TS113", "`metrics`", id="later field"),
-        pytest.param(SMALLEST + "http: {tls_cert: /x}\n", "TS113", "`http.tls_cert`", id="later field below"),
+        pytest.param(
+            SMALLEST + "http: {tls_cert: x, tls_key: /x}\n", "TS302", "`http.tls_cert` must be an absolute path", id="relative cert"
+        ),
         pytest.param(SMALLEST + "retention: {ledger_days: 0}\n", "TS302", "from 1 to 3650", id="no days"),
         pytest.param(SMALLEST + "retention: {runs_days: 1.5}\n", "TS302", "from 1 to 3650", id="half a day"),
         pytest.param(SMALLEST + "retention: {total_output: 2GB}\n", "TS302", "a size such as", id="no size"),
@@ -326,4 +343,4 @@ def test_without_root_nothing_can_be_granted() -> None:
 
 def test_all_that_is_wrong_is_told_at_once_in_order() -> None:
     found = problems_of("version: 1\nrepository: {url: 'http://a:b@c/x', interval: 1ms, nam: x}\nhttp: {tls_cert: /x}\nlog: {level: 010}\n")
-    assert [(problem.code, problem.line) for problem in found] == [("TS303", 2), ("TS303", 2), ("TS302", 2), ("TS113", 3), ("TS301", 4)]
+    assert [(problem.code, problem.line) for problem in found] == [("TS303", 2), ("TS303", 2), ("TS302", 2), ("TS303", 3), ("TS301", 4)]

@@ -60,6 +60,7 @@ def _request(environ: Environ) -> Request:
         body=lambda: bytes(environ["wsgi.input"].read()),
         pieces=lambda: _arriving(environ),
         peer=peer_of(connection) if connection.family == socket.AF_UNIX else None,
+        source="" if connection.family == socket.AF_UNIX else environ.get("REMOTE_ADDR", ""),
     )
 
 

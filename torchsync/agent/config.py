@@ -113,11 +113,15 @@ class PathsConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpConfig:
     """`listen` is HOST:PORT, an IPv6 address in brackets; so is `hooks_listen`, or empty: then webhooks come to `listen`. Without a
-    `webhook_secret_file` there are none.
+    `webhook_secret_file` there are none. `tls_cert` and `tls_key` are both set or both empty.
     """
 
     listen: str
     hooks_listen: str
+    tls_cert: str
+    tls_key: str
+    client_ca: str
+    basic_auth_file: str
     webhook_secret_file: str
     allow_plain: bool
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from torchsync.agent.config import AgentConfig, config_from_document
+from torchsync.agent.config import AgentConfig, HttpConfig, config_from_document
 from torchsync.errors import Problem
 from torchsync.ports import ConfigRead, ConfigSource
 
@@ -80,6 +80,13 @@ def reloaded(old: AgentConfig, event: ConfigRead) -> Reloaded | ReloadRefused:
         host=replace(new.host, name=old.host.name),
         paths=old.paths,
         executor=old.executor,
-        http=replace(new.http, listen=old.http.listen, hooks_listen=old.http.hooks_listen),
+        http=_merged_http(old.http, new.http),
     )
     return Reloaded(merged, waits)
+
+
+def _merged_http(old: HttpConfig, new: HttpConfig) -> HttpConfig:
+    """What keeps the addresses safe was judged together with them: while others wait for a restart, those that stay keep what they had."""
+    if (old.listen, old.hooks_listen) == (new.listen, new.hooks_listen):
+        return new
+    return replace(old, webhook_secret_file=new.webhook_secret_file)

@@ -43,6 +43,7 @@ from torchsync.cli.executors import choose
 from torchsync.cli.facts import configured_facts
 from torchsync.cli.guise import Ground, Guise, Itself, Shadow
 from torchsync.cli.place import add_config_argument, config_path
+from torchsync.cli.secured import Secured, security_settings
 from torchsync.cli.startorder import order_of
 from torchsync.cli.surfaces import Listen, Surfaces
 from torchsync.cli.tidier import Tidier
@@ -118,11 +119,13 @@ class _Agent:
             monotonic=self._clock.monotonic,
             at_once=THREADS if config.http.hooks_listen else AT_ONCE,
         )
+        self._secured = Secured(security_settings(config.http), log=self._log, now=self._clock.now, monotonic=self._clock.monotonic)
         self._surfaces = Surfaces(
             listen=Listen(
                 public=config.http.listen if guise.is_public else "",
                 hooks=config.http.hooks_listen if guise.is_public else "",
                 host=settings.facts.name,
+                secured=self._secured,
             ),
             hooks=self._hooks,
             store=self._store,
@@ -250,6 +253,7 @@ class _Agent:
         """What a new configuration comes to; log level, webhooks, secrets of runs, what is kept and the watch of the repository follow it."""
         self._journal.least = Level[config.log.level.name]
         self._hooks.settings = self._guise.hooks(config)
+        self._secured.change(security_settings(config.http))
         self._secret_files = config.secret_files
         self._tidier.retention = config.retention
         if (config.repository.url, config.repository.watch) != self._watched:

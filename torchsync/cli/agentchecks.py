@@ -6,7 +6,6 @@ import grp
 import os
 from collections.abc import Iterator
 from importlib.metadata import version
-from ipaddress import ip_address
 from pathlib import Path
 
 from torchsync.adapters.http import bind_tcp
@@ -18,6 +17,7 @@ from torchsync.cli.site import Answers, Site
 from torchsync.cli.surfaces import ADMIN_GROUP
 from torchsync.core import agentcheck
 from torchsync.core.checkup import Finding, fine, note, problem, warning
+from torchsync.core.websettings import is_loopback
 from torchsync.errors import Problem, Refused
 
 _MOST_LISTED = 5
@@ -136,8 +136,8 @@ def ports(site: Site) -> Iterator[Finding]:
     for setting, address in (("http.listen", http.listen), ("http.hooks_listen", http.hooks_listen)):
         if address:
             yield from _port(site, setting, address)
-            if http.allow_plain and not _is_loopback(address):
-                remedy = f"set {setting} to 127.0.0.1 behind a server with TLS"
+            if not http.tls_cert and http.allow_plain and not is_loopback(address):
+                remedy = f"set http.tls_cert and http.tls_key, or {setting} to 127.0.0.1 behind a server with TLS"
                 yield warning(f"{setting} is {address} without TLS (allow_plain): who is on the network reads along", remedy)
 
 
@@ -161,14 +161,6 @@ def _port(site: Site, setting: str, address: str) -> Iterator[Finding]:
         yield problem(f"{bound.message}: the agent does not get it", f"ss -ltnp 'sport = :{port}' shows who has it", "TS340")
     else:
         yield fine(f"the agent listens on {address} ({setting})")
-
-
-def _is_loopback(address: str) -> bool:
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def operators(site: Site) -> Iterator[Finding]:

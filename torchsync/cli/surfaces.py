@@ -20,6 +20,8 @@ from torchsync.adapters.ledger import LedgerReader, open_readonly
 from torchsync.adapters.metrics import CONTENT_TYPE, new_registry, render
 from torchsync.adapters.outputfile import output_stretch, run_output
 from torchsync.adapters.statefile import StateDirectory
+from torchsync.adapters.tls import PLAIN, Front
+from torchsync.cli.secured import Secured
 from torchsync.core.entries import HistoryQuery, HistoryRow
 from torchsync.core.evidence import Evidence, Witness
 from torchsync.core.logevents import Log, LogEvent
@@ -35,17 +37,18 @@ _TRY_AGAIN = Millis(5_000)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listen:
-    """Addresses, as in agent.yaml, and the name of the host. `hooks` may be empty: then webhooks come to `public`. If that is empty as well, only the
-    control socket answers.
+    """Addresses, as in agent.yaml, the name of the host, and what the addresses ask of those who come. `hooks` may be empty: then webhooks come to
+    `public`. If that is empty as well, only the control socket answers.
     """
 
     public: str
     hooks: str
     host: str
+    secured: Secured
 
 
 class Surfaces:
-    """`notices` says what cannot be listened on just now, and why webhooks are refused."""
+    """`notices` says what cannot be listened on just now, why webhooks are refused, and what is wrong with certificates and passwords."""
 
     def __init__(
         self,
@@ -60,6 +63,7 @@ class Surfaces:
         self.socket_path = store.run / "control.sock"
         self._listen = listen
         self._hooks = hooks
+        self._secured = listen.secured
         self._store = store
         self._read = read
         self._now = now
@@ -67,6 +71,7 @@ class Surfaces:
         registry = new_registry(read)
         metrics = Metrics(CONTENT_TYPE, lambda: render(registry))
         self._public = PublicSurface(read=read, now=now, metrics=metrics, names=own_names(listen.host))
+        self._guarded = listen.secured.guard(self._public)
         self._running: dict[str, Running] = {}
         self._problems: dict[str, Problem] = {}
         self._next_try = Millis(0)
@@ -75,15 +80,17 @@ class Surfaces:
     def open(self, post: Callable[[object], None], mono: Millis) -> None:
         """Both surfaces answer, or it is said why not; `tick` tries again."""
         self._control = self._control_surface(post)
+        if self._listen.public:
+            self._secured.look()
         self._try(mono)
 
     def tick(self, mono: Millis) -> None:
-        """What could not be listened on is tried again from time to time, and the secret of webhooks looked at."""
+        """What could not be listened on is tried again from time to time, and the files looked at that say who may come."""
         if mono >= self._next_try:
             self._try(mono)
 
     def notices(self) -> tuple[Problem, ...]:
-        return (*self._problems.values(), *([self._hooks.problem] if self._hooks.problem else []))
+        return (*self._problems.values(), *([self._hooks.problem] if self._hooks.problem else []), *self._secured.problems)
 
     def close(self) -> None:
         """Nothing answers any more."""
@@ -95,24 +102,34 @@ class Surfaces:
         self._next_try = Millis(mono + _TRY_AGAIN)
         self._listen_on("control socket", lambda: _bind_control(self.socket_path), self._control)
         if self._listen.hooks:
-            self._listen_on("http.hooks_listen", lambda: bind_tcp(self._listen.hooks, "http.hooks_listen"), self._hooks, MOST_HOOK)
-            self._listen_on("http.listen", lambda: bind_tcp(self._listen.public), self._public)
+            self._listen_on_tcp("http.hooks_listen", self._listen.hooks, self._hooks, MOST_HOOK)
+            self._listen_on_tcp("http.listen", self._listen.public, self._guarded)
         elif self._listen.public:
-            self._listen_on("http.listen", lambda: bind_tcp(self._listen.public), self._public_or_hook, MOST_HOOK)
-        self._look_at_hooks()
+            self._listen_on_tcp("http.listen", self._listen.public, self._public_or_hook, MOST_HOOK)
+        self._look_at_files()
 
-    def _look_at_hooks(self) -> None:
+    def _look_at_files(self) -> None:
         """In a thread of its own, one at a time: the loop never waits for a disk."""
-        is_wanted = self._hooks.settings.secret_file or self._hooks.problem
-        if is_wanted and not (self._looking and self._looking.is_alive()):
-            self._looking = threading.Thread(target=self._hooks.look, name="hooks", daemon=True)
+        if self._listen.public and not (self._looking and self._looking.is_alive()):
+            self._looking = threading.Thread(target=self._look, name="http-files", daemon=True)
             self._looking.start()
 
-    def _public_or_hook(self, request: Request) -> Response:
-        is_hook = request.path == HOOK_PATH and self._hooks.settings.secret_file
-        return self._hooks(request) if is_hook else self._public(request)
+    def _look(self) -> None:
+        self._hooks.look()
+        self._secured.look()
 
-    def _listen_on(self, name: str, bind: Callable[[], socket.socket | Problem], handler: Handler, most_body: int = MOST_BODY) -> None:
+    def _public_or_hook(self, request: Request) -> Response:
+        """A webhook proves itself by its signature, and no forge can send a password beside it."""
+        is_hook = request.path == HOOK_PATH and self._hooks.settings.secret_file
+        return self._hooks(request) if is_hook else self._guarded(request)
+
+    def _listen_on_tcp(self, name: str, address: str, handler: Handler, most_body: int = MOST_BODY) -> None:
+        front = self._secured.front(is_hooks=handler is self._hooks)
+        self._listen_on(name, lambda: bind_tcp(address, name), handler, most_body, front)
+
+    def _listen_on(
+        self, name: str, bind: Callable[[], socket.socket | Problem], handler: Handler, most_body: int = MOST_BODY, front: Front = PLAIN
+    ) -> None:
         if name in self._running:
             return
         bound = bind()
@@ -122,7 +139,7 @@ class Surfaces:
             self._problems[name] = bound
             return
         self._problems.pop(name, None)
-        self._running[name] = serve(bound, handler, self._failed, most_body=most_body)
+        self._running[name] = serve(bound, handler, self._failed, most_body=most_body, front=front)
         self._log(LogEvent.HTTP_LISTENING, f"{name} answers on {self._running[name].address}")
 
     def _failed(self, what: str) -> None:

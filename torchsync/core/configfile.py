@@ -18,6 +18,7 @@ from torchsync.core.remotesettings import setting_faults
 from torchsync.core.remoteurl import check_url
 from torchsync.core.schema import Schema, bad_routes
 from torchsync.core.syncdoc import RemoteSpec
+from torchsync.core.websettings import WebSettings, web_misfits
 from torchsync.core.yamlfault import Fault
 from torchsync.core.yamltext import Document, Route, load
 from torchsync.errors import Problem
@@ -44,6 +45,9 @@ _ACCESS = {
 }
 """Of `repository`: what says how its address is reached, each with what stands for a value that is wrong by the schema: what is told once
 about a setting is not told again by the others as if it were missing."""
+
+_WEB_FILES = ("tls_cert", "tls_key", "client_ca", "basic_auth_file", "webhook_secret_file")
+"""Of `http`: what names a file."""
 
 _TRUST = ("allowed_signers", "gpg_keyring", "revoked_keys", "root")
 """Of `repository.verify`: what says whom this host trusts."""
@@ -258,8 +262,22 @@ def _http(settings: _Settings) -> Json:
         if not secret_file:
             message = "`http.hooks_listen` takes webhooks, and there is no secret that they could prove to know"
             settings.complain(("http", "hooks_listen"), message, "name the file of the secret in `http.webhook_secret_file`")
-    allow_plain = settings.get("http", "allow_plain", default=False)
-    return {"listen": listen, "hooks_listen": hooks_listen, "webhook_secret_file": secret_file, "allow_plain": allow_plain}
+    _complain_of_web_misfits(settings, listen, hooks_listen)
+    return {
+        "listen": listen,
+        "hooks_listen": hooks_listen,
+        **{name: settings.get("http", name, default="") for name in _WEB_FILES},
+        "allow_plain": settings.get("http", "allow_plain", default=False),
+    }
+
+
+def _complain_of_web_misfits(settings: _Settings, listen: str, hooks_listen: str) -> None:
+    """A file whose setting is wrong by the schema was meant to be there."""
+    told = {name: "/x" for name in _WEB_FILES if settings.is_told("http", name)}
+    files = {name: told.get(name) or settings.get("http", name, default="") for name in _WEB_FILES if name != "basic_auth_file"}
+    allow_plain = settings.is_told("http", "allow_plain") or settings.get("http", "allow_plain", default=False)
+    for misfit in web_misfits(WebSettings(listen=listen, hooks_listen=hooks_listen, allow_plain=allow_plain, **files)):
+        settings.complain(("http", misfit.setting), misfit.message, misfit.hint)
 
 
 def _check_address(settings: _Settings, name: str, address: str) -> None:
@@ -268,9 +286,6 @@ def _check_address(settings: _Settings, name: str, address: str) -> None:
         settings.complain(("http", name), f"there is no port {port}", "write a number up to 65535")
     if host.startswith("[") and not _is_address(host[1:-1]):
         settings.complain(("http", name), f"`{host[1:-1]}` is no IPv6 address")
-    elif not _is_loopback(host.strip("[]")) and not settings.get("http", "allow_plain", default=False):
-        hint = "listen on 127.0.0.1, or set `http.allow_plain: true` when the network may read along"
-        settings.complain(("http", name), f"other hosts can reach {address}, and nothing there is encrypted", hint)
 
 
 def _policy(settings: _Settings, account: Account) -> Json:
@@ -333,7 +348,3 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_loopback(host: str) -> bool:
-    return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)

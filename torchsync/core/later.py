@@ -19,7 +19,6 @@ _TASK_FIELDS = _words("""
 """)
 
 _AGENT_FIELDS = _words("""
-    http.tls_cert http.tls_key http.client_ca http.basic_auth_file
     metrics
 """)
 

@@ -41,6 +41,7 @@ class Request:
     """One request. `query` keeps the last of repeated parameters. `headers` have names in lower case and values in latin-1, those of repeated ones
     joined by commas. `body` reads what was sent with it, and is called at most once. So is `pieces`, instead: the body as it comes, which raises
     TimeoutError when that takes too long and ConnectionError when it ends early. `length` is None when the request does not tell it.
+    `source` is the address it came from, empty on a Unix socket.
     """
 
     method: str
@@ -53,6 +54,7 @@ class Request:
     body: Callable[[], bytes] = lambda: b""
     pieces: Callable[[], Iterator[bytes]] = lambda: iter(())
     peer: Peer | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
