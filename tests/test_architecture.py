@@ -347,6 +347,7 @@ cli.agentonce
 cli.agent
 cli.site
 cli.agentchecks
+cli.webchecks
 cli.configchecks
 cli.hostchecks
 cli.repositorychecks

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from jsonschema import Draft202012Validator
 
 from tests.agent.test_config import document
 from tests.builders import generation, snapshot, task, task_status
+from tests.certificates import Authority
 from tests.cli.agents import agent
 from tests.gitserver import free_port
 from torchsync.adapters import machine
@@ -29,10 +31,12 @@ from torchsync.cli.agentchecks import leftovers, ports, state_folder
 from torchsync.cli.checktable import CHECKS, Check, Need, obstacle
 from torchsync.cli.doctor import examined, finding_lines
 from torchsync.cli.hostchecks import cron_jobs
+from torchsync.cli.secured import file_problems
 from torchsync.cli.site import Answers, Site, look
+from torchsync.cli.webchecks import certificate, passwords
 from torchsync.core.api import tasks_document
 from torchsync.core.checkup import Finding, Level, fine, problem
-from torchsync.core.model import ProgramCommand, ShellCommand
+from torchsync.core.model import Instant, ProgramCommand, ShellCommand
 from torchsync.core.syncdoc import TrustSpec, VerifyMode
 from torchsync.errors import Unavailable
 
@@ -277,3 +281,59 @@ def test_a_port_that_somebody_has_is_a_problem_while_no_agent_answers(tmp_path: 
         one = site(tmp_path, http={**document()["http"], "listen": listen})
         assert "no agent answers" in levels(ports(one))[Level.PROBLEM]
     assert levels(ports(one)) == {Level.OK: f"{listen} is free (http.listen)"}
+
+
+# What the TCP addresses ask.
+
+
+def secured(folder: Path, **http: object) -> Site:
+    return site(folder, http={**document()["http"], **http})
+
+
+@pytest.mark.parametrize(
+    ("days", "level", "words"),
+    [(0, Level.OK, "in order, good until "), (29, Level.WARNING, "runs out in 23 hours"), (31, Level.PROBLEM, "ran out on ")],
+)
+def test_a_certificate_is_judged_by_what_is_left_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int, level: Level, words: str
+) -> None:
+    pair = Authority(tmp_path).issue("agent", days=30)
+    here = secured(tmp_path, tls_cert=str(pair.cert), tls_key=str(pair.key))
+    later = time.time_ns() + (days * 24 * 3600 + 60) * 1_000_000_000
+    monkeypatch.setattr("time.time_ns", lambda: later)
+    assert words in levels(certificate(here))[level]
+    pair.key.chmod(0o644)
+    assert "is open to every user" in levels(certificate(here))[Level.PROBLEM]
+
+
+def test_passwords_are_judged_and_those_in_the_clear_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "passwords"
+    file.write_text("a:" + "$2y$10$" + "a" * 53 + "\n")
+    file.chmod(0o600)
+    here = secured(tmp_path, basic_auth_file=str(file), listen="0.0.0.0:9747", allow_plain=True)
+    found = levels(passwords(here))
+    assert found[Level.OK] == f"1 users of {file} may ask on TCP"
+    assert "in the clear" in found[Level.WARNING]
+    file.write_text("a:b\n")
+    assert "line 1: " in levels(passwords(here))[Level.PROBLEM]
+
+
+def test_nothing_is_asked_where_nothing_is_configured(tmp_path: Path) -> None:
+    assert levels(certificate(site(tmp_path))) == {Level.OK: "no TLS is asked for"}
+    assert levels(passwords(site(tmp_path))) == {Level.OK: "no passwords are asked for"}
+
+
+def test_files_that_cannot_be_used_now_or_soon_are_told_apart(tmp_path: Path) -> None:
+    """As `agent --check` tells them."""
+    now = Instant(time.time_ns() // 1_000_000)
+    pair = Authority(tmp_path).issue("agent")
+    http = secured(tmp_path, tls_cert=str(pair.cert), tls_key=str(pair.key), basic_auth_file=str(tmp_path / "none")).settings.http
+    day = 24 * 3600 * 1000
+    bad, soon = file_problems(http, now)
+    assert ([problem.code for problem in bad], soon) == (["TS344"], ())
+    bad, soon = file_problems(replace(http, basic_auth_file=""), Instant(now + 29 * day))
+    assert (bad, [problem.code for problem in soon]) == ((), ["TS343"])
+    bad, soon = file_problems(replace(http, basic_auth_file="", tls_key="/nonexistent"), now)
+    assert ([problem.code for problem in bad], soon) == (["TS342"], ())
+    bad, soon = file_problems(replace(http, basic_auth_file=""), Instant(now + 31 * day))
+    assert ([problem.code for problem in bad], soon) == (["TS343"], ())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from torchsync.agent.config import AgentConfig, ExecutorKind
 from torchsync.cli.agentsettings import search_path
 from torchsync.cli.executors import systemd_obstacle
 from torchsync.cli.facts import configured_facts
+from torchsync.cli.secured import file_problems
+from torchsync.core.model import Instant
 from torchsync.errors import ConfigInvalid, Problem
 
 
@@ -26,7 +30,9 @@ def run_check(config: AgentConfig, path: Path) -> int:
         for name in dict.fromkeys(unknown)
     ]
     trust = config.repository.verify
+    bad, soon_bad = file_problems(config.http, Instant(time.time_ns() // 1_000_000))
     found = (
+        *bad,
         *access_problems(config.remote),
         *trust_problems(trust, trust_files(trust), search_path()),
         *exposed_files(trust),
@@ -37,6 +43,8 @@ def run_check(config: AgentConfig, path: Path) -> int:
         problems.append(replace(obstacle, path=str(path)))
     if problems:
         raise ConfigInvalid("TS303", f"{path} names what is not there or cannot be used on this host", problems)
+    for problem in soon_bad:
+        print(problem, file=sys.stderr)
     facts = configured_facts(config)
     print(f"{path}: valid; this host is {facts.name} with {', '.join(facts.addresses) or 'no address'}; state in {config.paths.state}")
     return 0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Flag, auto
 
-from torchsync.cli import agentchecks, configchecks, hostchecks, repositorychecks
+from torchsync.cli import agentchecks, configchecks, hostchecks, repositorychecks, webchecks
 from torchsync.cli.site import Site
 from torchsync.core.checkup import Finding, Stake
 
@@ -48,6 +48,8 @@ CHECKS: tuple[Check, ...] = (
     Check(group="credentials", name="files", look=configchecks.credentials, stake=Stake.CONFIG, needs=_OWN),
     Check(group="credentials", name="signing keys", look=configchecks.signing_keys, stake=Stake.CONFIG, needs=_OWN),
     Check(group="credentials", name="webhook secret", look=configchecks.webhook_secret, stake=Stake.CONFIG, needs=_OWN),
+    Check(group="credentials", name="certificate", look=webchecks.certificate, stake=Stake.CONFIG, needs=_OWN),
+    Check(group="credentials", name="passwords", look=webchecks.passwords, stake=Stake.CONFIG, needs=_OWN),
     Check(group="policy", name="users", look=configchecks.policy, stake=Stake.POLICY, needs=Need.CONFIG),
     Check(group="policy", name="secrets", look=configchecks.secrets, stake=Stake.POLICY, needs=_OWN),
     Check(group="policy", name="notify hosts", look=configchecks.notify_hosts, needs=Need.CONFIG | Need.NETWORK, patience=30.0),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torchsync.adapters.certificates import Certificates, TlsFiles
+from torchsync.adapters.certificates import Certificates, Loaded, TlsFiles, expiry_problem
+from torchsync.adapters.certificates import load as load_certificate
 from torchsync.adapters.passwordgate import PasswordGate
+from torchsync.adapters.passwordgate import load as load_passwords
 from torchsync.adapters.passwordhash import find_check
 from torchsync.adapters.tls import Front
 from torchsync.agent.config import HttpConfig
@@ -58,3 +60,22 @@ class Secured:
     def guard(self, handler: Handler) -> Handler:
         """The handler, for those who know a password, where one is asked."""
         return self._gate.guard(handler)
+
+
+def file_problems(http: HttpConfig, now: Instant) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """What of the files of `http` cannot be used on this host as it is; and what only soon."""
+    bad: list[Problem] = []
+    soon: list[Problem] = []
+    settings = security_settings(http)
+    loaded = load_certificate(settings.tls) if settings.tls.cert else None
+    if isinstance(loaded, Problem):
+        bad.append(loaded)
+    elif loaded and (expiry := expiry_problem(settings.tls, loaded.validity, now)):
+        (soon if is_good(loaded, now) else bad).append(expiry)
+    if settings.passwords and isinstance(found := load_passwords(settings.passwords), Problem):
+        bad.append(found)
+    return tuple(bad), tuple(soon)
+
+
+def is_good(loaded: Loaded, now: Instant) -> bool:
+    return loaded.validity is not None and loaded.validity.covers(now)

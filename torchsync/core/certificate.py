@@ -29,6 +29,9 @@ class Validity:
     begin: Instant
     end: Instant
 
+    def covers(self, now: Instant) -> bool:
+        return self.begin <= now <= self.end
+
     def flaw(self, now: Instant) -> str:
         """In words, why the certificate is not good or soon will not be, else empty. Soon is 14 days, or the last quarter of a shorter life."""
         if now < self.begin:
