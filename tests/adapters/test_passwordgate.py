@@ -47,12 +47,12 @@ class Door:
     def log(self, event, message, /, **fields):
         self.logged.append((event, message))
 
-    def ask(self, user="prometheus", password="right"):
+    def ask(self, user="prometheus", password="right", source="10.0.0.9"):
         text = base64.b64encode(f"{user}:{password}".encode()).decode()
-        return self.answer({"authorization": f"Basic {text}"}).status
+        return self.answer({"authorization": f"Basic {text}"}, source).status
 
-    def answer(self, headers: Mapping[str, str]) -> Response:
-        return self.handler(Request(method="GET", path="/metrics", headers=headers, source="10.0.0.9"))
+    def answer(self, headers: Mapping[str, str], source="10.0.0.9") -> Response:
+        return self.handler(Request(method="GET", path="/metrics", headers=headers, source=source))
 
 
 @pytest.fixture
@@ -79,13 +79,17 @@ def test_a_wrong_password_and_an_unknown_user_are_checked_alike_and_told_without
     assert door.refused == ["10.0.0.9 gave a user and a password that do not go together"] * 3
 
 
-def test_guessers_are_slowed_down_and_who_is_known_is_not(door):
+def test_a_guesser_is_slowed_down_and_neither_who_is_known_nor_who_comes_from_elsewhere(door):
     assert door.ask() == 200
-    assert [door.ask(password=f"guess {number}") for number in range(30)] == [401] * 20 + [429] * 10
-    assert len(door.checked) == 21
+    assert [door.ask(password=f"guess {number}") for number in range(20)] == [401] * 10 + [429] * 10
+    assert len(door.checked) == 11
     assert door.ask() == 200
-    door.now = 1000
-    assert [door.ask(password=f"guess {number}") for number in range(30)] == [401] * 5 + [429] * 25
+    door.write(f"grafana:{HASH}\nprometheus:{HASH}\n")
+    door.look()
+    assert door.ask(user="grafana") == 429
+    assert door.ask(user="grafana", source="10.0.0.8") == 200
+    door.now = 2000
+    assert [door.ask(password=f"guess {number}") for number in range(4)] == [401, 401, 429, 429]
 
 
 def test_one_is_checked_at_a_time_and_one_waits_and_the_others_are_told_to_come_again(door):

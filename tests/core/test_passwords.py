@@ -3,7 +3,7 @@ import base64
 import pytest
 
 from torchsync.core.model import Millis
-from torchsync.core.passwords import LONGEST_PASSWORD, Credentials, Pace, Passwords, credentials_of, read_passwords
+from torchsync.core.passwords import LONGEST_PASSWORD, MOST_SOURCES, Credentials, Pace, Passwords, credentials_of, read_passwords
 
 BCRYPT = "$2y$10$" + "a" * 53
 SHA512 = "$6$rounds=5000$salt$" + "b" * 86
@@ -74,17 +74,29 @@ def test_a_password_is_not_shown_by_what_holds_it() -> None:
     assert "hunter2" not in repr(Credentials("u", "hunter2"))
 
 
-def test_twenty_failures_may_come_at_once_and_then_five_a_second() -> None:
+def tries(pace: Pace, source: str, mono: int) -> int:
+    """How many the source may make now, all of which fail."""
+    made = 0
+    while pace.allows(source, Millis(mono)):
+        pace.failed(source, Millis(mono))
+        made += 1
+    return made
+
+
+def test_ten_failures_may_come_at_once_and_then_one_a_second_whatever_others_do() -> None:
     pace = Pace()
-    tried = 0
-    while pace.allows(Millis(1000)):
-        pace.failed(Millis(1000))
-        tried += 1
-    assert tried == 20
-    for second in range(2, 6):
-        tried = 0
-        while pace.allows(Millis(second * 1000)):
-            pace.failed(Millis(second * 1000))
-            tried += 1
-        assert tried == 5
-    assert pace.allows(Millis(60_000))
+    assert tries(pace, "a", 1000) == 10
+    assert [tries(pace, "a", mono) for mono in (1500, 2000, 2500, 3000)] == [0, 1, 0, 1]
+    assert tries(pace, "b", 3000) == 10
+    assert tries(pace, "a", 60_000) == 10
+
+
+def test_of_more_sources_than_can_be_known_the_longest_silent_ones_are_forgotten() -> None:
+    pace = Pace()
+    for number in range(MOST_SOURCES):
+        pace.failed(str(number), Millis(0))
+    assert tries(pace, "0", 0) == 9
+    pace.failed("one more", Millis(0))
+    assert (tries(pace, "0", 0), tries(pace, "1", 0)) == (0, 10), "who fails most is remembered"
+    pace.failed("much later", Millis(60_000))
+    assert tries(pace, "0", 60_000) == 10

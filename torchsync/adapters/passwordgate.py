@@ -1,9 +1,10 @@
 """Who may ask on TCP: requests need the user and the password of a line of the file.
 
 Theory of operation. To check a password is made to cost much, and whoever reaches the address can have it done. So a password that was right is
-remembered, as a digest with a salt that this process made up, and costs nothing the next time: a scraper is let in whatever others do. Of all others
-one is checked at a time, one more may wait for it, which leaves half of the threads of a server to those who are known; and failures are counted, so
-that they take a bounded share of a processor. What is over that is told to come again.
+remembered, as a digest with a salt that this process made up, and costs nothing the next time: a scraper is let in whatever others do. Of all
+others one is checked at a time, one more may wait for it, which leaves half of the threads of a server to those who are known; and the failures
+of an address have a pace, so that a guesser takes a small share of a processor and keeps nobody at another address out. Who is too fast is told to
+come again.
 
 The file is read again every few seconds. What is wrong with it changes nothing while an earlier one was good; else everything is answered with 503.
 """
@@ -128,7 +129,7 @@ class PasswordGate:
         return known is not None and digest is not None and hmac.compare_digest(known, self._mark(given, digest))
 
     def _judged(self, given: Credentials, passwords: Passwords, source: str) -> Response | None:
-        if not self._places.acquire(blocking=False):
+        if not (self._pace.allows(source, self._monotonic()) and self._places.acquire(blocking=False)):
             return _later()
         try:
             with self._checking:
@@ -139,15 +140,13 @@ class PasswordGate:
     def _checked(self, given: Credentials, passwords: Passwords, source: str) -> Response | None:
         if self._is_known(given, passwords):  # By one who was before us.
             return None
-        if not self._pace.allows(self._monotonic()):
-            return _later()
         digest = passwords.hashes.get(given.user)
         check = self._find_check()
         is_right = check is not None and check(given.password, digest or passwords.decoy)
         if digest and is_right:
             self._known[given.user] = self._mark(given, digest)
             return None
-        self._pace.failed(self._monotonic())
+        self._pace.failed(source, self._monotonic())
         self._on_refused(f"{source or 'somebody'} gave a user and a password that do not go together")
         return _asking()
 

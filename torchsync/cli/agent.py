@@ -119,13 +119,13 @@ class _Agent:
             monotonic=self._clock.monotonic,
             at_once=THREADS if config.http.hooks_listen else AT_ONCE,
         )
-        self._secured = Secured(security_settings(config.http), log=self._log, now=self._clock.now, monotonic=self._clock.monotonic)
+        secured = Secured(security_settings(config.http), log=self._log, now=self._clock.now, monotonic=self._clock.monotonic)
         self._surfaces = Surfaces(
             listen=Listen(
                 public=config.http.listen if guise.is_public else "",
                 hooks=config.http.hooks_listen if guise.is_public else "",
                 host=settings.facts.name,
-                secured=self._secured,
+                secured=secured,
             ),
             hooks=self._hooks,
             store=self._store,
@@ -253,7 +253,7 @@ class _Agent:
         """What a new configuration comes to; log level, webhooks, secrets of runs, what is kept and the watch of the repository follow it."""
         self._journal.least = Level[config.log.level.name]
         self._hooks.settings = self._guise.hooks(config)
-        self._secured.change(security_settings(config.http))
+        self._surfaces.secure(security_settings(config.http))
         self._secret_files = config.secret_files
         self._tidier.retention = config.retention
         if (config.repository.url, config.repository.watch) != self._watched:

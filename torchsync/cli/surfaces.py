@@ -21,7 +21,7 @@ from torchsync.adapters.metrics import CONTENT_TYPE, new_registry, render
 from torchsync.adapters.outputfile import output_stretch, run_output
 from torchsync.adapters.statefile import StateDirectory
 from torchsync.adapters.tls import PLAIN, Front
-from torchsync.cli.secured import Secured
+from torchsync.cli.secured import Secured, SecuritySettings
 from torchsync.core.entries import HistoryQuery, HistoryRow
 from torchsync.core.evidence import Evidence, Witness
 from torchsync.core.logevents import Log, LogEvent
@@ -88,6 +88,11 @@ class Surfaces:
         """What could not be listened on is tried again from time to time, and the files looked at that say who may come."""
         if mono >= self._next_try:
             self._try(mono)
+
+    def secure(self, settings: SecuritySettings) -> None:
+        """What is asked of those who come is this from the next tick on."""
+        self._secured.change(settings)
+        self._next_try = Millis(0)
 
     def notices(self) -> tuple[Problem, ...]:
         return (*self._problems.values(), *([self._hooks.problem] if self._hooks.problem else []), *self._secured.problems)

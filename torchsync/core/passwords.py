@@ -98,17 +98,29 @@ def credentials_of(authorization: str) -> Credentials | None:
 # How many may be tried.
 
 
+MOST_SOURCES = 1_000
+
+
 @dataclass(slots=True)
 class Pace:
-    """At most `burst` failures at once and then one each `every` milliseconds."""
+    """For each source at most `burst` failures at once and then one each `every` milliseconds."""
 
-    burst: int = 20
-    every: Millis = Millis(200)
-    _free_at: Millis = Millis(0)
+    burst: int = 10
+    every: Millis = Millis(1_000)
+    _free_at: dict[str, Millis] = field(default_factory=dict)
 
-    def allows(self, mono: Millis) -> bool:
-        """Whether another password may be tried."""
-        return self._free_at - mono < self.burst * self.every
+    def allows(self, source: str, mono: Millis) -> bool:
+        """Whether the source may try another password."""
+        return self._free_at.get(source, mono) - mono <= (self.burst - 1) * self.every
 
-    def failed(self, mono: Millis) -> None:
-        self._free_at = Millis(max(self._free_at, mono) + self.every)
+    def failed(self, source: str, mono: Millis) -> None:
+        before = self._free_at.pop(source, mono)
+        if len(self._free_at) >= MOST_SOURCES:
+            self._forget(mono)
+        self._free_at[source] = Millis(max(before, mono) + self.every)
+
+    def _forget(self, mono: Millis) -> None:
+        """Those who may try as often as anybody; else the one whose last failure is the longest ago."""
+        free = [source for source, free_at in self._free_at.items() if free_at <= mono]
+        for source in free or [next(iter(self._free_at))]:
+            del self._free_at[source]
