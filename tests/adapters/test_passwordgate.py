@@ -97,6 +97,7 @@ def test_one_is_checked_at_a_time_and_one_waits_and_the_others_are_told_to_come_
     statuses = []
 
     def slow(password, digest):
+        door.checked.append((password, digest))
         is_checking.set()
         assert may_go_on.wait(60)
         return True
@@ -115,6 +116,7 @@ def test_one_is_checked_at_a_time_and_one_waits_and_the_others_are_told_to_come_
     for thread in threads:
         thread.join()
     assert statuses == [200] * AT_ONCE
+    assert len(door.checked) == 1, "who waited is known by then"
 
 
 def test_another_line_counts_from_the_next_look_on_and_what_was_remembered_no_more(door):

@@ -64,7 +64,8 @@ def connect(address):
 
 
 def echo(request):
-    return Response(200, "text/plain", request.body() if request.method == "POST" else LONG)
+    heard = request.headers.get("x-long", "").encode()
+    return Response(200, "text/plain", request.body() if request.method == "POST" else heard or LONG)
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +112,11 @@ def test_requests_and_answers_pass_whole_in_every_version_of_tls(address, author
     assert (answer.status, answer.body) == (200, LONG)
     assert answer.version == version.name.replace("_", ".")
     assert errors == []
+
+
+def test_a_head_that_is_longer_than_a_buffer_is_read_whole(address, authority):
+    long = "abcdefghij" * 1_200
+    assert ask(address, authority.trusting(), headers={"X-Long": long}).body == long.encode()
 
 
 def test_who_speaks_plain_http_is_told_to_speak_tls(address, refused):
