@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import urllib.parse
@@ -206,6 +207,26 @@ def test_a_certificate_is_renewed_under_a_scraping_prometheus_and_no_scrape_is_l
     assert site.curl("--cacert", "ca.pem", f"https://localhost:{host.port}/healthz") == "000"
 
 
+def test_with_a_word_of_the_operator_it_is_scraped_in_plain_on_an_address_that_others_can_reach(site: Site) -> None:
+    host = site.host
+    host.configure(http={"listen": f"0.0.0.0:{host.port}"})
+    refused = check(host)
+    assert (refused.returncode, "other hosts can reach" in refused.stderr) == (78, True)
+    host.configure(http={"listen": f"0.0.0.0:{host.port}", "allow_plain": True})
+    host.start()
+    with prometheus(site.folder, {"job_name": "plain", "static_configs": [{"targets": [f"{own_address()}:{host.port}"]}]}) as one:
+        wait_for("a scrape", lambda: one.health() == {"plain": "up"})
+
+
+def own_address() -> str:
+    """That of the way out, where there is one; else loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        with contextlib.suppress(OSError):
+            probe.connect(("192.0.2.1", 9))  # Sends nothing.
+        address = probe.getsockname()[0]
+    return "127.0.0.1" if address == "0.0.0.0" else str(address)
+
+
 def shown(port: int) -> str:
     """The serial number of the certificate that is shown."""
     words = f"openssl s_client -connect 127.0.0.1:{port} </dev/null 2>/dev/null | openssl x509 -noout -serial"
@@ -228,9 +249,6 @@ def test_tls_comes_into_force_by_a_reload_and_the_check_says_what_does_not_fit(s
     assert "TS342" in done.stderr
     assert "TS344" in done.stderr
     assert "hunter2" not in done.stderr
-    host.configure(http={"listen": f"0.0.0.0:{host.port}"})
-    done = check(host)
-    assert (done.returncode, "other hosts can reach" in done.stderr) == (78, True)
 
 
 def check(host: Host) -> subprocess.CompletedProcess[str]:

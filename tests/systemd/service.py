@@ -79,7 +79,7 @@ class Service:
             "policy": {"default_user": "torchsync-run"},
         }
         for section, values in changes.items():
-            document[section] = {**document[section], **values} if isinstance(values, dict) else values
+            document[section] = {**document.get(section, {}), **values} if isinstance(values, dict) else values
         self.write_config(json.dumps(document))
 
     def write_config(self, text: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.certificates import Authority
 from tests.e2e.host import cron, never, wait_for
 from tests.systemd.box import Box
 from tests.systemd.service import HELD, PROCESS, SOCKET, SYSTEMD, Document, Service
@@ -67,6 +68,26 @@ def test_the_packaged_files_make_the_accounts_and_the_folders(service: Service) 
         "755 root:root /etc/torchsync",
         f"660 root:torchsync-admin {SOCKET}",
     ]
+
+
+def test_in_the_sandbox_of_the_unit_it_speaks_tls_and_checks_passwords(service: Service) -> None:
+    """Both take calls of the system that a sandbox may forbid: memory with a name, and a library that is loaded late."""
+    folder = service.folder
+    authority = Authority(folder / "ca")
+    pair = authority.issue("agent")
+    passwords = folder / "passwords"
+    passwords.write_text(f"u:{service.box.run('openssl', 'passwd', '-6', 'right').stdout}")
+    passwords.chmod(0o600)
+    service.configure(http={"tls_cert": str(pair.cert), "tls_key": str(pair.key), "basic_auth_file": str(passwords)})
+    service.systemctl("start")
+
+    def status(password: str) -> str:
+        words = ["-sS", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", str(authority.cert), "--user", f"u:{password}"]
+        return service.box.run("curl", *words, "https://localhost:9747/healthz").stdout
+
+    wait_for("TLS", lambda: status("right") == "200")
+    assert status("wrong") == "401"
+    assert service.ask("status")["notices"] == []
 
 
 @pytest.fixture(scope="session")
