@@ -273,9 +273,23 @@ def test_a_ca_of_clients_that_cannot_be_read_lets_nobody_in_who_was_not_let_in_b
     assert host.look() == ["TS342"]
     with listening(host) as address, pytest.raises(OSError):
         ask(address, authority.trusting())
-    (tmp_path / "none.pem").write_text("nothing")
-    assert host.look() == ["TS342"]
-    assert host.certificates.problems[0].message.startswith(f"{tmp_path}/none.pem holds no certificate in PEM")
+    for nothing in ("nothing", "", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):
+        (tmp_path / "none.pem").write_text(nothing)
+        assert host.look() == ["TS342"]
+        assert host.certificates.problems[0].message.startswith(f"{tmp_path}/none.pem holds no certificate in PEM")
+
+
+def test_files_with_words_beside_the_certificates_are_taken(host, authority, first, tmp_path):
+    """As bundles have them, in the letters of all countries."""
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes("# Zertifizierungsstelle für Prüfungen\n".encode() + authority.cert.read_bytes() + b"\n# \xff\n")
+    host.put(first)
+    chain = tmp_path / "agent.pem"
+    chain.write_bytes("# größer\n".encode() + first.cert.read_bytes() + bundle.read_bytes())
+    host.certificates.files = TlsFiles(cert=host.files.cert, key=host.files.key, client_ca=str(bundle))
+    assert host.look() == []
+    with listening(host) as address:
+        assert ask(address, authority.trusting(authority.issue("client", usage="clientAuth"))).body == b"here"
 
 
 def test_tls_is_switched_on_and_off_by_the_settings_alone(host, authority, first):

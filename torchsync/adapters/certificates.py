@@ -143,6 +143,8 @@ def _context(files: TlsFiles, contents: _Contents, *, asks_clients: bool) -> ssl
             context.load_cert_chain(cert, key, password=_no_password)
     except ssl.SSLError as error:
         raise _misfit(files, contents, error) from None
+    except OSError as error:  # Of the memory that they are read from.
+        raise _UnusableError("tls_cert", f"{files.cert} cannot be handed to OpenSSL: {error.strerror}") from None
     if asks_clients:
         _ask_clients(context, files, contents)
     return context
@@ -150,8 +152,8 @@ def _context(files: TlsFiles, contents: _Contents, *, asks_clients: bool) -> ssl
 
 def _ask_clients(context: ssl.SSLContext, files: TlsFiles, contents: _Contents) -> None:
     try:
-        context.load_verify_locations(cadata=contents.client_ca.decode("ascii", "replace"))
-    except ssl.SSLError:
+        context.load_verify_locations(cadata=contents.client_ca.decode("ascii", "ignore"))  # What is not ASCII is a comment.
+    except (ssl.SSLError, ValueError):
         raise _UnusableError("client_ca", f"{files.client_ca} holds no certificate in PEM") from None
     context.verify_mode = ssl.CERT_REQUIRED
 
