@@ -22,7 +22,8 @@ from torchsync.core.web import Handler, Peer, Request, Response
 TIMEOUT = 10
 BODY_WITHIN = 10.0
 _SEND_WITHIN = 30.0
-_PIECE = 256 * 1024
+_PIECE = 32 * 1024
+"""Each may take a few times TIMEOUT with a client that hardly reads: the smaller, the sooner it is noticed. Larger ones are not faster."""
 _WORTH_PACKING = 4 * 1024
 _SO_PEERGROUPS = 59
 
