@@ -26,7 +26,7 @@ from torchsync.cli.reference import render_schema_page
 from torchsync.codes import CODES
 from torchsync.core.forge import Forge
 from torchsync.core.fsck import IGNORED
-from torchsync.core.logevents import LogEvent
+from torchsync.core.logevents import FIELDS, LogEvent
 from torchsync.core.metrictable import PREFIX, Metric, Scope, rows
 from torchsync.core.starter import COMMON, GATES, SCHEMAS, made
 
@@ -65,8 +65,31 @@ def _metric_row(metric: Metric) -> tuple[str, ...]:
 
 def events_page() -> str:
     """`docs/reference/log-events.md`: everything the agent logs."""
-    table = _table(("event", "level", "meaning"), ((f"`{event.name.lower()}`", event.value[0].label, event.value[1]) for event in LogEvent))
-    return f"# Log events\n\n{MADE}\nOne line each, always with one of these names.\n\n{table}"
+    events = _table(("event", "level", "meaning", "fields"), (_event_row(event) for event in LogEvent))
+    fields = _table(("field", "in the journal", "meaning"), ((f"`{one.name}`", f"`{one.journal}`", one.meaning) for one in FIELDS.values()))
+    ids = _table(("event", "MESSAGE_ID"), ((f"`{event.label}`", f"`{event.message_id}`") for event in LogEvent))
+    return f"# Log events\n\n{MADE}\n{_BEFORE_EVENTS}\n{events}\n{_BEFORE_FIELDS}\n{fields}\n{_BEFORE_IDS}\n{ids}"
+
+
+def _event_row(event: LogEvent) -> tuple[str, ...]:
+    return f"`{event.label}`", event.level.label, event.meaning, " ".join(f"`{name}`" for name in event.fields)
+
+
+_BEFORE_EVENTS = """\
+One line each, always with one of these names, a sentence, and no other fields than these; a field that has no value is left out. [How to read
+them](../how-to/logs.md).
+"""
+_BEFORE_FIELDS = """\
+## The fields
+
+JSON lines have `time`, `level`, `event` and `sentence` besides. Entries of the journal have the sentence as `MESSAGE`, the level as `PRIORITY`, the
+event as `TORCHSYNC_EVENT`, and `SYSLOG_IDENTIFIER=torchsync`.
+"""
+_BEFORE_IDS = """\
+## The marks in the journal
+
+`journalctl MESSAGE_ID=...` finds an event by a mark that is the same in every version.
+"""
 
 
 def defects_page() -> str:

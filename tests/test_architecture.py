@@ -288,6 +288,7 @@ agent.dispatch
 agent.recorder
 agent.reload
 agent.sync
+agent.runlog
 agent.runner
 agent.synclog
 agent.saved

@@ -163,6 +163,7 @@ class Desk:
         return facts(name=config.host.name, labels=dict(config.host.labels), addresses=addresses, zone=self.zone)
 
     def log(self, event: LogEvent, message: str, /, **fields: object) -> None:
+        assert set(fields) <= set(event.fields), f"{event.label} has fields that it is not known for: {fields}"
         self.logged.append((event, message))
 
     # Questions.

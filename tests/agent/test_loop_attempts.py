@@ -82,8 +82,15 @@ def test_the_log_tells_every_attempt() -> None:
     desk = Desk(failing)
     waiting(desk)
     desk.pass_time(2 * MINUTE)
-    assert desk.events(LogEvent.RUN_STARTED) == ["job began", "job began, attempt 2 of 3", "job began, attempt 3 of 3"]
-    assert desk.events(LogEvent.RUN_RETRIED) == [
-        f"attempt {number} of 3 of job failed with exit status 1; the next comes in 20s" for number in (1, 2)
+    assert desk.events(LogEvent.RUN_STARTED) == [
+        "job began for its instant 2026-11-23T13:00:00Z, 0ms after it was due",
+        "job began, attempt 2 of 3, for its instant 2026-11-23T13:00:00Z",
+        "job began, attempt 3 of 3, for its instant 2026-11-23T13:00:00Z",
     ]
-    assert desk.events(LogEvent.RUN_FAILED) == ["job failed with exit status 1"]
+    assert desk.events(LogEvent.RUN_RETRIED) == [
+        f"attempt {number} of 3 of job failed with exit status 1 after 2s; the next comes in 20s" for number in (1, 2)
+    ]
+    (run,) = desk.runs("job")
+    assert desk.events(LogEvent.RUN_FAILED) == [
+        f"job failed with exit status 1 after 2s; the last of 3 attempts; `torchsync logs {run.id}` shows what it wrote"
+    ]

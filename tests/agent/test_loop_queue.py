@@ -37,7 +37,7 @@ def test_the_log_says_when_a_fire_begins_to_wait() -> None:
     desk = Desk(long_runs)
     desk.git.push(minutely())
     desk.pass_time(2 * MINUTE + SECOND)
-    assert desk.events(LogEvent.FIRE_QUEUED) == ["1 instant(s) of job wait for room"]
+    assert desk.events(LogEvent.FIRE_QUEUED) == ["1 instant of job waits for a run to end or for room in its pool"]
 
 
 def test_a_pool_is_as_large_as_agent_yaml_says_from_the_reload_on_and_refused_when_nobody_gives_it_a_size() -> None:

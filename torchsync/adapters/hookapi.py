@@ -113,7 +113,7 @@ class HookSurface:
             with self._told:
                 count = flood.drain(self._monotonic())
             if count:
-                self._log(event, f"{count} more webhooks like those told before")
+                self._log(event, f"{count} more webhooks like those told before", count=count)
 
     def _answer(self, request: Request, settings: HookSettings) -> Response:
         if request.length is None:

@@ -91,7 +91,7 @@ class Dispatch:
         for notice in sent:
             self._log(LogEvent.NOTICE_SENT, f"{name} was told of {notice.event.value}", task=notice.task, run=notice.run)
         if before:
-            self._log(LogEvent.NOTICES_LOST, f"{name} answers again; {before} notice(s) for it were lost before that")
+            self._log(LogEvent.NOTICES_LOST, f"{name} answers again; {before} notice(s) for it were lost before that", count=before)
         for result in event.results:
             if result.fate is Fate.LATER:
                 self._log(LogEvent.NOTICE_DELAYED, f"{name} cannot be told yet: {result.why}", task=event.parcel.notices[0].task)

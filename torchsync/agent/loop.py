@@ -207,7 +207,10 @@ class Loop:
             case ConfigRead():
                 self._take_config(event)
             case StopAgent():
-                self._log(LogEvent.AGENT_STOPPING, f"the agent ends; {len(self._engine.runs)} run(s) go on")
+                runs = len(self._engine.runs)
+                self._log(
+                    LogEvent.AGENT_STOPPING, f"the agent was told to end; {runs} run(s) go on, for the next one to take up", runs=runs
+                )
                 self._stopping = True
             case _:
                 raise TypeError(f"nobody handles {type(event).__name__}")
@@ -294,11 +297,11 @@ class Loop:
     def _take_config(self, event: ConfigRead) -> None:
         match reloaded(self._settings.config, event):
             case ReloadRefused(problems=problems):
-                self._log(LogEvent.CONFIG_REFUSED, "; ".join(str(problem) for problem in problems))
+                self._log(LogEvent.CONFIG_REFUSED, f"{'; '.join(str(problem) for problem in problems)}; what was in force before stays")
                 self.snapshot = replace(self.snapshot, config_reload_ok=False)
                 self._parts.reloads.finish(problems)
             case Reloaded(config=config, waits=waits):
-                self._log(LogEvent.CONFIG_RELOADED, "agent.yaml was read again")
+                self._log(LogEvent.CONFIG_RELOADED, "agent.yaml was read again, and what it says is in force")
                 for sentence in waits:
                     self._log(LogEvent.CONFIG_NEEDS_RESTART, sentence)
                 self._reconfigure(config)

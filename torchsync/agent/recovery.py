@@ -53,6 +53,7 @@ def recover(engine: Engine, syncs: Syncs, saved: Saved, recorder: Recorder, *, c
     log(
         LogEvent.AGENT_STARTED,
         f"revision {revision} with {tasks} task(s) is in force, {len(view.runs)} run(s) to take up",
+        revision=generation.revision if generation else None,
         runs=len(view.runs),
     )
     return view

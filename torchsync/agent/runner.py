@@ -8,26 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from torchsync.agent.recorder import Recorder
-from torchsync.core.effects import (
-    Adopt,
-    Effect,
-    Release,
-    Signal,
-    Start,
-    ToldAdoption,
-    ToldEnd,
-    ToldQueue,
-    ToldRetry,
-    ToldSkip,
-    ToldStart,
-    ToldStop,
-    Turn,
-)
+from torchsync.agent.runlog import RunLog
+from torchsync.core.effects import Adopt, Effect, Release, Signal, Start, Turn
 from torchsync.core.entries import LedgerOp
-from torchsync.core.instants import brief_duration
-from torchsync.core.logevents import Log, LogEvent
-from torchsync.core.model import Attempt, AttemptId, Instant, Millis, NotBegun, Outcome, Run
-from torchsync.core.records import FAILURES
+from torchsync.core.logevents import Log
+from torchsync.core.model import AttemptId, Instant, NotBegun, Run
 from torchsync.ports import Executor, RunEnded, StartOrder
 
 
@@ -51,7 +36,7 @@ class Runner:
         self._order = order
         self._post = post
         self._announce = announce
-        self._log = log
+        self._runlog = RunLog(log)
         self._unforgotten: list[AttemptId] = []
 
     @property
@@ -100,7 +85,7 @@ class Runner:
             case Adopt(runs=runs):
                 self._executor.adopt(runs)
             case _:
-                self._tell(effect)
+                self._runlog.tell(effect)
 
     def _start(self, run: Run) -> None:
         match self._order(run):
@@ -108,54 +93,3 @@ class Runner:
                 self._post(RunEnded(run.attempt_id, refusal))
             case StartOrder() as order:
                 self._executor.start(order)
-
-    def _tell(self, effect: Effect) -> None:
-        match effect:
-            case ToldStart(run=run):
-                self._tell_start(run)
-            case ToldRetry(run=run, over=over):
-                self._tell_retry(run, over)
-            case ToldStop(run=run, cause=cause):
-                self._log(LogEvent.RUN_STOPPING, f"{run.task.name} is being ended: {cause.value}", task=run.task.name, run=run.id)
-            case ToldAdoption(run=run):
-                self._log(
-                    LogEvent.RUN_ADOPTED, f"{run.task.name} was taken up from an earlier agent process", task=run.task.name, run=run.id
-                )
-            case ToldSkip(task=task, reason=reason, count=count):
-                self._log(LogEvent.FIRE_SKIPPED, f"{count} instant(s) of {task} skipped: {reason.value}", task=task, reason=reason.value)
-            case ToldQueue(task=task, trigger=trigger, count=count):
-                self._log(LogEvent.FIRE_QUEUED, f"{count} instant(s) of {task} wait for room", task=task, trigger=trigger.value)
-            case ToldEnd(run=run) if run.outcome is not None:
-                self._tell_end(run, run.outcome)
-
-    def _tell_start(self, run: Run) -> None:
-        number = f", attempt {run.attempt} of {run.attempts}" if run.attempt > 1 else ""
-        fields = {"task": run.task.name, "run": run.id, "trigger": run.trigger.value, "attempt": run.attempt}
-        self._log(LogEvent.RUN_STARTED, f"{run.task.name} began{number}", **fields)
-
-    def _tell_retry(self, run: Run, over: Attempt) -> None:
-        delay = brief_duration(Millis(run.wait.until - over.finished_at)) if run.wait else "no time"
-        status = "" if over.exit_status is None else f" with exit status {over.exit_status}"
-        detail = f": {over.detail}" if over.detail else ""
-        self._log(
-            LogEvent.RUN_RETRIED,
-            f"attempt {over.number} of {run.attempts} of {run.task.name} {over.outcome.value}{status}{detail}; the next comes in {delay}",
-            task=run.task.name,
-            run=run.id,
-            attempt=over.number,
-            outcome=over.outcome.value,
-            exit_status=over.exit_status,
-        )
-
-    def _tell_end(self, run: Run, outcome: Outcome) -> None:
-        status = "" if run.exit_status is None else f" with exit status {run.exit_status}"
-        detail = f": {run.detail}" if run.detail else ""
-        self._log(
-            LogEvent.RUN_FAILED if outcome in FAILURES else LogEvent.RUN_ENDED,
-            f"{run.task.name} {outcome.value}{status}{detail}",
-            task=run.task.name,
-            run=run.id,
-            outcome=outcome.value,
-            exit_status=run.exit_status,
-            duration_ms=(run.finished_at or 0) - (run.started_at or run.finished_at or 0),
-        )

@@ -1,0 +1,155 @@
+"""What is logged of fires and runs: each decision and each run in one sentence that says what happened, why, and what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torchsync.core.effects import Effect, ToldAdoption, ToldEnd, ToldQueue, ToldRetry, ToldSkip, ToldStart, ToldStop
+from torchsync.core.instants import brief_duration, rfc3339_short
+from torchsync.core.logevents import Log, LogEvent
+from torchsync.core.model import Attempt, CronTiming, Instant, Millis, Outcome, Run, SkipReason, StopCause, Trigger
+from torchsync.core.records import FAILURES
+
+_SKIPPED: Mapping[SkipReason, str] = {
+    SkipReason.OVERLAP: "as many runs of it as `max_running` allows were under way, and `overlap` lets none wait",
+    SkipReason.MISSED: "decided later than `starting_deadline` allows",
+    SkipReason.PAUSED: "operators hold the task back, and what is paused is not made up for",
+    SkipReason.POOL: "its pool was full, and `overlap` lets none wait",
+    SkipReason.LEASE: "another host ran it",
+    SkipReason.REMOVED: "the task was removed, disabled or made a daemon before it was decided",
+}
+
+
+_ENDED: Mapping[Outcome, str] = {
+    Outcome.SUCCEEDED: "succeeded",
+    Outcome.FAILED: "failed",
+    Outcome.TIMED_OUT: "was ended at its timeout",
+    Outcome.STOPPED: "was stopped",
+    Outcome.REPLACED: "was ended to make room for the next one",
+    Outcome.START_FAILED: "could not be started",
+    Outcome.LOST: "is over, and nobody knows how",
+}
+
+
+class RunLog:
+    """Tells what the engine decided, effect by effect."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def tell(self, effect: Effect) -> None:
+        """The effect has its line, when it is one that is told."""
+        match effect:
+            case ToldStart(run=run):
+                self._say(LogEvent.RUN_STARTED, run, _began(run), copy=run.copy or None, instant=_at(run.instant))
+            case ToldRetry(run=run, over=over):
+                self._tell_retry(run, over)
+            case ToldStop(run=run, cause=cause):
+                self._say(
+                    LogEvent.RUN_STOPPING, run, f"{run.task.name} is being ended {_cause(run, cause)}; {_means(run)}", reason=cause.value
+                )
+            case ToldAdoption(run=run):
+                since = f", under way since {rfc3339_short(run.started_at)}," if run.started_at is not None else ""
+                self._say(LogEvent.RUN_ADOPTED, run, f"{run.task.name}{since} was taken up from an earlier agent process")
+            case ToldSkip(task=task, reason=reason, count=count):
+                sentence = f"{_instants(count)} of {task} {'was' if count == 1 else 'were'} skipped ({reason.value}): {_SKIPPED[reason]}"
+                self._log(LogEvent.FIRE_SKIPPED, sentence, task=task, reason=reason.value, count=count)
+            case ToldQueue(task=task, trigger=trigger, count=count):
+                which = "missed " if trigger is Trigger.MISFIRE else ""
+                sentence = (
+                    f"{_instants(count, which)} of {task} {'waits' if count == 1 else 'wait'} for a run to end or for room in its pool"
+                )
+                self._log(LogEvent.FIRE_QUEUED, sentence, task=task, trigger=trigger.value, count=count)
+            case ToldEnd(run=run) if run.outcome is not None:
+                self._tell_end(run, run.outcome)
+
+    def _say(self, event: LogEvent, run: Run, sentence: str, *, attempt: int = 0, **fields: object) -> None:
+        told = {"task": run.task.name, "run": run.id, "revision": run.revision, "trigger": run.trigger.value}
+        self._log(event, sentence, **told, attempt=attempt or run.attempt, **fields)
+
+    def _tell_retry(self, run: Run, over: Attempt) -> None:
+        delay = brief_duration(Millis(run.wait.until - over.finished_at)) if run.wait else "no time"
+        how = _how(over.outcome, over.exit_status, over.started_at, over.finished_at, over.detail)
+        self._say(
+            LogEvent.RUN_RETRIED,
+            run,
+            f"attempt {over.number} of {run.attempts} of {run.task.name} {how}; the next comes in {delay}",
+            attempt=over.number,
+            outcome=over.outcome.value,
+            exit_status=over.exit_status,
+            duration_ms=_length(over.started_at, over.finished_at),
+        )
+
+    def _tell_end(self, run: Run, outcome: Outcome) -> None:
+        is_failure = outcome in FAILURES
+        how = _how(outcome, run.exit_status, run.started_at, run.finished_at, run.detail)
+        again = f"; the last of {run.attempts} attempts" if is_failure and run.attempts > 1 and run.attempt == run.attempts else ""
+        output = f"; `torchsync logs {run.id}` shows what it wrote" if is_failure and run.started_at is not None else ""
+        self._say(
+            LogEvent.RUN_FAILED if is_failure else LogEvent.RUN_ENDED,
+            run,
+            f"{run.task.name} {how}{again}{output}",
+            outcome=outcome.value,
+            exit_status=run.exit_status,
+            duration_ms=_length(run.started_at, run.finished_at),
+        )
+
+
+def _began(run: Run) -> str:
+    number = f", attempt {run.attempt} of {run.attempts}," if run.attempt > 1 else ""
+    return f"{run.task.name} began{number} {_why(run)}"
+
+
+def _why(run: Run) -> str:
+    if run.started_at is not None and run.due is not None and run.attempt == 1:
+        late = f", {brief_duration(Millis(max(0, run.started_at - run.due)))} after it was due"
+    else:
+        late = ""
+    match run.trigger:
+        case Trigger.SCHEDULE:
+            return f"for its instant {_at(run.instant)}{late}"
+        case Trigger.MISFIRE:
+            return f"to make up for its missed instant {_at(run.instant)}"
+        case Trigger.STARTUP:
+            return "since the host was started"
+        case Trigger.MANUAL:
+            return f"as {run.actor or 'an operator'} asked"
+        case Trigger.DAEMON:
+            return f"as copy {run.copy}, which is to be kept running"
+
+
+def _cause(run: Run, cause: StopCause) -> str:
+    match cause:
+        case StopCause.TIMEOUT:
+            limit = f" of {brief_duration(run.task.timing.timeout)}" if isinstance(run.task.timing, CronTiming) else ""
+            return f"at its timeout{limit}"
+        case StopCause.REPLACED:
+            return "to make room for the next one (`overlap: replace`)"
+        case StopCause.OPERATOR:
+            return "as an operator asked"
+        case StopCause.CHANGED:
+            return "since the task has changed"
+        case StopCause.REMOVED:
+            return "since the task is not here any more"
+
+
+def _means(run: Run) -> str:
+    return f"it gets {run.task.stop_signal}, and KILL if it has not ended after {brief_duration(run.task.stop_grace)}"
+
+
+def _how(outcome: Outcome, status: int | None, started_at: Instant | None, finished_at: Instant | None, detail: str) -> str:
+    took = "" if started_at is None or finished_at is None else f" after {brief_duration(Millis(finished_at - started_at))}"
+    said = "" if status is None or outcome is Outcome.SUCCEEDED else f" with exit status {status}"
+    return f"{_ENDED[outcome]}{said}{took}{f': {detail}' if detail else ''}"
+
+
+def _length(started_at: Instant | None, finished_at: Instant | None) -> int:
+    return 0 if started_at is None or finished_at is None else finished_at - started_at
+
+
+def _instants(count: int, which: str = "") -> str:
+    return f"{count} {which}instant{'' if count == 1 else 's'}"
+
+
+def _at(instant: Instant | None) -> str | None:
+    return None if instant is None else rfc3339_short(instant)
