@@ -35,6 +35,7 @@ core.starter
 core.hostnames
 core.usage
 core.logevents
+core.redaction
 core.noticeaddress
 core.notify
 core.values
@@ -226,6 +227,9 @@ adapters.wakeups
 adapters.gitcredential
 adapters.gitproblem
 adapters.gitssh
+adapters.journaltext
+adapters.journallines
+adapters.journalsocket
 adapters.journal
 adapters.ledgerschema
 adapters.ledgerqueue
@@ -390,6 +394,7 @@ MAY_IMPORT = {
 
 # One surface to the outside may be cut into several files; only these adapters may import each other, as the order allows.
 FAMILIES = [
+    ["adapters.journal*"],
     [
         "adapters.git*",
         "adapters.mirror*",

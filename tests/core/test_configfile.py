@@ -247,8 +247,6 @@ def test_a_setting_that_does_nothing_is_told_where_it_stands() -> None:
         pytest.param("repository: {url: /x}\n", "TS302", "lacks `version`", id="no version"),
         pytest.param("version: 9\nrepository: {url: /x}\n", "TS113", "version 9", id="newer"),
         pytest.param(SMALLEST + "executor: docker\n", "TS302", "one of `auto`, `process`", id="executor"),
-        pytest.param(SMALLEST + "log: {format: journald}\n", "TS113", "journald", id="later format"),
-        pytest.param(SMALLEST + "log: {format: journald}\n", "TS113", "journald", id="later log"),
         pytest.param(SMALLEST + "metrics: {}\n", "TS113", "`metrics`", id="later field"),
         pytest.param(
             SMALLEST + "http: {tls_cert: x, tls_key: /x}\n", "TS302", "`http.tls_cert` must be an absolute path", id="relative cert"

@@ -157,10 +157,16 @@ class Service:
         return run
 
     def journal(self) -> list[Document]:
-        """What the main processes of the unit logged during this test."""
+        """What the main processes of the unit logged during this test, be it on the standard error or by the socket."""
         lines = self.box.run("journalctl", f"--unit={UNIT}", "--output=json", f"--since=@{self._began}", check=True).stdout.splitlines()
         entries = [json.loads(line) for line in lines]
-        return [entry for entry in entries if entry.get("_TRANSPORT") == "stdout"]
+        return [entry for entry in entries if entry.get("SYSLOG_IDENTIFIER") == "torchsync"]
+
+    def found_in_journal(self, *matches: str) -> list[Document]:
+        """The entries that journalctl finds by these matches, of this test."""
+        self.box.run("journalctl", "--sync", check=True)
+        done = self.box.run("journalctl", "--all", "--output=json", f"--since=@{self._began}", *matches)
+        return [json.loads(line) for line in done.stdout.splitlines()]
 
     def shim(self, run: Document) -> int:
         return int((self.box.root / "var/lib/torchsync/runs" / run["id"] / "claim").read_text().split()[0])

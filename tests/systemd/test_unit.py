@@ -303,7 +303,7 @@ def test_a_start_with_a_bad_configuration_is_tried_until_it_is_mended(service: S
 
 
 def events(service: Service) -> set[str]:
-    return {entry["MESSAGE"].split(" ")[0] for entry in service.journal()}
+    return {entry["TORCHSYNC_EVENT"] for entry in service.journal() if "TORCHSYNC_EVENT" in entry}
 
 
 def test_the_journal_has_our_lines_with_their_priorities(service: Service) -> None:
@@ -311,7 +311,7 @@ def test_the_journal_has_our_lines_with_their_priorities(service: Service) -> No
     service.box.run("torchsync", "run", "bad", "--wait")
     service.write_config("version: 2\n")
     service.box.run("systemctl", "reload", "torchsync.service")
-    found = {entry["MESSAGE"].split(" ")[0]: entry["PRIORITY"] for entry in service.journal()}
+    found = {entry["TORCHSYNC_EVENT"]: entry["PRIORITY"] for entry in service.journal() if "TORCHSYNC_EVENT" in entry}
     wanted = {"agent_started": "6", "sync_applied": "6", "run_started": "6", "run_failed": "4", "config_refused": "3"}
     assert {event: found.get(event) for event in wanted} == wanted
     assert not [entry["MESSAGE"] for entry in service.journal() if entry["MESSAGE"].startswith(("<", "{"))]

@@ -159,7 +159,7 @@ def test_auto_is_systemd_here_and_says_so(service: Service) -> None:
     service.configure(executor="auto")
     service.systemctl("start")
     assert service.ask("status")["executor"] == "systemd"
-    assert any(entry["MESSAGE"].startswith("executor_chosen executor=systemd") for entry in service.journal())
+    assert any(entry.get("TORCHSYNC_EXECUTOR") == "systemd" for entry in service.journal())
     assert "executor   systemd" in service.torchsync("facts")
 
 
@@ -216,7 +216,7 @@ def test_a_command_that_systemd_could_not_start_is_run_later(service: Service) -
     dead.touch()
     try:
         service.torchsync("run", "one")
-        wait_for("it to be put off", lambda: any(entry["MESSAGE"].startswith("notice_delayed") for entry in service.journal()))
+        wait_for("it to be put off", lambda: any(entry.get("TORCHSYNC_EVENT") == "notice_delayed" for entry in service.journal()))
         assert not told.exists()
     finally:
         dead.unlink(missing_ok=True)

@@ -1,21 +1,30 @@
-"""Writes the log: one line an event, in one write, to a descriptor."""
+"""The log of the agent: to journald by its own protocol, or as lines on a descriptor.
+
+Theory of operation. Nothing here waits, since the loop logs. What is not taken at once waits in memory, in order, and is offered again with the next
+line and in each turn of the loop. When journald is gone, lines go to the descriptor. When too much waits, new lines go there too, and what nobody
+takes is lost: how much is told as soon as somebody takes it.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import re
+import select
+import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from enum import Enum
 
-from torchsync.core.instants import rfc3339
+from torchsync.adapters.journallines import LineWriter
+from torchsync.adapters.journalsocket import Fate, JournalSocket, content_of
+from torchsync.adapters.journaltext import Entry, LineForm, entry_of, line_of
 from torchsync.core.logevents import Level, LogEvent
 from torchsync.core.model import Instant
+from torchsync.errors import Problem
 
-_MOST_CHARACTERS = 8_000
-"""Of one value: journald cuts lines at 48 KiB."""
-_BARE = re.compile(r"[A-Za-z0-9_.:/@%+,#*-]+")
+MOST_WAITING = 10_000
+"""Lines: some megabytes, and more than a burst of fires makes."""
+_LAST_TRIES, _BETWEEN_TRIES_MS = 10, 20
 
 
 class Format(Enum):
@@ -28,21 +37,98 @@ class Format(Enum):
 
 
 class Journal:
-    """The `Log` of the ports on a descriptor. May be called from any thread. `least` is the least level that is logged, and may be changed."""
+    """The `Log` of the ports. May be called from any thread. `least` is the least level that is logged, and may be changed.
 
-    def __init__(self, now: Callable[[], Instant], form: Format, least: Level = Level.INFO, descriptor: int = 2) -> None:
+    With a `socket` entries go to journald and lines to the descriptor only while that cannot be.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], Instant],
+        form: LineForm,
+        least: Level = Level.INFO,
+        descriptor: int = 2,
+        *,
+        socket: JournalSocket | None = None,
+        most_waiting: int = MOST_WAITING,
+    ) -> None:
         self._now = now
         self._form = form
         self.least = least
-        self._descriptor = descriptor
+        self._lines = LineWriter(descriptor)
+        self._socket = socket
+        self._most_waiting = most_waiting
+        self._waiting: deque[Entry] = deque()
+        self._lost = 0
+        self._is_gone = False
+        self._turn = threading.Lock()
 
     def __call__(self, event: LogEvent, message: str, /, **fields: object) -> None:
-        """The event is one line of the log; an agent whose log cannot be written goes on."""
+        """The event is logged, or waits to be; an agent whose log cannot be written goes on."""
         if event.level.value > self.least.value:
             return
-        line = format_line(self._form, self._now(), event, message, fields)
+        entry = entry_of(self._now(), event, message, fields)
+        with self._turn:
+            self._flush()
+            if len(self._waiting) < self._most_waiting:
+                self._waiting.append(entry)
+                self._flush()
+            elif self._socket is None or self._write(entry) is not Fate.TAKEN:
+                self._lost += 1
+
+    def flush(self) -> None:
+        """What waits has been offered again."""
+        with self._turn:
+            self._flush()
+
+    def notices(self) -> tuple[Problem, ...]:
+        """What is wrong with the log just now."""
+        if self._lost:
+            return (Problem(code="TS395", message=f"nobody takes the lines of the log: {self._lost} are lost, {len(self._waiting)} wait"),)
+        if self._is_gone:
+            return (Problem(code="TS395", message="journald does not answer on its socket: the log goes to the standard error"),)
+        return ()
+
+    def close(self) -> None:
+        """What waits has been offered for the last time; for a moment somebody may make room for it."""
+        for _ in range(_LAST_TRIES):
+            self.flush()
+            if not self._waiting:
+                break
+            select.poll().poll(_BETWEEN_TRIES_MS)
+        if self._socket:
+            self._socket.close()
+
+    def _flush(self) -> None:
         with contextlib.suppress(OSError):
-            os.write(self._descriptor, line.encode() + b"\n")
+            self._lines.finish()
+        while self._waiting:
+            fate = self._send(self._waiting[0])
+            if fate is Fate.FULL:
+                return
+            self._waiting.popleft()
+            self._lost += fate is Fate.GONE
+        if self._lost:
+            self._tell_lost()
+
+    def _tell_lost(self) -> None:
+        sentence = f"{self._lost} lines of the log are lost: nobody took them"
+        entry = entry_of(self._now(), LogEvent.LOG_LINES_LOST, sentence, {"count": self._lost, "code": "TS395"})
+        if self._send(entry) is Fate.TAKEN:
+            self._lost = 0
+
+    def _send(self, entry: Entry) -> Fate:
+        if self._socket is None:
+            return self._write(entry)
+        fate = self._socket.send(content_of(entry))
+        self._is_gone = fate is Fate.GONE
+        return self._write(entry) if self._is_gone else fate
+
+    def _write(self, entry: Entry) -> Fate:
+        try:
+            return Fate.TAKEN if self._lines.offer(line_of(self._form, entry).encode() + b"\n") else Fate.FULL
+        except OSError:
+            return Fate.GONE
 
 
 def choose_format(wanted: Format, environment: Mapping[str, str], descriptor: int = 2) -> Format:
@@ -51,53 +137,20 @@ def choose_format(wanted: Format, environment: Mapping[str, str], descriptor: in
         return wanted
     if os.isatty(descriptor):
         return Format.TEXT
+    return Format.JOURNALD if _is_stream_of_journald(environment, descriptor) else Format.JSON
+
+
+def open_journal(
+    now: Callable[[], Instant], wanted: Format, environment: Mapping[str, str], least: Level = Level.INFO, descriptor: int = 2
+) -> Journal:
+    """The log as agent.yaml wants it. Lines that journald does not take are text, or what its stream takes."""
+    form = choose_format(wanted, environment, descriptor)
+    if form is not Format.JOURNALD:
+        return Journal(now, LineForm(form.value), least, descriptor)
+    lines = LineForm.MARKED if _is_stream_of_journald(environment, descriptor) else LineForm.TEXT
+    return Journal(now, lines, least, descriptor, socket=JournalSocket())
+
+
+def _is_stream_of_journald(environment: Mapping[str, str], descriptor: int) -> bool:
     found = os.fstat(descriptor)
-    return Format.JOURNALD if environment.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}" else Format.JSON
-
-
-def format_line(form: Format, now: Instant, event: LogEvent, message: str, fields: Mapping[str, object]) -> str:
-    """The event as one printable line without its end. Fields that are None are left out."""
-    said = {name: value for name, value in fields.items() if value is not None}
-    if form is Format.JSON:
-        head = {"time": rfc3339(now), "level": event.level.label, "event": event.label}
-        return json.dumps({**{name: _plain(value) for name, value in said.items()}, **head, "sentence": _cut(message)})
-    tail = " ".join([event.label, *(f"{name}={_text(value)}" for name, value in said.items()), f"sentence={_quoted(_cut(message))}"])
-    return f"<{event.level.value}>{tail}" if form is Format.JOURNALD else f"{rfc3339(now)} {event.level.label} {tail}"
-
-
-def _plain(value: object) -> object:
-    match value:
-        case bool() | int() | float():
-            return value
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case _:
-            return _cut(str(value))
-
-
-def _cut(text: str) -> str:
-    return f"{text[:_MOST_CHARACTERS]} ..." if len(text) > _MOST_CHARACTERS else text
-
-
-def _text(value: object) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case list() | tuple():
-            return _quoted(_cut("; ".join(str(item) for item in value)))
-        case _:
-            text = _cut(str(value))
-            return text if _BARE.fullmatch(text) else _quoted(text)
-
-
-def _quoted(text: str) -> str:
-    """In quotes, with everything escaped that a terminal or a reader of lines could take for more than text."""
-    return '"' + "".join(_escape(character) for character in text) + '"'
-
-
-def _escape(character: str) -> str:
-    if character in '"\\':
-        return f"\\{character}"
-    if character == " " or character.isprintable():
-        return character
-    return json.dumps(character)[1:-1] if ord(character) > 0x7F or character < " " else "\\u007f"
+    return environment.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"

@@ -38,6 +38,7 @@ class LogFormat(Enum):
     AUTO = "auto"
     TEXT = "text"
     JSON = "json"
+    JOURNALD = "journald"
 
 
 class LogLevel(Enum):

@@ -17,7 +17,7 @@ from torchsync.adapters.clock import SystemClock
 from torchsync.adapters.configchild import ConfigChild, read_in_child
 from torchsync.adapters.hookapi import AT_ONCE, HookSurface
 from torchsync.adapters.http import THREADS
-from torchsync.adapters.journal import Format, Journal, choose_format
+from torchsync.adapters.journal import Format, open_journal
 from torchsync.adapters.ledger import SqliteLedger
 from torchsync.adapters.procfs import boot_id
 from torchsync.adapters.remote import RemoteGit
@@ -101,7 +101,7 @@ class _Agent:
         self._clock = SystemClock()
         self._wakeups = SelectorWakeups()
         self._notifier = Notifier(os.environ)
-        self._journal = Journal(self._clock.now, choose_format(Format(config.log.format.value), os.environ), Level[config.log.level.name])
+        self._journal = open_journal(self._clock.now, Format(config.log.format.value), os.environ, Level[config.log.level.name])
         self._log = guise.told_by(self._journal)
         paths = guise.paths(config)
         self._store = StateDirectory(Path(paths.state), Path(paths.run), guise.keeper)
@@ -177,6 +177,7 @@ class _Agent:
         self._ledger.close()
         self._store.close()
         self._notifier.close()
+        self._journal.close()
 
     def _blank(self, settings: Settings) -> Snapshot:
         now = self._clock.now()
@@ -245,7 +246,7 @@ class _Agent:
             randomness=random.random,
             settings_of=self._resettle,
             look_at_host=configured_facts,
-            notices=lambda: (*self._guise.notices, *self._surfaces.notices()),
+            notices=lambda: (*self._guise.notices, *self._surfaces.notices(), *self._journal.notices()),
             on_turn=self._on_turn,
         )
 
@@ -268,6 +269,7 @@ class _Agent:
 
     def _on_turn(self, snapshot: Snapshot) -> None:
         mono = self._clock.monotonic()
+        self._journal.flush()
         self._surfaces.tick(mono)
         self._tidier.tick(snapshot, mono)
         if self._notifier.watchdog is not None and mono >= self._next_sign_of_life:

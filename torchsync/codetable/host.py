@@ -294,5 +294,11 @@ HOST_CODES = (
         "A key that vouches for commits has run out or soon will.",
         "Add a newer key to the file, and sign with that.",
     ),
+    CodeInfo(
+        "TS395",
+        "log not taken",
+        "Whoever takes the log of the agent, such as journald, is gone or does not keep up. Tasks run all the same.",
+        "Look at what takes it: `systemctl status systemd-journald`, the disk of the journal, the reader of the pipe.",
+    ),
     CodeInfo("TS901", "internal error", "torchsync met a case it does not know. This is a bug.", "Report it with the line from the log."),
 )

@@ -5,8 +5,6 @@ A name moves from here into its schema in the version that has it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torchsync.core.yamltext import Route
 
 
@@ -24,19 +22,10 @@ _AGENT_FIELDS = _words("""
 
 _FIELDS = frozenset([*(f"task.{name}" for name in _TASK_FIELDS), *_AGENT_FIELDS])
 
-_VALUES: Mapping[str, frozenset[str]] = {
-    "log.format": frozenset({"journald"}),
-}
-
 
 def is_later_field(route: Route) -> bool:
     """Whether the key at this route of a task file or of agent.yaml is one of a later version."""
     return _dotted(route) in _FIELDS
-
-
-def is_later_value(route: Route, value: object) -> bool:
-    """Whether the key at this route knows the value in a later version."""
-    return isinstance(value, str) and value in _VALUES.get(_dotted(route), ())
 
 
 def _dotted(route: Route) -> str:

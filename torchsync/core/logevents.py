@@ -172,6 +172,7 @@ class LogEvent(Enum):
     CLOCK_IMPOSSIBLE = (Level.WARNING, "The wall clock shows a time that cannot be. Fires are held, for ten minutes at most.", "code")
     CLOCK_BELIEVED = (Level.INFO, "Fires are not held for the wall clock any more.")
     ZONES_CHANGED = (Level.INFO, "The time zone data of the host changed; the next instants were found again.")
+    LOG_LINES_LOST = (Level.ERROR, "Lines of the log were lost, since nobody took them; `count` says how many.", "count code")
     INTERNAL_ERROR = (Level.ERROR, "torchsync met a case it does not know: a bug.", "code about traceback")
 
     def __init__(self, level: Level, meaning: str, fields: str = "") -> None:

@@ -18,7 +18,7 @@ from referencing import Registry
 
 from torchsync.core.durations import meant_duration
 from torchsync.core.jsontext import Json
-from torchsync.core.later import is_later_field, is_later_value
+from torchsync.core.later import is_later_field
 from torchsync.core.remoteurl import redact
 from torchsync.core.yamlfault import MOST_FAULTS, Fault, and_more, brief, odd_character, on_one_line
 from torchsync.core.yamltext import NAME, Document, Place, Route
@@ -218,8 +218,6 @@ def _unknown(route: Route, value: Json, here: _Known, document: Document) -> Vio
 
 def _wrong_value(route: Route, value: Json, schema: Mapping[str, Any], document: Document) -> Violation:
     place = document.place_of(route)
-    if is_later_value(route, value):
-        return _violation(route, "TS113", f"{field_name(route)}: {shown(value)} is not in this version", place, _LATER)
     if "const" in schema and isinstance(value, int) and value > schema["const"]:
         message = f"version {value} of the format is not in this version, which reads {schema['const']}"
         return _violation(route, "TS113", message, place, f"write `{schema['const']}`, or upgrade torchsync on every host first")
