@@ -22,6 +22,7 @@ from torchsync.adapters.spool import SpoolFile
 from torchsync.adapters.statefile import StateDirectory
 from torchsync.adapters.wakeups import SelectorWakeups
 from torchsync.agent.recorder import Recorder
+from torchsync.agent.runlog import RunLog
 from torchsync.agent.runner import Runner
 from torchsync.core.ledgerview import LedgerView
 from torchsync.core.model import Instant, Millis, Run
@@ -89,7 +90,7 @@ class _Host:
             executor=self.executor,
             order=lambda run: StartOrder(run=run, tree=f"{self.store.worktrees}/{run.tree}", environment=environment(run)),
             post=self.wakeups.post,
-            log=lambda *_, **__: None,
+            runlog=RunLog(lambda *_, **__: None),
         )
         self.engine = new_engine(boot_id(), user)
 

@@ -109,6 +109,7 @@ core.jumpdiary
 core.later
 core.ledgerview
 core.records
+core.runoutput
 core.remotesettings
 core.schedule
 core.snapshot
@@ -231,6 +232,7 @@ adapters.journaltext
 adapters.journallines
 adapters.journalsocket
 adapters.journal
+adapters.journaloutput
 adapters.ledgerschema
 adapters.ledgerqueue
 adapters.statefile

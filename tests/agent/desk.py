@@ -19,6 +19,7 @@ from torchsync.agent.loop import Loop, Parts, Settings
 from torchsync.agent.recorder import Recorder
 from torchsync.agent.recovery import recover
 from torchsync.agent.reload import Reloads
+from torchsync.agent.runlog import RunLog
 from torchsync.agent.runner import Runner
 from torchsync.agent.saved import Saved
 from torchsync.agent.sync import Syncs, SyncSettings
@@ -28,6 +29,7 @@ from torchsync.core.entries import HistoryQuery
 from torchsync.core.herald import Herald
 from torchsync.core.logevents import LogEvent
 from torchsync.core.model import HostFacts, Instant, Millis, Outcome, Run, RunId, SkipReason
+from torchsync.core.runoutput import EndedAttempt
 from torchsync.core.snapshot import Snapshot
 from torchsync.errors import Problem
 from torchsync.ports import ConfigRead, StartOrder, StopAgent
@@ -104,6 +106,7 @@ class Desk:
         self.receivers = Receivers()
         self.behaviour = behaviour
         self.logged: list[tuple[LogEvent, str]] = []
+        self.passed_on: list[EndedAttempt] = []
         self.snapshots = 0
         self.notices: tuple[Problem, ...] = ()
         self.addresses: tuple[str, ...] = ("10.2.0.7",)
@@ -205,7 +208,7 @@ class Desk:
             order=lambda run: StartOrder(run=run, tree=f"/state/worktrees/{run.tree}", environment={"A": "b"}),
             post=self.wakeups.post,
             announce=self.dispatch.see,
-            log=self.log,
+            runlog=RunLog(self.log, self.passed_on.append),
         )
         self.holding = Holding(self.engine, self.syncs, self.loop_saved, runner.perform, self.log)
         return Parts(

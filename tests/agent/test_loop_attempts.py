@@ -94,3 +94,10 @@ def test_the_log_tells_every_attempt() -> None:
     assert desk.events(LogEvent.RUN_FAILED) == [
         f"job failed with exit status 1 after 2s; the last of 3 attempts; `torchsync logs {run.id}` shows what it wrote"
     ]
+
+
+def test_what_each_attempt_wrote_is_passed_on_once() -> None:
+    desk = Desk(failing)
+    waiting(desk)
+    desk.pass_time(2 * MINUTE)
+    assert [(ended.over.number, ended.is_failure) for ended in desk.passed_on] == [(1, True), (2, True), (3, True)]

@@ -9,6 +9,7 @@ from tests.builders import NOON
 from tests.fakes import FakeClock, FakeExecutor, FakeWakeups
 from tests.fakes_state import MemoryLedger, MemorySpool
 from torchsync.agent.recorder import Recorder
+from torchsync.agent.runlog import RunLog
 from torchsync.agent.runner import Runner
 from torchsync.core.effects import Release, Start, Turn
 from torchsync.core.entries import Admit
@@ -46,7 +47,7 @@ class Bench:
             executor=self.executor,
             order=self.order,
             post=self.posted.append,
-            log=lambda *_, **__: None,
+            runlog=RunLog(lambda *_, **__: None),
         )
 
     def order(self, run: Run) -> StartOrder | NotBegun:

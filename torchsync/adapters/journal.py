@@ -63,6 +63,11 @@ class Journal:
         self._is_gone = False
         self._turn = threading.Lock()
 
+    @property
+    def is_native(self) -> bool:
+        """Entries go to journald by its own protocol, as long as it is there."""
+        return self._socket is not None
+
     def __call__(self, event: LogEvent, message: str, /, **fields: object) -> None:
         """The event is logged, or waits to be; an agent whose log cannot be written goes on."""
         if event.level.value > self.least.value:

@@ -57,6 +57,8 @@ def escaped(text: str, *, kept: str = "") -> str:
     """The text with everything escaped that a terminal or a reader of lines could take for more than text; but not what is in `kept`."""
     if text.isprintable():
         return text
+    if "\n" in kept:
+        return "\n".join(escaped(line, kept=kept.replace("\n", "")) for line in text.split("\n"))
     return "".join(one if one.isprintable() or one in kept else _escape(one) for one in text)
 
 

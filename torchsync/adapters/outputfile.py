@@ -93,6 +93,22 @@ def kept_stretch(path: Path, place: int, most: int = MOST_AT_ONCE) -> Stretch | 
         os.close(descriptor)
 
 
+def output_end(runs: Path, run: RunId, attempt: int, most: int) -> bytes:
+    """The newest bytes of what is kept of an attempt, at most so many, from the beginning of a line on; nothing when nothing is kept.
+
+    Raises OSError.
+    """
+    path = _output_of(runs, run, attempt)
+    try:
+        size = path.stat(follow_symlinks=False).st_size if path else 0
+    except FileNotFoundError:
+        return b""
+    found = kept_stretch(path, max(0, size - most), most) if path else None
+    if found is None:
+        return b""
+    return found.content if size <= most else b"... the end of it ...\n" + (found.content.partition(b"\n")[2] or found.content)
+
+
 def _stretch(descriptor: int, place: int, size: int, most: int) -> Stretch:
     parts: list[bytes] = []
     for start, stop in _data(descriptor, place, size):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from torchsync.core.attempts import attempt_of
 from torchsync.core.effects import Effect, ToldAdoption, ToldEnd, ToldQueue, ToldRetry, ToldSkip, ToldStart, ToldStop
 from torchsync.core.instants import brief_duration, rfc3339_short
 from torchsync.core.logevents import Log, LogEvent
 from torchsync.core.model import Attempt, CronTiming, Instant, Millis, Outcome, Run, SkipReason, StopCause, Trigger
-from torchsync.core.records import FAILURES
+from torchsync.core.runoutput import EndedAttempt, PassOn, nowhere
 
 _SKIPPED: Mapping[SkipReason, str] = {
     SkipReason.OVERLAP: "as many runs of it as `max_running` allows were under way, and `overlap` lets none wait",
@@ -32,10 +33,11 @@ _ENDED: Mapping[Outcome, str] = {
 
 
 class RunLog:
-    """Tells what the engine decided, effect by effect."""
+    """Tells what the engine decided, effect by effect. `pass_on` is told of each attempt that had begun and is over."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, pass_on: PassOn = nowhere) -> None:
         self._log = log
+        self._pass_on = pass_on
 
     def tell(self, effect: Effect) -> None:
         """The effect has its line, when it is one that is told."""
@@ -61,38 +63,32 @@ class RunLog:
                 )
                 self._log(LogEvent.FIRE_QUEUED, sentence, task=task, trigger=trigger.value, count=count)
             case ToldEnd(run=run) if run.outcome is not None:
-                self._tell_end(run, run.outcome)
+                self._tell_last(run, attempt_of(run, run.outcome))
 
-    def _say(self, event: LogEvent, run: Run, sentence: str, *, attempt: int = 0, **fields: object) -> None:
-        told = {"task": run.task.name, "run": run.id, "revision": run.revision, "trigger": run.trigger.value}
-        self._log(event, sentence, **told, attempt=attempt or run.attempt, **fields)
+    def _say(self, event: LogEvent, run: Run, sentence: str, **fields: object) -> None:
+        told = {"task": run.task.name, "run": run.id, "revision": run.revision, "trigger": run.trigger.value, "attempt": run.attempt}
+        self._log(event, sentence, **told, **fields)
 
     def _tell_retry(self, run: Run, over: Attempt) -> None:
         delay = brief_duration(Millis(run.wait.until - over.finished_at)) if run.wait else "no time"
-        how = _how(over.outcome, over.exit_status, over.started_at, over.finished_at, over.detail)
-        self._say(
-            LogEvent.RUN_RETRIED,
-            run,
-            f"attempt {over.number} of {run.attempts} of {run.task.name} {how}; the next comes in {delay}",
-            attempt=over.number,
-            outcome=over.outcome.value,
-            exit_status=over.exit_status,
-            duration_ms=_length(over.started_at, over.finished_at),
-        )
+        sentence = f"attempt {over.number} of {run.attempts} of {run.task.name} {_how(over)}; the next comes in {delay}"
+        self._tell_end(LogEvent.RUN_RETRIED, sentence, EndedAttempt(run, over))
 
-    def _tell_end(self, run: Run, outcome: Outcome) -> None:
-        is_failure = outcome in FAILURES
-        how = _how(outcome, run.exit_status, run.started_at, run.finished_at, run.detail)
-        again = f"; the last of {run.attempts} attempts" if is_failure and run.attempts > 1 and run.attempt == run.attempts else ""
-        output = f"; `torchsync logs {run.id}` shows what it wrote" if is_failure and run.started_at is not None else ""
-        self._say(
-            LogEvent.RUN_FAILED if is_failure else LogEvent.RUN_ENDED,
-            run,
-            f"{run.task.name} {how}{again}{output}",
-            outcome=outcome.value,
-            exit_status=run.exit_status,
-            duration_ms=_length(run.started_at, run.finished_at),
-        )
+    def _tell_last(self, run: Run, over: Attempt) -> None:
+        ended, sentence = EndedAttempt(run, over), f"{run.task.name} {_how(over)}"
+        if not ended.is_failure:
+            self._tell_end(LogEvent.RUN_ENDED, sentence, ended)
+            return
+        again = f"; the last of {run.attempts} attempts" if run.attempts > 1 and over.number == run.attempts else ""
+        output = f"; `torchsync logs {run.id}` shows what it wrote" if ended.has_begun else ""
+        self._tell_end(LogEvent.RUN_FAILED, f"{sentence}{again}{output}", ended)
+
+    def _tell_end(self, event: LogEvent, sentence: str, ended: EndedAttempt) -> None:
+        over = ended.over
+        length = 0 if over.started_at is None else over.finished_at - over.started_at
+        self._log(event, sentence, **ended.fields, duration_ms=length)
+        if ended.has_begun:
+            self._pass_on(ended)
 
 
 def _began(run: Run) -> str:
@@ -137,14 +133,10 @@ def _means(run: Run) -> str:
     return f"it gets {run.task.stop_signal}, and KILL if it has not ended after {brief_duration(run.task.stop_grace)}"
 
 
-def _how(outcome: Outcome, status: int | None, started_at: Instant | None, finished_at: Instant | None, detail: str) -> str:
-    took = "" if started_at is None or finished_at is None else f" after {brief_duration(Millis(finished_at - started_at))}"
-    said = "" if status is None or outcome is Outcome.SUCCEEDED else f" with exit status {status}"
-    return f"{_ENDED[outcome]}{said}{took}{f': {detail}' if detail else ''}"
-
-
-def _length(started_at: Instant | None, finished_at: Instant | None) -> int:
-    return 0 if started_at is None or finished_at is None else finished_at - started_at
+def _how(over: Attempt) -> str:
+    took = "" if over.started_at is None else f" after {brief_duration(Millis(over.finished_at - over.started_at))}"
+    status = "" if over.exit_status is None or over.outcome is Outcome.SUCCEEDED else f" with exit status {over.exit_status}"
+    return f"{_ENDED[over.outcome]}{status}{took}{f': {over.detail}' if over.detail else ''}"
 
 
 def _instants(count: int, which: str = "") -> str:

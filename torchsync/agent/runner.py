@@ -11,7 +11,6 @@ from torchsync.agent.recorder import Recorder
 from torchsync.agent.runlog import RunLog
 from torchsync.core.effects import Adopt, Effect, Release, Signal, Start, Turn
 from torchsync.core.entries import LedgerOp
-from torchsync.core.logevents import Log
 from torchsync.core.model import AttemptId, Instant, NotBegun, Run
 from torchsync.ports import Executor, RunEnded, StartOrder
 
@@ -28,7 +27,7 @@ class Runner:
         executor: Executor,
         order: Callable[[Run], StartOrder | NotBegun],
         post: Callable[[object], None],
-        log: Log,
+        runlog: RunLog,
         announce: Callable[[Turn], Sequence[LedgerOp]] = lambda _: (),
     ) -> None:
         self._recorder = recorder
@@ -36,7 +35,7 @@ class Runner:
         self._order = order
         self._post = post
         self._announce = announce
-        self._runlog = RunLog(log)
+        self._runlog = runlog
         self._unforgotten: list[AttemptId] = []
 
     @property

@@ -9,6 +9,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from torchsync.adapters.configchild import ConfigChild, read_in_child
 from torchsync.adapters.hookapi import AT_ONCE, HookSurface
 from torchsync.adapters.http import THREADS
 from torchsync.adapters.journal import Format, open_journal
+from torchsync.adapters.journaloutput import open_outputs
 from torchsync.adapters.ledger import SqliteLedger
+from torchsync.adapters.outputfile import output_end
 from torchsync.adapters.procfs import boot_id
 from torchsync.adapters.remote import RemoteGit
 from torchsync.adapters.sdnotify import Notifier
@@ -34,6 +37,7 @@ from torchsync.agent.loop import Loop, Parts, Settings
 from torchsync.agent.recorder import Recorder
 from torchsync.agent.recovery import recover
 from torchsync.agent.reload import Reloads
+from torchsync.agent.runlog import RunLog
 from torchsync.agent.runner import Runner
 from torchsync.agent.saved import Saved
 from torchsync.cli.agentcheck import run_check
@@ -105,6 +109,7 @@ class _Agent:
         self._log = guise.told_by(self._journal)
         paths = guise.paths(config)
         self._store = StateDirectory(Path(paths.state), Path(paths.run), guise.keeper)
+        self._outputs = open_outputs(self._journal, partial(output_end, self._store.runs))
         self._ledger = SqliteLedger(self._store.ledger, self._store.run)
         self._recorder = Recorder(self._ledger, SpoolFile(self._store.run), self._log)
         self._choice = choose(config)
@@ -177,6 +182,7 @@ class _Agent:
         self._ledger.close()
         self._store.close()
         self._notifier.close()
+        self._outputs.close()
         self._journal.close()
 
     def _blank(self, settings: Settings) -> Snapshot:
@@ -210,7 +216,7 @@ class _Agent:
             order=lambda run: self._order(run, host),
             post=self._wakeups.post,
             announce=self._dispatch.see,
-            log=self._log,
+            runlog=RunLog(self._log, self._outputs),
         )
 
     def _order(self, run: Run, host: str) -> StartOrder | NotBegun:

@@ -116,6 +116,11 @@ class LogEvent(Enum):
         "An attempt of a run is over without success; the run waits for the next one.",
         "task run revision trigger attempt outcome exit_status duration_ms",
     )
+    RUN_OUTPUT = (
+        Level.INFO,
+        "The end of what an attempt of a run wrote, once that is over: in the journal only, as `torchsync/TASK`; a warning when the attempt failed.",
+        "task run revision trigger attempt outcome exit_status",
+    )
     RUN_ADOPTED = (Level.INFO, "A run of an earlier agent process was taken up.", "task run revision trigger attempt")
     RUN_STOPPING = (
         Level.INFO,
@@ -172,6 +177,7 @@ class LogEvent(Enum):
     CLOCK_IMPOSSIBLE = (Level.WARNING, "The wall clock shows a time that cannot be. Fires are held, for ten minutes at most.", "code")
     CLOCK_BELIEVED = (Level.INFO, "Fires are not held for the wall clock any more.")
     ZONES_CHANGED = (Level.INFO, "The time zone data of the host changed; the next instants were found again.")
+    OUTPUT_NOT_SENT = (Level.WARNING, "What some attempts of runs wrote did not get into the journal; `count` says how many.", "count code")
     LOG_LINES_LOST = (Level.ERROR, "Lines of the log were lost, since nobody took them; `count` says how many.", "count code")
     INTERNAL_ERROR = (Level.ERROR, "torchsync met a case it does not know: a bug.", "code about traceback")
 
