@@ -52,12 +52,19 @@ def test_the_end_of_it_is_told_too() -> None:
 
 
 def test_another_trouble_is_news() -> None:
-    other = replace(AWAY, sentence="TS202 it lets nobody in")
+    other = replace(AWAY, sentence="TS202 it lets nobody in", problems=(Problem(code="TS202", message="it lets nobody in"),))
     assert [event for event, _ in told(AWAY, other, AWAY, WELL, WELL)] == [
         *[LogEvent.SYNC_UNAVAILABLE] * 3,
         LogEvent.SYNC_RECOVERED,
         LogEvent.SYNC_UNCHANGED,
     ]
+
+
+def test_a_verdict_that_is_given_again_in_other_words_is_none() -> None:
+    rejected = replace(AWAY, outcome=SyncOutcome.REJECTED, sentence="1234: minute 61", revision="1234")
+    again = replace(rejected, sentence="1234 was rejected before")
+    assert [event for event, _ in told(rejected, again)] == [LogEvent.SYNC_REJECTED, LogEvent.SYNC_REPEATED]
+    assert told(rejected, replace(rejected, revision="5678"))[1][0] is LogEvent.SYNC_REJECTED
 
 
 def test_a_pause_is_told_once_however_long_it_lasts() -> None:

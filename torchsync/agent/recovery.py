@@ -48,11 +48,10 @@ def recover(engine: Engine, syncs: Syncs, saved: Saved, recorder: Recorder, *, c
     syncs.note_in_force(generation)
     for notice in saved.notices:
         log(LogEvent.STATE_SET_ASIDE, notice.message, code=notice.code)
-    tasks = len(generation.tasks) if generation else 0
-    revision = generation.revision[:12] if generation else "none"
+    what = f"{len(generation.tasks)} task(s) of {generation.revision[:12]} are in force" if generation else "nothing is in force yet"
     log(
         LogEvent.AGENT_STARTED,
-        f"revision {revision} with {tasks} task(s) is in force, {len(view.runs)} run(s) to take up",
+        f"the agent is up: {what}, {len(view.runs)} run(s) of the one before are to be taken up",
         revision=generation.revision if generation else None,
         runs=len(view.runs),
     )

@@ -21,12 +21,15 @@ _SKIPPED: Mapping[SkipReason, str] = {
 }
 
 
+_WORTH_TELLING = 1_000
+"""Milliseconds: a shorter lag is for the metrics."""
+
 _ENDED: Mapping[Outcome, str] = {
     Outcome.SUCCEEDED: "succeeded",
     Outcome.FAILED: "failed",
-    Outcome.TIMED_OUT: "was ended at its timeout",
+    Outcome.TIMED_OUT: "timed out",
     Outcome.STOPPED: "was stopped",
-    Outcome.REPLACED: "was ended to make room for the next one",
+    Outcome.REPLACED: "was replaced",
     Outcome.START_FAILED: "could not be started",
     Outcome.LOST: "is over, and nobody knows how",
 }
@@ -97,10 +100,8 @@ def _began(run: Run) -> str:
 
 
 def _why(run: Run) -> str:
-    if run.started_at is not None and run.due is not None and run.attempt == 1:
-        late = f", {brief_duration(Millis(max(0, run.started_at - run.due)))} after it was due"
-    else:
-        late = ""
+    lag = 0 if run.started_at is None or run.due is None or run.attempt > 1 else run.started_at - run.due
+    late = f", {brief_duration(Millis(lag))} after it was due" if lag >= _WORTH_TELLING else ""
     match run.trigger:
         case Trigger.SCHEDULE:
             return f"for its instant {_at(run.instant)}{late}"

@@ -26,10 +26,10 @@ _EVENTS: Mapping[SyncOutcome, LogEvent] = {
     SyncOutcome.FAILED: LogEvent.SYNC_FAILED,
 }
 _MEANINGS: Mapping[SyncOutcome, str] = {
-    SyncOutcome.APPLIED: "{} and is in force now",
+    SyncOutcome.APPLIED: "{}; it is in force now",
     SyncOutcome.UNCHANGED: "{}",
-    SyncOutcome.REJECTED: "every host rejects {}; what is in force stays until there is another commit",
-    SyncOutcome.REFUSED: "this host refuses {}; what is in force stays until there is another commit",
+    SyncOutcome.REJECTED: "{}; every host rejects it, and what is in force stays until there is another commit",
+    SyncOutcome.REFUSED: "{}; this host refuses it, and what is in force stays until there is another commit",
     SyncOutcome.UNAVAILABLE: "{}; it is tried again, and what is in force goes on",
     SyncOutcome.PAUSED: "{}",
     SyncOutcome.FAILED: "{}; it is tried again, and what is in force goes on",
@@ -41,14 +41,16 @@ _WELL = (SyncOutcome.APPLIED, SyncOutcome.UNCHANGED)
 class _Trouble:
     """Syncs in a row that all came to this."""
 
-    outcome: SyncOutcome
-    sentence: str
-    since: Instant
+    first: SyncResult
     told_at: Instant
     count: int = 1
 
+    @property
+    def since(self) -> Instant:
+        return self.first.finished_at
+
     def is_again(self, result: SyncResult) -> bool:
-        return (self.outcome, self.sentence) == (result.outcome, result.sentence)
+        return _gist(result) == _gist(self.first)
 
 
 class SyncLog:
@@ -67,7 +69,7 @@ class SyncLog:
             self._trouble = before
             self._tell_again(result, before)
         else:
-            self._trouble = _Trouble(result.outcome, result.sentence, result.finished_at, result.finished_at)
+            self._trouble = _Trouble(result, result.finished_at)
             self._tell(result)
 
     def tell_problems(self, result: SyncResult, *, is_news: bool) -> None:
@@ -88,7 +90,7 @@ class SyncLog:
     def _tell_well(self, result: SyncResult, before: _Trouble | None) -> None:
         if before and result.outcome is SyncOutcome.UNCHANGED:
             lasted = brief_duration(Millis(result.finished_at - before.since))
-            sentence = f"syncs succeed again after {lasted} ({before.count} {before.outcome.value}): {result.sentence}"
+            sentence = f"syncs succeed again after {lasted} ({before.count} {before.first.outcome.value}): {result.sentence}"
             self._log(LogEvent.SYNC_RECOVERED, sentence, revision=result.revision or None, count=before.count)
         elif result.outcome is SyncOutcome.APPLIED:
             self._tell(result, added=result.added, changed=result.changed, removed=result.removed)
@@ -111,3 +113,8 @@ class SyncLog:
         if event is LogEvent.SYNC_PAUSED:
             fields = {}
         self._log(event, _MEANINGS[result.outcome].replace("{}", result.sentence) + tail, **fields)
+
+
+def _gist(result: SyncResult) -> tuple[object, ...]:
+    """What makes it news; a verdict that is given again says so in its sentence."""
+    return result.outcome, result.revision, result.problems or result.sentence

@@ -45,7 +45,7 @@ _RULES = tuple(
         # Tokens that show what they are.
         (
             "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- xox sk- akia",
-            r"\b(gh[pousr]_|github_pat_|glpat-|xox[a-z]-|sk-|AKIA)[a-z0-9_-]{8,}",
+            r"\b(gh[pousr]_|github_pat_|glpat-|xox[a-z]-|sk-|AKIA)[a-z0-9_.~+/=-]{8,}",
             rf"\1{HIDDEN}",
         ),
         (
