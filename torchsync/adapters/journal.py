@@ -74,12 +74,11 @@ class Journal:
             return
         entry = entry_of(self._now(), event, message, fields)
         with self._turn:
-            self._flush()
             if len(self._waiting) < self._most_waiting:
                 self._waiting.append(entry)
-                self._flush()
             elif self._socket is None or self._write(entry) is not Fate.TAKEN:
                 self._lost += 1
+            self._flush()
 
     def flush(self) -> None:
         """What waits has been offered again."""
