@@ -399,10 +399,12 @@ def test_a_bad_configuration_is_refused_and_the_old_one_stays() -> None:
 
 def test_what_only_a_restart_can_change_is_said_and_kept() -> None:
     desk = Desk()
-    desk.shelf.next = ConfigRead(document(host={"name": "other"}, http={"listen": "127.0.0.1:1"}, paths={"state": "/elsewhere"}))
+    changed_places = {"host": {"name": "other"}, "http": {"listen": "127.0.0.1:1"}, "paths": {"state": "/elsewhere"}}
+    desk.shelf.next = ConfigRead(document(**changed_places, log={"format": "journald"}))
     desk.wakeups.post(ConfigTouched())
     desk.pass_time(SECOND)
-    assert [sentence.split(" ")[0] for sentence in desk.events(LogEvent.CONFIG_NEEDS_RESTART)] == ["host.name", "paths", "http.listen"]
+    said = [sentence.split(" ")[0] for sentence in desk.events(LogEvent.CONFIG_NEEDS_RESTART)]
+    assert said == ["host.name", "paths", "http.listen", "log.format"]
     assert desk.snapshot.facts.name == "db-1"
 
 

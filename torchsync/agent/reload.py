@@ -71,6 +71,7 @@ def reloaded(old: AgentConfig, event: ConfigRead) -> Reloaded | ReloadRefused:
         "executor": (old.executor, new.executor),
         "http.listen": (old.http.listen, new.http.listen),
         "http.hooks_listen": (old.http.hooks_listen, new.http.hooks_listen),
+        "log.format": (old.log.format, new.log.format),
     }
     waits = tuple(
         f"{name} has changed: it takes effect when the agent is restarted" for name, (was, is_now) in fixed.items() if was != is_now
@@ -81,6 +82,7 @@ def reloaded(old: AgentConfig, event: ConfigRead) -> Reloaded | ReloadRefused:
         paths=old.paths,
         executor=old.executor,
         http=_merged_http(old.http, new.http),
+        log=replace(new.log, format=old.log.format),
     )
     return Reloaded(merged, waits)
 
