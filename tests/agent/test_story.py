@@ -186,6 +186,7 @@ def test_every_event_of_the_agent_is_in_the_story(told: dict[str, Storyteller]) 
     """Those that come from the surfaces have tests where they are made."""
     seen = {event for desk in told.values() for event, _ in desk.logged}
     assert {event.label for event in LogEvent} - {event.label for event in seen} == {
+        "certificate_expires",
         "clock_believed",
         "clock_impossible",
         "control_denied",
@@ -198,6 +199,9 @@ def test_every_event_of_the_agent_is_in_the_story(told: dict[str, Storyteller]) 
         "host_notice",
         "http_failed",
         "http_listening",
+        "http_not_secured",
+        "http_refused",
+        "http_secured",
         "http_unavailable",
         "log_lines_lost",
         "output_not_sent",
