@@ -7,6 +7,7 @@ from dataclasses import replace
 from torchsync.codetable.row import Reason
 from torchsync.core.holds import Hold, Holds, Pin, held_task, pinned, placed
 from torchsync.core.model import (
+    Authorship,
     CronTiming,
     DaemonTiming,
     Fingerprint,
@@ -29,7 +30,7 @@ from torchsync.core.model import (
     TreeId,
     Trigger,
 )
-from torchsync.core.snapshot import ClockDirection, Histogram, PoolStatus, Snapshot, SyncStatus, TaskChange, TaskStatus, WaitsFor
+from torchsync.core.snapshot import ClockDirection, Histogram, PoolStatus, Refusal, Snapshot, SyncStatus, TaskChange, TaskStatus, WaitsFor
 from torchsync.core.syncdoc import Phase, RecoveryAction, SyncOutcome, SyncResult
 from torchsync.core.taskrecord import TaskRecord
 from torchsync.core.usage import Usage
@@ -39,6 +40,7 @@ NOON = Instant(1_795_435_200_000)
 """2026-11-23T12:00:00Z."""
 REVISION = Revision("1234567890abcdef1234567890abcdef12345678")
 TREE = TreeId("feedfacefeedfacefeedfacefeedfacefeedface")
+AUTHORSHIP = Authorship(author="Ada Example", committed_at=Instant(NOON - 7_200_000))
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
 
 
@@ -155,7 +157,7 @@ def busy_snapshot() -> Snapshot:
     statuses = (_backup_status(backup, backup_run), replace(_proxy_status(proxy, proxy_run), paused=True), task_status(off))
     return snapshot(
         *statuses,
-        generation=generation(backup, proxy, off, number=12, not_selected=4),
+        generation=generation(backup, proxy, off, number=12, not_selected=4, authorship=AUTHORSHIP),
         runs={one.id: one for one in (backup_run, proxy_run)},
         holds=_busy_holds(),
         sync=_busy_sync(),
@@ -184,6 +186,7 @@ def _backup_status(of: Task, running: Run) -> TaskStatus:
         last_duration=Millis(HOUR + 250),
         consecutive_failures=0,
         runs={Outcome.SUCCEEDED: 40, Outcome.FAILED: 2},
+        recent=(Outcome.FAILED, Outcome.SUCCEEDED, Outcome.TIMED_OUT, Outcome.SUCCEEDED),
         skipped={SkipReason.OVERLAP: 1},
     )
     due, limit, waiting = Instant(NOON + 14 * HOUR), Millis(50 * HOUR), {"queued": 1, "waits_for": WaitsFor.COPY}
@@ -220,6 +223,7 @@ def _busy_sync() -> SyncStatus:
         fetched=rejected,
         rejected=rejected,
         problems=(problem,),
+        refusals=(Refusal(revision=rejected, outcome=SyncOutcome.REJECTED, at=last.finished_at, problems=(problem,)),),
         results={SyncOutcome.APPLIED: 1, SyncOutcome.UNCHANGED: 118, SyncOutcome.REJECTED: 2},
         rejections={Reason.SCHEMA: 1},
         durations={Phase.RESOLVE: Histogram.empty(0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60, 300).observe(0.02).observe(0.2)},

@@ -278,6 +278,7 @@ def a_record_comes_back_as_it_was(ledger: Ledger) -> None:
         last_duration=123,
         last_exit_status=3,
         last_usage=Usage(cpu=7),
+        recent=(Outcome.FAILED, Outcome.SUCCEEDED),
         consecutive_failures=2,
         restarts=4,
         retries=6,

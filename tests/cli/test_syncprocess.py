@@ -27,7 +27,7 @@ from torchsync.adapters.git import GitRunner
 from torchsync.adapters.mirror import mirror_lock
 from torchsync.cli.syncprocess import Sync
 from torchsync.core.jsontext import canonical, parse_json
-from torchsync.core.model import Guards, Revision
+from torchsync.core.model import Authorship, Guards, Instant, Revision
 from torchsync.core.syncdoc import Phase, RecoveryAction, RemoteSpec, SyncAnswer, SyncRequest, TrustSpec, Verdict, VerifyMode, stamp
 from torchsync.core.taskdoc import answer_from_document, request_document
 
@@ -343,6 +343,14 @@ def test_the_guards_of_the_repository_come_with_the_answer(repo: Repo, state: Pa
 
 
 # Odd trees. What a commit may not hold is in test_hostile_trees.py.
+
+
+def test_who_wrote_the_commit_and_when_comes_with_the_answer(repo: Repo, state: Path) -> None:
+    repo.commit(GOOD)
+    author = repo.git("log", "-1", "--format=%an")
+    assert in_process(asked(repo, state)).authorship == Authorship(
+        author=author, committed_at=Instant(int(repo.git("log", "-1", "--format=%ct")) * 1000)
+    )
 
 
 def test_large_other_files_are_fine(repo: Repo, state: Path) -> None:

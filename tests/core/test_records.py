@@ -57,3 +57,10 @@ def test_a_jump_that_is_over_leaves_the_earliest_mark_to_the_one_around_it() -> 
     assert records.leaving(records.leaving(within, 3, 1), 2, 1).before == (Before(1, Instant(20)),)
     assert records.leaving(within, 3, 0).before == (Before(2, Instant(20)),)
     assert records.leaving(within, 7, 1) == within
+
+
+def test_the_outcomes_of_the_newest_runs_are_remembered_one_by_one() -> None:
+    one = record()
+    for outcome in [Outcome.LOST, Outcome.FAILED, *[Outcome.SUCCEEDED] * (records.MOST_RECENT - 2), Outcome.TIMED_OUT]:
+        one = records.finished(one, finished_run(outcome=outcome))
+    assert one.recent == (Outcome.FAILED, *[Outcome.SUCCEEDED] * (records.MOST_RECENT - 2), Outcome.TIMED_OUT)

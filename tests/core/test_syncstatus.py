@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.builders import NOON, sync_status
 from torchsync.codetable.row import Reason
 from torchsync.core.model import Instant
 from torchsync.core.syncdoc import SyncOutcome, SyncResult
-from torchsync.core.syncstatus import after, sentence_of
+from torchsync.core.syncstatus import MOST_REFUSALS, after, sentence_of
 from torchsync.errors import Problem
 
 BAD = Problem(code="TS120", message="minute: 61 is out of range", path="tasks/a.yaml", line=3, column=5)
@@ -42,3 +44,13 @@ def test_a_rejection_is_counted_once_however_often_it_is_given() -> None:
 def test_a_sentence_names_the_first_problem_and_how_many_more_there_are() -> None:
     assert sentence_of("a" * 40, [BAD]) == f"aaaaaaaaaaaa: {BAD}"
     assert sentence_of("abcdef1", [BAD, BAD, BAD]) == f"abcdef1: {BAD} (and 2 more)"
+
+
+def test_each_refusal_is_remembered_once_with_the_moment_it_was_first_said_and_old_ones_give_way() -> None:
+    status = sync_status()
+    for number in range(MOST_REFUSALS + 2):
+        told = replace(result(SyncOutcome.REFUSED, BAD), revision=f"{number:040x}", finished_at=Instant(NOON + number))
+        for verdict in (told, replace(told, finished_at=Instant(NOON + 500)), result(SyncOutcome.UNAVAILABLE)):
+            status = after(status, verdict)
+    assert [refusal.at - NOON for refusal in status.refusals] == list(range(2, MOST_REFUSALS + 2))
+    assert {(refusal.outcome, refusal.problems) for refusal in status.refusals} == {(SyncOutcome.REFUSED, (BAD,))}

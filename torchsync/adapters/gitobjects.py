@@ -8,6 +8,7 @@ Damage shows by reading only: git's own exit status after a fetch says nothing a
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import BinaryIO
 from torchsync.adapters.git import Ended, GitRunner
 from torchsync.adapters.gitcommand import OBJECT_ID, TIP, GitCall, GitHome, find_repository, local, tree_path
 from torchsync.adapters.gitproblem import shown
-from torchsync.core.model import Revision, TreeId
+from torchsync.core.model import Authorship, Instant, Revision, TreeId
 from torchsync.core.taskset import TreeEntry, common_files, link_files, task_files
 from torchsync.errors import CommitInvalid, NotFound, Problem, Unavailable
 
@@ -83,6 +84,14 @@ class Repository:
         form = f"--format=%(trailers:key={name},valueonly=true)"
         ended = self._run("log", form, "--end-of-options", newer, f"^{older}")
         return tuple(filter(None, map(str.strip, ended.stdout.decode("utf-8", "replace").splitlines()))) if ended.status == 0 else ()
+
+    def authorship(self, revision: Revision) -> Authorship | None:
+        """Who wrote the commit and when it was made, as it says itself; None when it says neither in a way that can be read (git-log(1))."""
+        ended = self._run("log", "-1", "--no-mailmap", "--format=%an%x00%ct", "--end-of-options", revision)
+        author, _, seconds = ended.stdout.decode("utf-8", "replace").strip().partition("\0")
+        if ended.status != 0 or not re.fullmatch("[0-9]{1,11}", seconds):
+            return None
+        return Authorship(author=shown(author), committed_at=Instant(int(seconds) * 1000))
 
     def is_whole(self) -> bool:
         """Whether everything that was fetched is there. Content that is there but damaged shows only when it is read."""

@@ -35,7 +35,7 @@ RUN_FIELDS = RUN_COLUMNS.replace("definition", "document")
 """The same with the definition itself, for a join."""
 RECORD_COLUMNS = (
     "task, first_seen, last_seen, decided_through, last_run, last_success, last_duration, last_exit_status, consecutive_failures, restarts,"
-    " runs, skipped, before, retries, pauses, last_cpu, last_memory"
+    " runs, skipped, before, retries, pauses, last_cpu, last_memory, recent"
 )
 PUT_RECORD = f"""INSERT INTO record ({RECORD_COLUMNS}) VALUES ({", ".join("?" * len(RECORD_COLUMNS.split(",")))})
     ON CONFLICT (task) DO UPDATE SET
@@ -45,7 +45,7 @@ PUT_RECORD = f"""INSERT INTO record ({RECORD_COLUMNS}) VALUES ({", ".join("?" * 
     last_exit_status = excluded.last_exit_status, consecutive_failures = excluded.consecutive_failures,
     restarts = excluded.restarts, runs = excluded.runs, skipped = excluded.skipped,
     before = excluded.before, retries = excluded.retries, pauses = excluded.pauses,
-    last_cpu = excluded.last_cpu, last_memory = excluded.last_memory"""  # noqa: S608 - our own column names
+    last_cpu = excluded.last_cpu, last_memory = excluded.last_memory, recent = excluded.recent"""  # noqa: S608 - our own column names
 
 
 class Definitions:
@@ -149,6 +149,7 @@ def record_row(record: TaskRecord) -> Row:
         canonical(pauses_document(record.pauses)),
         record.last_usage.cpu,
         record.last_usage.memory,
+        " ".join(outcome.value for outcome in record.recent),
     )
 
 
@@ -170,6 +171,7 @@ def record_of(row: sqlite3.Row) -> TaskRecord:
         skipped={SkipReason(key): count for key, count in json.loads(row["skipped"]).items()},
         retries=row["retries"],
         pauses=pauses_from_document(parse_json(row["pauses"])),
+        recent=tuple(Outcome(value) for value in row["recent"].split()),
         before=tuple(Before(jump, mark) for jump, mark in json.loads(row["before"])),
     )
 

@@ -139,7 +139,10 @@ _USAGE = (
 )
 """What runs used: milliseconds of processor, bytes of memory at most."""
 
-_LADDER: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _NOTICES, _ATTEMPTS, _QUEUE, _CHRONICLE, _USAGE)
+_RECENT = ("ALTER TABLE record ADD COLUMN recent TEXT NOT NULL DEFAULT ''",)
+"""The outcomes of the newest runs, with spaces between them; an older ledger begins with none."""
+
+_LADDER: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _NOTICES, _ATTEMPTS, _QUEUE, _CHRONICLE, _USAGE, _RECENT)
 NEWEST = len(_LADDER)
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})

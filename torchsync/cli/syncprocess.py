@@ -150,6 +150,7 @@ class Sync:
                 kept=tuple(sorted(kept)),
                 not_selected=len(found.found) - len(selected),
                 trust=trust,
+                authorship=repository.authorship(revision),
             )
         )
 

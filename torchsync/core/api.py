@@ -16,7 +16,7 @@ from torchsync.core.instants import brief_duration, parse_rfc3339, rfc3339
 from torchsync.core.lateness import late_since
 from torchsync.core.metrictable import state_of
 from torchsync.core.model import Attempt, CronTiming, Instant, Millis, ProgramCommand, Run, ShellCommand, Task
-from torchsync.core.snapshot import Snapshot, SyncStatus, TaskStatus
+from torchsync.core.snapshot import Refusal, Snapshot, SyncStatus, TaskStatus
 from torchsync.core.syncdoc import SyncResult
 from torchsync.errors import Problem
 
@@ -85,6 +85,8 @@ def status_document(snapshot: Snapshot, *, full: bool) -> Document:
             "number": generation.number,
             "revision": generation.revision,
             "applied_at": rfc3339(generation.applied_at),
+            "author": generation.authorship.author if generation.authorship else None,
+            "committed_at": rfc3339(generation.authorship.committed_at) if generation.authorship else None,
         }
     if full:
         facts = snapshot.facts
@@ -221,6 +223,16 @@ def _sync(sync: SyncStatus, *, full: bool) -> Document:
         "fetched": sync.fetched or None,
         "rejected": sync.rejected or None,
         "problems": [_problem(problem, full=full) for problem in sync.problems],
+        "refusals": [_refusal(refusal, full=full) for refusal in sync.refusals],
+    }
+
+
+def _refusal(refusal: Refusal, *, full: bool) -> Document:
+    return {
+        "revision": refusal.revision,
+        "outcome": refusal.outcome.value,
+        "at": rfc3339(refusal.at),
+        "problems": [_problem(problem, full=full) for problem in refusal.problems],
     }
 
 
@@ -275,6 +287,7 @@ def _task_status(status: TaskStatus, now: Instant, *, full: bool) -> Document:
         "queued": status.queued,
         "waits_for": status.waits_for.value if status.waits_for else None,
         "runs": {outcome.value: count for outcome, count in record.runs.items()},
+        "recent": [outcome.value for outcome in record.recent],
         "skipped": {reason.value: count for reason, count in record.skipped.items()},
         "restarts": record.restarts,
         "retries": record.retries,

@@ -54,6 +54,7 @@ def succeed(
         guards=answer.guards,
         pools=answer.pools,
         trust=answer.trust,
+        authorship=answer.authorship,
     )
     return generation, found
 

@@ -13,6 +13,7 @@ from torchsync.core.notify import Notify
 from torchsync.core.usage import UNKNOWN, Usage
 from torchsync.core.values import (
     AttemptId,
+    Authorship,
     Conduct,
     Ending,
     Exited,
@@ -36,6 +37,7 @@ from torchsync.core.values import (
 
 __all__ = [
     "AttemptId",
+    "Authorship",
     "Conduct",
     "Ending",
     "Exited",
@@ -278,6 +280,7 @@ class Generation:
     """The keys and settings by which `revision` was verified, as one text; empty when it was not."""
     pools: Mapping[str, int] = field(default_factory=dict)
     """The sizes that the revision gives to pools; those of the host win."""
+    authorship: Authorship | None = None
 
 
 class Trigger(Enum):

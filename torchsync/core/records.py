@@ -12,6 +12,9 @@ from torchsync.core.taskrecord import Before, TaskRecord
 
 KEPT_AFTER_REMOVAL = Millis(30 * 24 * 3600 * 1000)
 
+MOST_RECENT = 20
+"""Outcomes that are remembered one by one."""
+
 FAILURES = frozenset({Outcome.FAILED, Outcome.TIMED_OUT, Outcome.START_FAILED, Outcome.LOST})
 
 Key = TypeVar("Key", Outcome, SkipReason)
@@ -45,6 +48,7 @@ def finished(record: TaskRecord, run: Run) -> TaskRecord:
         last_exit_status=record.last_exit_status if run.exit_status is None else run.exit_status,
         consecutive_failures=failures_after(record.consecutive_failures, outcome),
         last_usage=run.usage,
+        recent=(*record.recent, outcome)[-MOST_RECENT:],
     )
 
 

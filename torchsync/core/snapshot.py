@@ -86,10 +86,21 @@ class TaskStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A revision that was not taken, and when that was first said; `outcome` is rejected or refused."""
+
+    revision: str
+    outcome: SyncOutcome
+    at: Instant
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SyncStatus:
     """How the syncs went. Instants are 0 for never.
 
-    `running`, `fetched` and `rejected` are revisions, or empty. `problems` are those of `rejected`. `verdict_since_start` is true once a sync
+    `running`, `fetched` and `rejected` are revisions, or empty. `problems` are those of `rejected`. `refusals` are the
+    newest ones of this agent process, the newest last. `verdict_since_start` is true once a sync
     of this agent process reached the remote and gave a verdict.
     """
 
@@ -104,6 +115,7 @@ class SyncStatus:
     fetched: str = ""
     rejected: str = ""
     problems: tuple[Problem, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
     results: Mapping[SyncOutcome, int] = field(default_factory=dict)
     rejections: Mapping[Reason, int] = field(default_factory=dict)
     durations: Mapping[Phase, Histogram] = field(default_factory=dict)

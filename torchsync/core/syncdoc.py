@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from torchsync.core.model import Fingerprint, Guards, HostFacts, Instant, Position, Revision, Task, TaskName, TreeId
+from torchsync.core.model import Authorship, Fingerprint, Guards, HostFacts, Instant, Position, Revision, Task, TaskName, TreeId
 from torchsync.errors import Problem
 
 
@@ -175,6 +175,7 @@ class SyncAnswer:
     """The remote answered that it is asked too much."""
     trust: str = ""
     """The keys and settings that an accepted revision was verified by, as one text; empty when it was not to be verified."""
+    authorship: Authorship | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from torchsync.core.snapshot import SyncStatus
+from torchsync.core.snapshot import Refusal, SyncStatus
 from torchsync.core.syncdoc import SyncOutcome, SyncResult
 from torchsync.errors import Problem
+
+MOST_REFUSALS = 10
+"""Refusals that are remembered one by one."""
 
 
 def sentence_of(revision: str, problems: Sequence[Problem]) -> str:
@@ -39,7 +42,13 @@ def after(status: SyncStatus, result: SyncResult) -> SyncStatus:
         verdict_since_start=status.verdict_since_start or is_verdict,
         rejected=result.revision if turned_down else "" if succeeded else status.rejected,
         problems=result.problems if turned_down else () if succeeded else status.problems,
+        refusals=_with_refusal(status.refusals, result) if is_new_rejection else status.refusals,
         results={**status.results, result.outcome: status.results.get(result.outcome, 0) + 1},
         rejections=rejections,
         durations=durations,
     )
+
+
+def _with_refusal(before: tuple[Refusal, ...], result: SyncResult) -> tuple[Refusal, ...]:
+    refusal = Refusal(revision=result.revision, outcome=result.outcome, at=result.finished_at, problems=result.problems)
+    return (*before, refusal)[-MOST_REFUSALS:]

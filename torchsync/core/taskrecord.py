@@ -31,7 +31,8 @@ class TaskRecord:
     """What is kept of a task over restarts of the agent, and for 30 days after its removal. Instants are 0 for never.
 
     Every instant up to `decided_through` has its ledger entry; `before` is where that mark goes back to when an open jump is taken back. `runs`
-    counts by outcome, `skipped` by reason, `retries` the attempts of runs after their first. `pauses` are those of the copies of a daemon.
+    counts by outcome, `skipped` by reason, `retries` the attempts of runs after their first. `pauses` are those of the copies of a daemon. `recent`
+    are the outcomes of its newest runs, the newest last.
     """
 
     task: TaskName
@@ -50,3 +51,4 @@ class TaskRecord:
     pauses: tuple[Pause, ...] = ()
     runs: Mapping[Outcome, int] = field(default_factory=dict)
     skipped: Mapping[SkipReason, int] = field(default_factory=dict)
+    recent: tuple[Outcome, ...] = ()

@@ -32,6 +32,14 @@ behind it, and another `.` and a number when it is started again because it neve
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorship:
+    """Who wrote a commit, by the name in it, and when it was made, by the clock of who made it: both as the commit claims."""
+
+    author: str
+    committed_at: Instant
+
+
 def attempt_id(run: RunId, attempt: int, again: int = 0) -> AttemptId:
     """The id of the attempt with this number, which was started `again` times after the first."""
     number = f".{attempt}" if attempt > 1 else ""
