@@ -1,7 +1,8 @@
 """A real browser for the tests of pages: Debian's Chromium without a window, opened once, with a fresh context for each page.
 
-A page is written to a file and opened from there, as somebody opens what a colleague sent. Whatever it says on the console, throws, asks, or tries to
-load is kept, so that a test can hold that there was nothing of it. With TORCHSYNC_SCREENSHOTS naming a folder, `shoot` leaves pictures there.
+A page is written to a file and opened from there, as somebody opens what a colleague sent, or comes from a server. Whatever it says on the console,
+throws, asks, or tries to load is kept, so that a test can hold that there was nothing of it. With TORCHSYNC_SCREENSHOTS naming a folder, `shoot`
+leaves pictures there.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Opened:
     """A page, and what it did beside showing itself."""
 
     page: Page
+    home: str = "file:"
     said: list[str] = field(default_factory=list)
 
     def watch(self) -> None:
@@ -51,7 +53,7 @@ class Opened:
         dialog.dismiss()
 
     def _request(self, request: Any) -> None:
-        if not request.url.startswith(("file:", "data:", "about:")):
+        if not request.url.startswith((self.home, "data:", "about:")):
             self.said.append(f"asked for {request.url}")
 
     @property
@@ -83,6 +85,13 @@ def opened(
     browser: Browser, file: Path, *, fragment: str = "", width: int = DESKTOP, dark: bool = False, script: bool = True
 ) -> Iterator[Opened]:
     """The page of the file, as wide as a desk or a phone has it."""
+    with visited(browser, f"file://{file}{fragment}", home="file:", width=width, dark=dark, script=script) as found:
+        yield found
+
+
+@contextmanager
+def visited(browser: Browser, url: str, *, home: str, width: int = DESKTOP, dark: bool = False, script: bool = True) -> Iterator[Opened]:
+    """The page of the address; it may ask for what begins with `home`."""
     context = browser.new_context(
         viewport={"width": width, "height": 900 if width > 500 else 740},
         color_scheme="dark" if dark else "light",
@@ -91,10 +100,10 @@ def opened(
     )
     try:
         page = context.new_page()
-        found = Opened(page)
+        found = Opened(page, home)
         found.watch()
         page.add_init_script(_WATCH)
-        page.goto(f"file://{file}{fragment}")
+        page.goto(url)
         yield found
     finally:
         context.close()

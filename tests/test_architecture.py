@@ -210,6 +210,8 @@ ports
 pages.page
 pages.fleetweeks
 pages.fleet
+pages.statuswords
+pages.status
 adapters.cgroup
 adapters.deadline
 adapters.prometheus

@@ -18,12 +18,17 @@ from torchsync.adapters.http import MOST_PARKED, bind_tcp, bind_unix, own_names,
 from torchsync.adapters.metrics import CONTENT_TYPE, new_registry, render
 from torchsync.core.web import Metrics, PublicSurface, Response
 from torchsync.errors import Problem
+from torchsync.pages.status import render_status
 
 
 def public(one):
     registry = new_registry(lambda: one)
     return PublicSurface(
-        read=lambda: one, now=lambda: NOON, metrics=Metrics(CONTENT_TYPE, lambda: render(registry)), names=own_names("db-1")
+        read=lambda: one,
+        now=lambda: NOON,
+        metrics=Metrics(CONTENT_TYPE, lambda: render(registry)),
+        page=lambda snapshot, now, is_still: render_status(snapshot, now, is_still=is_still),
+        names=own_names("db-1"),
     )
 
 

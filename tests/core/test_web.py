@@ -10,7 +10,11 @@ NAMES = frozenset({"db-1", "db-1.example.org"})
 
 def surface(one=None):
     return PublicSurface(
-        read=lambda: one or busy_snapshot(), now=lambda: NOON, metrics=Metrics("text/plain", lambda: b"torchsync_up 1\n"), names=NAMES
+        read=lambda: one or busy_snapshot(),
+        now=lambda: NOON,
+        metrics=Metrics("text/plain", lambda: b"torchsync_up 1\n"),
+        page=lambda snapshot, now, is_still: f"<h1>{snapshot.facts.name} at {now}{', still' if is_still else ''}</h1>",
+        names=NAMES,
     )
 
 
@@ -18,7 +22,7 @@ def ask(path, method="GET", host="localhost:9747", one=None):
     return surface(one)(Request(method=method, path=path, host=host))
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz", "/api/v1/status", "/api/v1/tasks", "/api/v1/runs"])
+@pytest.mark.parametrize("path", ["/", "/metrics", "/healthz", "/readyz", "/api/v1/status", "/api/v1/tasks", "/api/v1/runs"])
 def test_every_page_answers_to_get_and_head_and_to_nothing_else(path):
     assert ask(path).status == 200
     assert ask(path, "HEAD").status == 200
@@ -29,7 +33,17 @@ def test_every_page_answers_to_get_and_head_and_to_nothing_else(path):
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/metrics/", "/api/v1/run", "/api/v1/sync", "/api/v1/history", "/api/v1/runs/019ab0cbb400-00000001", "/api/v1/status?x", ""],
+    [
+        "//",
+        "/index.html",
+        "/metrics/",
+        "/api/v1/run",
+        "/api/v1/sync",
+        "/api/v1/history",
+        "/api/v1/runs/019ab0cbb400-00000001",
+        "/api/v1/status?x",
+        "",
+    ],
 )
 def test_there_is_nothing_else(path):
     assert ask(path).status == 404
@@ -39,6 +53,14 @@ def test_there_is_nothing_else(path):
 def test_the_api_answers_in_json():
     answer = ask("/api/v1/status")
     assert (answer.content_type, json.loads(answer.body)["host"]) == ("application/json", "db-1")
+
+
+def test_the_status_page_is_framed_by_nobody_and_may_be_asked_to_keep_still():
+    answer = ask("/")
+    assert (answer.content_type, answer.body) == ("text/html; charset=utf-8", f"<h1>db-1 at {NOON}</h1>".encode())
+    assert ("Content-Security-Policy", "frame-ancestors 'none'") in answer.headers
+    still = surface()(Request(method="GET", path="/", query={"still": ""}, host="localhost"))
+    assert still.body == f"<h1>db-1 at {NOON}, still</h1>".encode()
 
 
 def test_an_agent_that_has_not_synced_is_alive_but_not_ready():

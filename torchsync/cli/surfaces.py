@@ -70,7 +70,7 @@ class Surfaces:
         self._log = log
         registry = new_registry(read)
         metrics = Metrics(CONTENT_TYPE, lambda: render(registry))
-        self._public = PublicSurface(read=read, now=now, metrics=metrics, names=own_names(listen.host))
+        self._public = PublicSurface(read=read, now=now, metrics=metrics, page=_status_page, names=own_names(listen.host))
         self._guarded = listen.secured.guard(self._public)
         self._running: dict[str, Running] = {}
         self._problems: dict[str, Problem] = {}
@@ -209,6 +209,13 @@ class Surfaces:
 
     def _output(self, run: RunId, attempt: int) -> Generator[bytes, None, None] | None:
         return run_output(self._store.runs, run, attempt)
+
+
+def _status_page(snapshot: Snapshot, now: Instant, is_still: bool) -> str:
+    """The page, by a template engine that is loaded when somebody looks: an agent that nobody visits does without."""
+    from torchsync.pages.status import render_status
+
+    return render_status(snapshot, now, is_still=is_still)
 
 
 def _bind_control(path: Path) -> socket.socket | Problem:

@@ -21,6 +21,7 @@ from torchsync.core.snapshot import Snapshot
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
+HTML = "text/html; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,13 @@ class Metrics:
     render: Callable[[], bytes]
 
 
+StatusPage = Callable[[Snapshot, Instant, bool], str]
+"""Makes the status page; with True it does not load itself again."""
+
+# The page has a policy of its own in its markup; that no other page may frame it can only be said here (CSP level 3, 6.4.2).
+_PAGE_HEADERS = (("Content-Security-Policy", "frame-ancestors 'none'"), ("Referrer-Policy", "no-referrer"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicSurface:
     """The handler for TCP. `names` are the names of this host, in lower case; `localhost` always is one."""
@@ -102,38 +110,44 @@ class PublicSurface:
     read: Callable[[], Snapshot]
     now: Callable[[], Instant]
     metrics: Metrics
+    page: StatusPage
     names: frozenset[str]
 
     def __call__(self, request: Request) -> Response:
         if not is_own_name(request.host, self.names):
             return of_text("this is not a name of this host; use its address, localhost, or host.name of agent.yaml", 421)
-        page = _PAGES.get(request.path)
-        if page is None:
+        answer = _PAGES.get(request.path)
+        if answer is None:
             return of_text(f"there is nothing here; see {', '.join(_PAGES)}", 404)
         if request.method not in ("GET", "HEAD"):
             return wrong_method("GET, HEAD")
-        return page(self)
+        return answer(self, request)
 
-    def scrape(self) -> Response:
+    def home(self, request: Request) -> Response:
+        page = self.page(self.read(), self.now(), "still" in request.query)
+        return Response(200, HTML, page.encode(), _PAGE_HEADERS)
+
+    def scrape(self, _: Request) -> Response:
         return Response(200, self.metrics.content_type, self.metrics.render())
 
-    def alive(self) -> Response:
+    def alive(self, _: Request) -> Response:
         return _health(why_dead(self.read(), self.now()))
 
-    def ready(self) -> Response:
+    def ready(self, _: Request) -> Response:
         return _health(why_not_ready(self.read(), self.now()))
 
-    def status(self) -> Response:
+    def status(self, _: Request) -> Response:
         return of_document(status_document(self.read(), full=False))
 
-    def tasks(self) -> Response:
+    def tasks(self, _: Request) -> Response:
         return of_document(tasks_document(self.read(), full=False))
 
-    def runs(self) -> Response:
+    def runs(self, _: Request) -> Response:
         return of_document(runs_document(self.read().runs.values(), full=False))
 
 
-_PAGES: dict[str, Callable[[PublicSurface], Response]] = {
+_PAGES: dict[str, Callable[[PublicSurface, Request], Response]] = {
+    "/": PublicSurface.home,
     "/metrics": PublicSurface.scrape,
     "/healthz": PublicSurface.alive,
     "/readyz": PublicSurface.ready,

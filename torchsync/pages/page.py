@@ -27,13 +27,14 @@ ASSETS = files("torchsync.pages") / "assets"
 _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 
-def page(name: str, data: Json, **values: object) -> str:
-    """The page of the folder `assets/NAME`: its `page.html` filled with `values`, its one style sheet, its scripts in the order of their names, and
-    `data`, which the scripts find in the element with the id `data`.
+def page(name: str, data: Json = None, *, connect: str = "'none'", **values: object) -> str:
+    """The page of the folder `assets/NAME`: its `page.html` filled with `values`, the style sheet of all pages and its own, its scripts in the order
+    of their names, and `data`, which the scripts find in the element with the id `data`. `connect` is what the scripts may ask for more:
+    `'self'` for the server that sent the page.
     """
-    style, script = _asset(name, ".css"), _asset(name, ".js")
+    style, script = _style(name), _asset(name, ".js")
     template = _environment().get_template(f"{name}/page.html")
-    return template.render(style=style, script=script, policy=_policy(style, script), data=_block(data), **values)
+    return template.render(style=style, script=script, policy=_policy(style, script, connect), data=_block(data), **values)
 
 
 def visible(text: object) -> str:
@@ -52,6 +53,12 @@ def _environment() -> Environment:
 
 
 @cache
+def _style(name: str) -> Markup:
+    """How every page looks, then what only this one has."""
+    return Markup((ASSETS / "look.css").read_text(encoding="utf-8")) + _asset(name, ".css")  # noqa: S704 a file of this package
+
+
+@cache
 def _asset(name: str, ending: str) -> Markup:
     """The files of the folder with that ending, one after the other; scripts as one function, so that they leave no names behind."""
     texts = [
@@ -63,12 +70,13 @@ def _asset(name: str, ending: str) -> Markup:
     return Markup(f'"use strict";\n(() => {{\n{text}}})();\n' if ending == ".js" else text)  # noqa: S704 a file of this package, not a text from outside
 
 
-def _policy(style: str, script: str) -> str:
+def _policy(style: str, script: str, connect: str) -> str:
     rules: Mapping[str, str] = {
         "default-src": "'none'",
         "script-src": _hash(script),
         "style-src": _hash(style),
         "img-src": "data:",
+        "connect-src": connect,
         "base-uri": "'none'",
         "form-action": "'none'",
         "require-trusted-types-for": "'script'",
