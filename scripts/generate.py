@@ -17,6 +17,7 @@ from scripts.dashboard_fleet import FLEET
 from scripts.dashboard_task import HOST_AND_TASK
 from scripts.grafana import text_of
 from scripts.lifecycle_page import lifecycle_page
+from scripts.openapi_document import control_openapi, public_openapi
 from scripts.schedules_page import schedules_page
 from torchsync.adapters.schemas import read_schema
 from torchsync.adapters.templates import read_template
@@ -186,6 +187,8 @@ def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 GENERATED: Mapping[str, Callable[[], str]] = {
     "torchsync/schemas/torchsync.schema.json": settings_schema,  # before what is made from it
+    "torchsync/schemas/openapi.json": public_openapi,
+    "torchsync/schemas/openapi-control.json": control_openapi,
     "docs/reference/task.md": lambda: render_schema_page(read_schema("task")),
     "docs/reference/torchsync.md": lambda: render_schema_page(read_schema("torchsync")),
     "docs/reference/hosts.md": lambda: render_schema_page(read_schema("hosts")),
