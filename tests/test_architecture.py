@@ -238,6 +238,7 @@ adapters.journaloutput
 adapters.ledgerschema
 adapters.ledgerqueue
 adapters.statefile
+adapters.statuspage
 adapters.folder
 adapters.sourcefiles
 adapters.systemdanalyze

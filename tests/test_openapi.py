@@ -65,7 +65,7 @@ class Server:
     shown: Snapshot = busy_snapshot()
 
     def ask(self, method: str, path: str, body: object = None, host: str = "localhost") -> tuple[int, str, bytes]:
-        connection = http.client.HTTPConnection(*self.address.split(":"), timeout=30)
+        connection = http.client.HTTPConnection(self.address, timeout=30)
         try:
             content = None if body is None else json.dumps(body)
             connection.request(method, path, body=content, headers={"Host": host})

@@ -20,6 +20,7 @@ from torchsync.adapters.ledger import LedgerReader, open_readonly
 from torchsync.adapters.metrics import CONTENT_TYPE, new_registry, render
 from torchsync.adapters.outputfile import output_stretch, run_output
 from torchsync.adapters.statefile import StateDirectory
+from torchsync.adapters.statuspage import StatusPages
 from torchsync.adapters.tls import PLAIN, Front
 from torchsync.cli.secured import Secured, SecuritySettings
 from torchsync.core.entries import HistoryQuery, HistoryRow
@@ -27,7 +28,7 @@ from torchsync.core.evidence import Evidence, Witness
 from torchsync.core.logevents import Log, LogEvent
 from torchsync.core.model import Instant, Millis, Run, RunId, TaskName
 from torchsync.core.snapshot import Snapshot
-from torchsync.core.web import Handler, Metrics, Peer, PublicSurface, Request, Response
+from torchsync.core.web import Handler, Metrics, Peer, PublicSurface, Request, Response, StatusPage
 from torchsync.core.why import Explanation, Present, explain, unknown_task
 from torchsync.errors import Problem
 
@@ -70,7 +71,7 @@ class Surfaces:
         self._log = log
         registry = new_registry(read)
         metrics = Metrics(CONTENT_TYPE, lambda: render(registry))
-        self._public = PublicSurface(read=read, now=now, metrics=metrics, page=_status_page, names=own_names(listen.host))
+        self._public = PublicSurface(read=read, now=now, metrics=metrics, page=StatusPages(_load_page), names=own_names(listen.host))
         self._guarded = listen.secured.guard(self._public)
         self._running: dict[str, Running] = {}
         self._problems: dict[str, Problem] = {}
@@ -211,11 +212,11 @@ class Surfaces:
         return run_output(self._store.runs, run, attempt)
 
 
-def _status_page(snapshot: Snapshot, now: Instant, is_still: bool) -> str:
-    """The page, by a template engine that is loaded when somebody looks: an agent that nobody visits does without."""
+def _load_page() -> StatusPage:
+    """What makes the status page, with a template engine: an agent that nobody visits does without."""
     from torchsync.pages.status import render_status
 
-    return render_status(snapshot, now, is_still=is_still)
+    return lambda snapshot, now, is_still: render_status(snapshot, now, is_still=is_still)
 
 
 def _bind_control(path: Path) -> socket.socket | Problem:
