@@ -109,6 +109,11 @@ def test_a_task_tells_how_its_newest_runs_ended() -> None:
     assert "5 s ago lost, took 0 s" in shown(text)
 
 
+def test_a_task_whose_first_run_is_not_over_has_not_never_run() -> None:
+    assert "the first is under way" in shown(render_status(snapshot(task_status(running=("019ab0cbb400-00000001",))), NOON))
+    assert "the first is under way" not in shown(render_status(snapshot(task_status()), NOON))
+
+
 def test_a_runbook_is_a_link_only_when_a_browser_may_follow_it() -> None:
     for runbook, is_link in (("https://wiki.example.org/x", True), ("javascript:alert(1)", False), ("see the wiki", False), ("", False)):
         text = render_status(snapshot(task_status(task(runbook=runbook))), NOON)
