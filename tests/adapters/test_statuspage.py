@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -42,6 +44,12 @@ def test_nothing_is_loaded_before_somebody_asks_and_then_once(maker: Maker) -> N
     assert maker.loaded == 0
     assert [pages(snapshot(), Instant(NOON + second * 1000), False) for second in range(3)] == ["1 False", "2 False", "3 False"]
     assert maker.loaded == 1
+
+
+def test_an_agent_that_nobody_visits_has_no_template_engine() -> None:
+    script = "import sys, torchsync.cli.agent, torchsync.cli.surfaces; print(*sorted({'jinja2', 'markupsafe'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == []
 
 
 def test_who_asks_within_a_second_gets_the_same_page(maker: Maker) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -74,6 +75,20 @@ def test_a_host_without_troubles_is_said_to_be_well() -> None:
     text = render_status(snapshot(task_status()), NOON)
     assert "<title>db-1: all is well</title>" in text
     assert "All is well" in shown(text)
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({"sync": sync_status(consecutive_failures=1)}, "The last sync failed"),
+        ({"sync": sync_status(consecutive_failures=3)}, "The last 3 syncs failed"),
+        ({"sync": sync_status(consecutive_failures=3, rejected="a" * 40)}, "The newest commit was not taken"),
+        ({"state_degraded": True, "config_reload_ok": False}, "The state cannot be written, the configuration could not be reloaded"),
+        ({"holds": busy_snapshot().holds}, "All is well"),
+    ],
+)
+def test_what_calls_for_somebody_stands_at_the_top(changes: dict[str, Any], verdict: str) -> None:
+    assert f"db-1 {verdict}" in shown(render_status(snapshot(task_status(), **changes), NOON))
 
 
 def test_an_agent_that_has_not_synced_has_a_page_too() -> None:

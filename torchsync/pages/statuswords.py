@@ -109,12 +109,15 @@ def troubles(status: Document, tasks: Sequence[Document]) -> list[str]:
         f"{count(failing, 'task fails', 'tasks fail')}" if failing else "",
         f"{count(late, 'task is late', 'tasks are late')}" if late else "",
         "the newest commit was not taken" if sync["rejected"] else "",
-        f"the last {count(sync['consecutive_failures'], 'sync', 'syncs')} failed" if _is_cut_off(sync) else "",
+        _cut_off(sync),
         "the state cannot be written" if status["state_degraded"] else "",
         "the configuration could not be reloaded" if not status["config_reload_ok"] else "",
     ]
     return [one for one in found if one]
 
 
-def _is_cut_off(sync: Document) -> bool:
-    return bool(sync["consecutive_failures"]) and not sync["rejected"]
+def _cut_off(sync: Document) -> str:
+    failures = sync["consecutive_failures"]
+    if not failures or sync["rejected"]:
+        return ""
+    return "the last sync failed" if failures == 1 else f"the last {failures:,} syncs failed"
