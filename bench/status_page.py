@@ -21,7 +21,7 @@ from tests.browser import chromium, visited
 from tests.builders import NOON, many_tasks
 from torchsync.adapters.http import Running, bind_tcp, serve
 from torchsync.adapters.statuspage import FRESH, StatusPages
-from torchsync.cli.surfaces import _load_page
+from torchsync.cli.surfaces import load_page
 from torchsync.core.model import Instant, Millis, Outcome
 from torchsync.core.snapshot import Snapshot
 from torchsync.core.web import Metrics, PublicSurface
@@ -60,7 +60,7 @@ class Agent:
             read=lambda: self.snapshot,
             now=self.moment,
             metrics=Metrics("text/plain", lambda: b""),
-            page=StatusPages(_load_page),
+            page=StatusPages(load_page),
             names=frozenset(),
         )
         bound = bind_tcp("127.0.0.1:0")

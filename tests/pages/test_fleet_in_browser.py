@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser import DESKTOP, PHONE, Opened, chromium, opened
+from tests.browser import DESKTOP, PHONE, Opened, chromium, faint_texts, opened
 from tests.fleets import Document, fleet, host, large, task, usual, with_differences, with_live
 from torchsync.core.cron import instants, parse_schedule
 from torchsync.core.model import Instant
@@ -303,31 +303,6 @@ def test_on_a_phone_nothing_sticks_out_and_all_can_be_read(browser: Browser, usu
             assert found.page.is_hidden("#list")
         assert faint_texts(found.page) == []
         assert found.said == []
-
-
-def faint_texts(page: Page) -> list[str]:
-    """The words with less contrast to their ground than WCAG 2.1 asks of text, 4.5 to 1."""
-    found: list[str] = page.evaluate(
-        """() => {
-        const channel = (value) => (value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
-        const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
-        const light = ([red, green, blue]) => [red, green, blue].map((each) => channel(each / 255))
-          .reduce((sum, each, place) => sum + each * [0.2126, 0.7152, 0.0722][place], 0);
-        const ground = (element) => {
-          const color = numbers(getComputedStyle(element).backgroundColor);
-          return color.length === 4 && color[3] === 0 && element.parentElement ? ground(element.parentElement) : color;
-        };
-        const faint = new Set();
-        for (const element of document.querySelectorAll("body *")) {
-          const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-          if (!own || !element.checkVisibility() || element.closest("script, option, svg")) continue;
-          const [a, b] = [light(numbers(getComputedStyle(element).color)), light(ground(element))].sort((x, y) => y - x);
-          if ((a + 0.05) / (b + 0.05) < 4.5) faint.add(`${element.className}: ${element.textContent.trim().slice(0, 40)}`);
-        }
-        return [...faint];
-      }"""
-    )
-    return found
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser import DESKTOP, PHONE, Opened, chromium, visited
+from tests.browser import DESKTOP, PHONE, Opened, chromium, faint_texts, visited
 from tests.builders import HOUR, NOON, busy_snapshot, many_tasks, record, task, task_status
 from torchsync.adapters.http import bind_tcp, serve
 from torchsync.core.model import Instant, Outcome, TaskName
@@ -111,8 +111,21 @@ def names(found: Opened) -> list[str]:
 def test_the_page_shows_itself_without_a_complaint_and_fits(browser: Browser, agent: Agent, name: str, width: int, dark: bool) -> None:
     with visited(browser, agent.url, home=agent.url, width=width, dark=dark) as found:
         found.shoot(f"status-{name}", full=True)
+        assert faint_texts(found.page) == []
         assert found.said == []
         assert not found.overflows
+
+
+def test_a_screen_reader_finds_landmarks_tables_and_what_the_strokes_mean(browser: Browser, agent: Agent) -> None:
+    with visited(browser, agent.url, home=agent.url) as found:
+        page = found.page
+        assert [page.get_by_role(role).count() for role in ("banner", "main", "search", "contentinfo")] == [1, 1, 1, 1]
+        regions = ("In force", "Needs attention", "Commits not taken", "Runs in flight", "Tasks")
+        assert [page.get_by_role("region", name=name).count() for name in regions] == [1] * 5
+        tasks = page.get_by_role("region", name="Tasks")
+        assert tasks.get_by_role("columnheader").all_inner_texts() == ["Task", "When", "Last run", "Newest runs", "Next"]
+        row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="report"))
+        assert row.get_by_role("img").get_attribute("aria-label") == "newest runs: 17 succeeded, 1 stopped, 1 failed, 1 timed out"
 
 
 def test_without_javascript_all_of_it_is_there_and_loads_itself_again_unless_told_not_to(browser: Browser, agent: Agent) -> None:
@@ -210,8 +223,6 @@ def test_everything_can_be_reached_by_keys_and_has_a_name(browser: Browser, agen
             "Runs in flight 2",
             "Tasks 5",
         ]
-        row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="report"))
-        assert row.get_by_role("img").get_attribute("aria-label") == "newest runs: 17 succeeded, 1 stopped, 1 failed, 1 timed out"
 
 
 def test_texts_that_mean_harm_are_shown_as_texts(browser: Browser, agent: Agent) -> None:

@@ -71,7 +71,7 @@ class Surfaces:
         self._log = log
         registry = new_registry(read)
         metrics = Metrics(CONTENT_TYPE, lambda: render(registry))
-        self._public = PublicSurface(read=read, now=now, metrics=metrics, page=StatusPages(_load_page), names=own_names(listen.host))
+        self._public = PublicSurface(read=read, now=now, metrics=metrics, page=StatusPages(load_page), names=own_names(listen.host))
         self._guarded = listen.secured.guard(self._public)
         self._running: dict[str, Running] = {}
         self._problems: dict[str, Problem] = {}
@@ -212,7 +212,7 @@ class Surfaces:
         return run_output(self._store.runs, run, attempt)
 
 
-def _load_page() -> StatusPage:
+def load_page() -> StatusPage:
     """What makes the status page, with a template engine: an agent that nobody visits does without."""
     from torchsync.pages.status import render_status
 
