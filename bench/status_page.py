@@ -24,7 +24,7 @@ from torchsync.adapters.statuspage import FRESH, StatusPages
 from torchsync.cli.surfaces import load_page
 from torchsync.core.model import Instant, Millis, Outcome
 from torchsync.core.snapshot import Snapshot
-from torchsync.core.web import Metrics, PublicSurface
+from torchsync.core.web import PublicSurface
 from torchsync.errors import Problem
 
 REFRESH = """() => new Promise((done) => {
@@ -59,7 +59,7 @@ class Agent:
         surface = PublicSurface(
             read=lambda: self.snapshot,
             now=self.moment,
-            metrics=Metrics("text/plain", lambda: b""),
+            metrics=lambda _: b"",
             page=StatusPages(load_page),
             names=frozenset(),
         )

@@ -124,6 +124,7 @@ core.cronmacro
 core.definition
 core.metrictable
 core.livequestions
+core.exposition
 core.recordbook
 core.roster
 core.schema

@@ -22,7 +22,7 @@ from torchsync.core.control import Ask
 from torchsync.core.model import Instant
 from torchsync.core.snapshot import Snapshot
 from torchsync.core.syncdoc import SyncOutcome, SyncResult
-from torchsync.core.web import Handler, Metrics, PublicSurface, Request, Response
+from torchsync.core.web import Handler, PublicSurface, Request, Response
 from torchsync.errors import Problem
 from torchsync.pages.status import render_status
 
@@ -100,7 +100,7 @@ def public() -> Iterator[Server]:
     surface = PublicSurface(
         read=lambda: found[0].shown,
         now=lambda: NOON,
-        metrics=Metrics("text/plain; version=0.0.4", lambda: b"up 1\n"),
+        metrics=lambda _: b"up 1\n",
         page=lambda one, now, is_still: render_status(one, now, is_still=is_still),
         names=frozenset(),
     )

@@ -15,18 +15,18 @@ import pytest
 from tests.builders import NOON, busy_snapshot, many_tasks
 from torchsync.adapters import http as server_module
 from torchsync.adapters.http import MOST_PARKED, bind_tcp, bind_unix, own_names, serve
-from torchsync.adapters.metrics import CONTENT_TYPE, new_registry, render
-from torchsync.core.web import Metrics, PublicSurface, Response
+from torchsync.adapters.metrics import Exposition
+from torchsync.core.exposition import Format
+from torchsync.core.web import PublicSurface, Response
 from torchsync.errors import Problem
 from torchsync.pages.status import render_status
 
 
 def public(one):
-    registry = new_registry(lambda: one)
     return PublicSurface(
         read=lambda: one,
         now=lambda: NOON,
-        metrics=Metrics(CONTENT_TYPE, lambda: render(registry)),
+        metrics=Exposition(lambda: one).render,
         page=lambda snapshot, now, is_still: render_status(snapshot, now, is_still=is_still),
         names=own_names("db-1"),
     )
@@ -67,7 +67,7 @@ def address():
 
 def test_metrics_are_scraped(address):
     answer, body = get(address, "/metrics")
-    assert (answer.status, answer.headers["Content-Type"]) == (200, CONTENT_TYPE)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, Format.TEXT.value)
     assert b'torchsync_build_info{version="0.1.0"' in body
     assert answer.headers["Connection"] == "close"
     assert "cheroot" not in answer.headers["Server"].lower()

@@ -22,7 +22,7 @@ from tests.builders import HOUR, MINUTE, generation, record, snapshot, sync_stat
 from tests.gitrepo import Repo
 from tests.gitserver import free_port
 from tests.promserver import PromServer
-from torchsync.adapters.metrics import new_registry, render
+from torchsync.adapters.metrics import Exposition
 from torchsync.adapters.schemas import read_schema
 from torchsync.cli.main import main
 from torchsync.core.instants import parse_rfc3339
@@ -84,7 +84,7 @@ def metrics(now: Instant, revision: str, failing: str = "", *tasks: str) -> byte
         last_tick=now,
         sync=sync_status(last_success=Instant(now - MINUTE), last_apply=Instant(now - 2 * HOUR)),
     )
-    return render(new_registry(lambda: one))
+    return Exposition(lambda: one).render()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from tests.builders import NOON, busy_snapshot, snapshot
-from torchsync.core.web import Metrics, PublicSurface, Request, is_own_name
+from torchsync.core.exposition import Format
+from torchsync.core.web import PublicSurface, Request, is_own_name
 
 NAMES = frozenset({"db-1", "db-1.example.org"})
 
@@ -12,7 +13,7 @@ def surface(one=None):
     return PublicSurface(
         read=lambda: one or busy_snapshot(),
         now=lambda: NOON,
-        metrics=Metrics("text/plain", lambda: b"torchsync_up 1\n"),
+        metrics=lambda form: f"torchsync_up 1 {form.name}\n".encode(),
         page=lambda snapshot, now, is_still: f"<h1>{snapshot.facts.name} at {now}{', still' if is_still else ''}</h1>",
         names=NAMES,
     )
@@ -48,6 +49,12 @@ def test_every_page_answers_to_get_and_head_and_to_nothing_else(path):
 def test_there_is_nothing_else(path):
     assert ask(path).status == 404
     assert ask(path, "POST").status == 404
+
+
+@pytest.mark.parametrize("form", Format)
+def test_metrics_come_in_the_format_that_the_scraper_asks_for(form):
+    answer = surface()(Request(method="GET", path="/metrics", headers={"accept": form.value}))
+    assert (answer.content_type, answer.body) == (form.value, f"torchsync_up 1 {form.name}\n".encode())
 
 
 def test_the_api_answers_in_json():

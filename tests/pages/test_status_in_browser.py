@@ -14,7 +14,7 @@ from tests.builders import HOUR, NOON, busy_snapshot, many_tasks, record, task, 
 from torchsync.adapters.http import bind_tcp, serve
 from torchsync.core.model import Instant, Outcome, TaskName
 from torchsync.core.snapshot import Snapshot
-from torchsync.core.web import Metrics, PublicSurface
+from torchsync.core.web import PublicSurface
 from torchsync.errors import Problem
 from torchsync.pages.status import render_status
 
@@ -45,7 +45,7 @@ def serving(snapshot: Snapshot) -> Iterator[Agent]:
     surface = PublicSurface(
         read=lambda: agent.snapshot,
         now=lambda: agent.now,
-        metrics=Metrics("text/plain", lambda: b""),
+        metrics=lambda _: b"",
         page=lambda one, now, is_still: render_status(one, now, is_still=is_still),
         names=frozenset(),
     )

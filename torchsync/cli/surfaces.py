@@ -17,7 +17,7 @@ from torchsync.adapters.hookapi import PATH as HOOK_PATH
 from torchsync.adapters.hookapi import HookSurface
 from torchsync.adapters.http import MOST_BODY, Running, bind_tcp, bind_unix, own_names, serve
 from torchsync.adapters.ledger import LedgerReader, open_readonly
-from torchsync.adapters.metrics import CONTENT_TYPE, new_registry, render
+from torchsync.adapters.metrics import Exposition
 from torchsync.adapters.outputfile import output_stretch, run_output
 from torchsync.adapters.statefile import StateDirectory
 from torchsync.adapters.statuspage import StatusPages
@@ -28,7 +28,7 @@ from torchsync.core.evidence import Evidence, Witness
 from torchsync.core.logevents import Log, LogEvent
 from torchsync.core.model import Instant, Millis, Run, RunId, TaskName
 from torchsync.core.snapshot import Snapshot
-from torchsync.core.web import Handler, Metrics, Peer, PublicSurface, Request, Response, StatusPage
+from torchsync.core.web import Handler, Peer, PublicSurface, Request, Response, StatusPage
 from torchsync.core.why import Explanation, Present, explain, unknown_task
 from torchsync.errors import Problem
 
@@ -69,9 +69,9 @@ class Surfaces:
         self._read = read
         self._now = now
         self._log = log
-        registry = new_registry(read)
-        metrics = Metrics(CONTENT_TYPE, lambda: render(registry))
-        self._public = PublicSurface(read=read, now=now, metrics=metrics, page=StatusPages(load_page), names=own_names(listen.host))
+        self.exposition = Exposition(read)
+        pages = StatusPages(load_page)
+        self._public = PublicSurface(read=read, now=now, metrics=self.exposition.render, page=pages, names=own_names(listen.host))
         self._guarded = listen.secured.guard(self._public)
         self._running: dict[str, Running] = {}
         self._problems: dict[str, Problem] = {}

@@ -16,6 +16,7 @@ from ipaddress import ip_address
 
 from torchsync.core.api import runs_document, status_document, tasks_document, why_dead, why_not_ready
 from torchsync.core.control import Answer, failure
+from torchsync.core.exposition import Format, format_for
 from torchsync.core.model import Instant
 from torchsync.core.snapshot import Snapshot
 
@@ -88,12 +89,8 @@ def wrong_method(allowed: str) -> Response:
     return Response(answer.status, answer.content_type, answer.body, (("Allow", allowed),))
 
 
-@dataclass(frozen=True, slots=True)
-class Metrics:
-    """The text of the metrics, and its content type."""
-
-    content_type: str
-    render: Callable[[], bytes]
+Metrics = Callable[[Format], bytes]
+"""The metrics in a format."""
 
 
 StatusPage = Callable[[Snapshot, Instant, bool], str]
@@ -127,8 +124,9 @@ class PublicSurface:
         page = self.page(self.read(), self.now(), "still" in request.query)
         return Response(200, HTML, page.encode(), _PAGE_HEADERS)
 
-    def scrape(self, _: Request) -> Response:
-        return Response(200, self.metrics.content_type, self.metrics.render())
+    def scrape(self, request: Request) -> Response:
+        form = format_for(request.headers.get("accept", ""))
+        return Response(200, form.value, self.metrics(form))
 
     def alive(self, _: Request) -> Response:
         return _health(why_dead(self.read(), self.now()))
