@@ -3,18 +3,19 @@
 There are no metric objects to keep in step with the agent: every scrape reads one immutable snapshot through the rows of
 `core/metrictable.py`. So the series of a removed task end at once, and counters are what the agent has persisted.
 
-Families and samples are those of the client library; their text is written here. A format groups lines by metric, and each task has a line in
-most of the groups, so a host with 10,000 tasks has some 300,000 lines, nearly all of them those of the scrape before: the lines of a task are
-kept for as long as its status is the same. A test holds that the client library says the same.
+Families and samples are those of the client library; their text is written here. A format groups lines by metric, and each task has lines in
+most of the groups, so a host with 10,000 tasks has some 300,000 of them, nearly all as they were at the scrape before. They are kept in blocks
+of tasks, and a block is written again when the status of one of its tasks has changed: a scrape holds the interpreter for milliseconds, and
+the loop can go on. A test holds that the client library says the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import repeat
 from math import inf
+from zlib import crc32
 
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.samples import Sample
@@ -37,16 +38,27 @@ def families(snapshot: Snapshot, wanted: Iterable[Metric]) -> Iterator[Family]:
         yield family
 
 
-Lines = tuple[bytes, ...]
-"""The lines of a task, by row."""
+Columns = tuple[bytes, ...]
+"""The lines of some tasks, by row."""
+_BLOCKS = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Some tasks by name, their statuses, and the lines that say these."""
+
+    names: tuple[TaskName, ...]
+    statuses: tuple[TaskStatus, ...] = ()
+    columns: Columns = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """The lines of each task, and the status that they say."""
+    """All lines of tasks as of the last scrape, in a mode."""
 
     mode: PerTask
-    tasks: dict[TaskName, tuple[TaskStatus, Lines]] = field(default_factory=dict)
+    names: frozenset[TaskName] = frozenset()
+    blocks: tuple[_Block, ...] = ()
 
 
 class Exposition:
@@ -60,29 +72,45 @@ class Exposition:
     def render(self, form: Format = Format.TEXT) -> bytes:
         """The newest snapshot in a format: UTF-8."""
         snapshot, mode = self._read(), self.per_task
-        wanted = rows(mode)
         parts: list[bytes] = []
-        for family in families(snapshot, (row for row in wanted if row.scope is Scope.AGENT)):
+        for family in families(snapshot, _rows(mode, Scope.AGENT)):
             parts += [_head(family, form), _text(family.samples)]
-        of_tasks = [row for row in wanted if row.scope is Scope.TASK]
-        for row, lines in zip(of_tasks, self._lines(snapshot, mode, of_tasks), strict=False):
-            parts += [_head(_family(row), form), *lines]
+        self._kept = kept = _renewed(self._kept, mode, snapshot.tasks)
+        for place, row in enumerate(_rows(mode, Scope.TASK)):
+            parts += [_head(_family(row), form), *[block.columns[place] for block in kept.blocks]]
         return b"".join([*parts, _END] if form is Format.OPENMETRICS else parts)
 
-    def _lines(self, snapshot: Snapshot, mode: PerTask, of_tasks: Sequence[Metric]) -> Iterable[Iterable[bytes]]:
-        """For each of the rows the lines of all tasks."""
-        before = self._kept.tasks if self._kept.mode is mode else {}
-        tasks: dict[TaskName, tuple[TaskStatus, Lines]] = {}
-        for name, status in snapshot.tasks.items():
-            known = before.get(name)
-            is_same = known is not None and (known[0] is status or known[0] == status)
-            tasks[name] = status, known[1] if known and is_same else _lines_of(status, of_tasks)
-        self._kept = _Kept(mode, tasks)
-        return zip(*(lines for _, lines in tasks.values()), strict=True) if tasks else repeat(())
+
+def _rows(mode: PerTask, scope: Scope) -> list[Metric]:
+    return [row for row in rows(mode) if row.scope is scope]
 
 
-def _lines_of(status: TaskStatus, of_tasks: Iterable[Metric]) -> Lines:
-    return tuple(_text(_samples(row, row.of_task(status))) for row in of_tasks if row.of_task)
+def _renewed(kept: _Kept, mode: PerTask, tasks: Mapping[TaskName, TaskStatus]) -> _Kept:
+    """The lines of these tasks. Where little has changed few objects are made: many would call for the garbage collector, which stops the loop."""
+    before = kept.blocks if kept.mode is mode else ()
+    names = kept.names
+    if names != tasks.keys() or not before:
+        names, before = frozenset(tasks), _blocks_of(tasks, before)
+    of_tasks = _rows(mode, Scope.TASK)
+    return _Kept(mode, names, tuple([_told(block, tuple(map(tasks.__getitem__, block.names)), of_tasks) for block in before]))
+
+
+def _blocks_of(names: Iterable[TaskName], before: Iterable[_Block]) -> tuple[_Block, ...]:
+    """The names in blocks, which stay what they are where none of their own came or went."""
+    found: dict[int, list[TaskName]] = {}
+    for name in names:
+        found.setdefault(crc32(name.encode()) % _BLOCKS, []).append(name)
+    known = {block.names: block for block in before}
+    fresh = (tuple(found[place]) for place in sorted(found))
+    return tuple(known.get(names) or _Block(names) for names in fresh)
+
+
+def _told(block: _Block, statuses: tuple[TaskStatus, ...], of_tasks: Sequence[Metric]) -> _Block:
+    """The block with the lines of these statuses. Tuples compare by identity first, so that an unchanged status costs next to nothing."""
+    if block.statuses == statuses:
+        return block
+    columns = (_text(_samples(row, [found for status in statuses for found in row.of_task(status)])) for row in of_tasks if row.of_task)
+    return _Block(block.names, statuses, tuple(columns))
 
 
 def _head(family: Family, form: Format) -> bytes:
