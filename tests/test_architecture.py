@@ -270,6 +270,7 @@ adapters.courier
 adapters.shadow
 adapters.ledger
 adapters.metrics
+adapters.textfile
 adapters.rundir
 adapters.credentials
 adapters.watchedrun
@@ -325,6 +326,7 @@ cli.annotations
 cli.sarif
 cli.tidier
 cli.stepview
+cli.metricsfile
 cli.planview
 cli.plandoc
 cli.planmarkdown

@@ -82,6 +82,7 @@ def test_the_smallest_file_takes_the_documented_defaults() -> None:
         },
         "pools": {},
         "retention": {"ledger_days": 90, "runs_days": 30, "total_output": 2 << 30},
+        "metrics": {"per_task": "full", "textfile": ""},
         "log": {"format": "auto", "level": "info"},
     }
 
@@ -247,10 +248,12 @@ def test_a_setting_that_does_nothing_is_told_where_it_stands() -> None:
         pytest.param("repository: {url: /x}\n", "TS302", "lacks `version`", id="no version"),
         pytest.param("version: 9\nrepository: {url: /x}\n", "TS113", "version 9", id="newer"),
         pytest.param(SMALLEST + "executor: docker\n", "TS302", "one of `auto`, `process`", id="executor"),
-        pytest.param(SMALLEST + "metrics: {}\n", "TS113", "`metrics`", id="later field"),
         pytest.param(
             SMALLEST + "http: {tls_cert: x, tls_key: /x}\n", "TS302", "`http.tls_cert` must be an absolute path", id="relative cert"
         ),
+        pytest.param(SMALLEST + "metrics: {textfile: metrics.prom}\n", "TS302", "absolute path that ends in `.prom`", id="metrics file"),
+        pytest.param(SMALLEST + "metrics: {textfile: /srv/.prom}\n", "TS302", "`.prom`", id="metrics file without a name"),
+        pytest.param(SMALLEST + "metrics: {per_task: some}\n", "TS302", "compact", id="metrics of tasks"),
         pytest.param(SMALLEST + "retention: {ledger_days: 0}\n", "TS302", "from 1 to 3650", id="no days"),
         pytest.param(SMALLEST + "retention: {runs_days: 1.5}\n", "TS302", "from 1 to 3650", id="half a day"),
         pytest.param(SMALLEST + "retention: {total_output: 2GB}\n", "TS302", "a size such as", id="no size"),

@@ -9,6 +9,7 @@ from enum import Enum
 
 from torchsync.core.codec import Codec
 from torchsync.core.jsontext import canonical
+from torchsync.core.metrictable import PerTask
 from torchsync.core.model import Millis
 from torchsync.core.policy import ExecutorName, HostPolicy, Secret, grants_credential
 from torchsync.core.syncdoc import RemoteSpec, TrustSpec
@@ -164,6 +165,14 @@ class RetentionConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsConfig:
+    """`textfile` is an absolute path, or empty for none."""
+
+    per_task: PerTask = PerTask.FULL
+    textfile: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogConfig:
     format: LogFormat
     level: LogLevel
@@ -181,6 +190,7 @@ class AgentConfig:
     log: LogConfig
     pools: Mapping[str, int] = field(default_factory=dict)
     retention: RetentionConfig = RetentionConfig()
+    metrics: MetricsConfig = MetricsConfig()
 
     @property
     def remote(self) -> RemoteSpec:

@@ -46,6 +46,7 @@ from torchsync.cli.agentsettings import settings_of, syncs_of
 from torchsync.cli.executors import choose
 from torchsync.cli.facts import configured_facts
 from torchsync.cli.guise import Ground, Guise, Itself, Shadow
+from torchsync.cli.metricsfile import MetricsFile
 from torchsync.cli.place import add_config_argument, config_path
 from torchsync.cli.secured import Secured, security_settings
 from torchsync.cli.startorder import order_of
@@ -56,7 +57,7 @@ from torchsync.core.herald import Herald
 from torchsync.core.logevents import Level, LogEvent
 from torchsync.core.model import Instant, Millis, NotBegun, Run, RunId
 from torchsync.core.snapshot import Snapshot
-from torchsync.errors import ConfigInvalid
+from torchsync.errors import ConfigInvalid, Problem
 from torchsync.ports import ConfigTouched, HangUp, RepositoryTouched, StartOrder, StopAgent
 
 
@@ -138,6 +139,8 @@ class _Agent:
             now=self._clock.now,
             log=self._log,
         )
+        self._surfaces.exposition.per_task = config.metrics.per_task
+        self._metrics_file = MetricsFile(self._textfile(config), self._surfaces.exposition.render, self._log)
         ground = Ground(choice=self._choice, store=self._store, wakeups=self._wakeups, clock=self._clock, log=self._log)
         self._executor = guise.executor(ground)
         self._secret_files = config.secret_files
@@ -252,21 +255,30 @@ class _Agent:
             randomness=random.random,
             settings_of=self._resettle,
             look_at_host=configured_facts,
-            notices=lambda: (*self._guise.notices, *self._surfaces.notices(), *self._journal.notices()),
+            notices=self._notices,
             on_turn=self._on_turn,
         )
 
+    def _notices(self) -> tuple[Problem, ...]:
+        surfaces = (self._surfaces, self._journal, self._metrics_file)
+        return (*self._guise.notices, *(notice for surface in surfaces for notice in surface.notices()))
+
     def _resettle(self, config: AgentConfig) -> Settings:
-        """What a new configuration comes to; log level, webhooks, secrets of runs, what is kept and the watch of the repository follow it."""
+        """What a new configuration comes to; log level, webhooks, secrets, what is kept, metrics and the watch of the repository follow it."""
         self._journal.least = Level[config.log.level.name]
         self._hooks.settings = self._guise.hooks(config)
         self._surfaces.secure(security_settings(config.http))
         self._secret_files = config.secret_files
         self._tidier.retention = config.retention
+        self._surfaces.exposition.per_task = config.metrics.per_task
+        self._metrics_file.path = self._textfile(config)
         if (config.repository.url, config.repository.watch) != self._watched:
             self._repository_watcher.leave()
             self._repository_watcher = self._watch_repository(config)
         return settings_of(config, self._choice)
+
+    def _textfile(self, config: AgentConfig) -> str:
+        return config.metrics.textfile if self._guise.is_public else ""
 
     def _thread_died(self, hook: threading.ExceptHookArgs) -> None:
         name = hook.thread.name if hook.thread else "unknown"
@@ -278,6 +290,7 @@ class _Agent:
         self._journal.flush()
         self._surfaces.tick(mono)
         self._tidier.tick(snapshot, mono)
+        self._metrics_file.tick(snapshot, mono)
         if self._notifier.watchdog is not None and mono >= self._next_sign_of_life:
             self._next_sign_of_life = Millis(mono + self._notifier.watchdog)
             self._notifier.alive()

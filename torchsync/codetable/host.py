@@ -295,6 +295,12 @@ HOST_CODES = (
         "Add a newer key to the file, and sign with that.",
     ),
     CodeInfo(
+        "TS390",
+        "metrics file cannot be written",
+        "The file of metrics.textfile cannot be written. Tasks run all the same, and the metrics over HTTP are not touched.",
+        "Make its folder, give the agent the right to write there, or free space; it is tried again every 15 seconds.",
+    ),
+    CodeInfo(
         "TS395",
         "log not taken",
         "Whoever takes the log of the agent, such as journald, is gone or does not keep up. Tasks run all the same.",

@@ -143,6 +143,7 @@ def _document(settings: _Settings, account: Account) -> dict[str, Json]:
         "policy": _policy(settings, account),
         "pools": dict(get("pools", default={})),
         "retention": _retention(settings),
+        "metrics": {"per_task": get("metrics", "per_task", default="full"), "textfile": get("metrics", "textfile", default="")},
         "log": {"format": get("log", "format", default="auto"), "level": get("log", "level", default="info")},
     }
 

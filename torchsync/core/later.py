@@ -16,11 +16,7 @@ _TASK_FIELDS = _words("""
     run_on rollout coordination
 """)
 
-_AGENT_FIELDS = _words("""
-    metrics
-""")
-
-_FIELDS = frozenset([*(f"task.{name}" for name in _TASK_FIELDS), *_AGENT_FIELDS])
+_FIELDS = frozenset(f"task.{name}" for name in _TASK_FIELDS)
 
 
 def is_later_field(route: Route) -> bool:

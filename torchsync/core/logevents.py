@@ -163,6 +163,8 @@ class LogEvent(Enum):
     HOOK_REFUSED = (Level.WARNING, "A webhook was refused. Of many in a minute a few are told, and how many there were.", "count")
     HOOKS_DISABLED = (Level.ERROR, "Webhooks are refused because their secret cannot be used.", "code")
     HOOKS_ENABLED = (Level.INFO, "The secret of webhooks can be used again.")
+    TEXTFILE_UNWRITABLE = (Level.WARNING, "The file of metrics.textfile cannot be written; it is tried again.", "code")
+    TEXTFILE_WRITABLE = (Level.INFO, "The file of metrics.textfile can be written again.")
     WATCH_POLLS = (Level.INFO, "Changes of a file or repository are looked for now and then, since the kernel does not tell them here.")
     STATE_DEGRADED = (Level.ERROR, "The state cannot be written. Runs go on.", "code")
     STATE_RECOVERED = (Level.INFO, "The state can be written again.")
