@@ -60,8 +60,16 @@ def test_it_is_written_at_once_after_a_swap(desk: Desk) -> None:
     assert desk.rendered == 2
 
 
+def test_it_is_written_at_once_after_a_reload(desk: Desk, tmp_path: Path) -> None:
+    desk.tick(0)
+    desk.file.follow(str(tmp_path / "a.prom"))
+    desk.tick(1)
+    desk.tick(2)
+    assert content(tmp_path / "a.prom") == "rendered 2\n"
+
+
 def test_without_a_path_nothing_is_made(desk: Desk) -> None:
-    desk.file.path = ""
+    desk.file.follow("")
     desk.tick(0)
     desk.tick(EVERY)
     assert desk.rendered == 0
@@ -69,10 +77,10 @@ def test_without_a_path_nothing_is_made(desk: Desk) -> None:
 
 def test_a_file_that_the_agent_wrote_goes_when_it_is_told_of_another_or_of_none(desk: Desk, tmp_path: Path) -> None:
     desk.tick(0)
-    desk.file.path = str(tmp_path / "b.prom")
+    desk.file.follow(str(tmp_path / "b.prom"))
     desk.tick(1)
     assert (content(tmp_path / "a.prom"), content(tmp_path / "b.prom")) == ("", "rendered 2\n")
-    desk.file.path = ""
+    desk.file.follow("")
     desk.tick(2)
     assert (list(tmp_path.iterdir()), desk.rendered) == ([], 2)
 
@@ -92,7 +100,7 @@ def test_a_problem_is_said_once_shown_as_long_as_it_lasts_and_its_end_is_said(tm
 def test_a_problem_ends_with_the_setting(tmp_path: Path) -> None:
     desk = Desk(tmp_path / "nowhere/a.prom")
     desk.tick(0)
-    desk.file.path = ""
+    desk.file.follow("")
     desk.tick(1)
     assert desk.file.notices() == ()
     assert len(desk.said) == 1

@@ -271,7 +271,7 @@ class _Agent:
         self._secret_files = config.secret_files
         self._tidier.retention = config.retention
         self._surfaces.exposition.per_task = config.metrics.per_task
-        self._metrics_file.path = self._textfile(config)
+        self._metrics_file.follow(self._textfile(config))
         if (config.repository.url, config.repository.watch) != self._watched:
             self._repository_watcher.leave()
             self._repository_watcher = self._watch_repository(config)

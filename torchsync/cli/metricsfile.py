@@ -16,14 +16,14 @@ EVERY = Millis(15_000)
 
 
 class MetricsFile:
-    """Written at the start, every 15 seconds, and at once after a swap or when `path` has changed; it may be set at any time, and empty is none.
+    """Written at the start, every 15 seconds, and at once after a swap and after a reload. An empty path is none.
 
     The file stays when the agent ends: a task that nobody runs any more is late all the same, and the time of the last turn in it says how old it is.
     It goes when the running agent is told of another path, or of none.
     """
 
     def __init__(self, path: str, render: Callable[[], bytes], log: Log) -> None:
-        self.path = path
+        self._path = path
         self._render = render
         self._log = log
         self._told = ""
@@ -32,14 +32,19 @@ class MetricsFile:
         self._problem: Problem | None = None
         self._thread: threading.Thread | None = None
 
+    def follow(self, path: str) -> None:
+        """The file is this one from now on; what is in it may have changed with the configuration."""
+        self._path = path
+        self._next = Millis(0)
+
     def tick(self, snapshot: Snapshot, mono: Millis) -> None:
         """The file is being written when that is due."""
         generation = snapshot.generation.number if snapshot.generation else 0
-        is_due = (self.path and (mono >= self._next or generation != self._generation)) or self.path != self._told
+        is_due = (self._path and (mono >= self._next or generation != self._generation)) or self._path != self._told
         if not is_due or (self._thread is not None and self._thread.is_alive()):
             return
-        before, self._told, self._generation, self._next = self._told, self.path, generation, Millis(mono + EVERY)
-        self._thread = threading.Thread(target=self._renew, args=(before, self.path), name="textfile", daemon=True)
+        before, self._told, self._generation, self._next = self._told, self._path, generation, Millis(mono + EVERY)
+        self._thread = threading.Thread(target=self._renew, args=(before, self._path), name="textfile", daemon=True)
         self._thread.start()
 
     def notices(self) -> tuple[Problem, ...]:
