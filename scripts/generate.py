@@ -28,7 +28,7 @@ from torchsync.codes import CODES
 from torchsync.core.forge import Forge
 from torchsync.core.fsck import IGNORED
 from torchsync.core.logevents import FIELDS, LogEvent
-from torchsync.core.metrictable import PREFIX, Metric, Scope, rows
+from torchsync.core.metrictable import PREFIX, Metric, PerTask, Scope, most_series, rows
 from torchsync.core.starter import COMMON, GATES, SCHEMAS, made
 
 ROOT = Path(__file__).parent.parent
@@ -50,12 +50,38 @@ def errors_page() -> str:
 
 
 def metrics_page() -> str:
-    """`docs/reference/metrics.md`: every metric with its labels and their values."""
-    parts = ["# Metrics\n", MADE, "Series with a closed set of values are there from the first scrape on, with 0.\n"]
-    for scope, title in ((Scope.AGENT, "The agent"), (Scope.TASK, "Each task (label `task`)")):
-        parts.append(f"## {title}\n")
-        parts.append(_table(("metric", "type", "labels", "meaning"), (_metric_row(metric) for metric in rows() if metric.scope is scope)))
-    return "\n".join(parts)
+    """`docs/reference/metrics.md`: every metric with its labels and their values, and how many series there can be."""
+    heads = ("metric", "type", "labels", "meaning")
+    agent, tasks = ([metric for metric in rows() if metric.scope is scope] for scope in (Scope.AGENT, Scope.TASK))
+    compact = ("yes" if metric.compact else "" for metric in tasks)
+    of_tasks = ((*_metric_row(metric), mark) for metric, mark in zip(tasks, compact, strict=True))
+    return "\n".join(
+        [
+            *("# Metrics\n", MADE, _BEFORE_METRICS),
+            *("## The agent\n", _table(heads, map(_metric_row, agent))),
+            *("## Each task (label `task`)\n", _table((*heads, "compact"), of_tasks)),
+            *("## How many series\n", _BEFORE_SERIES, _series_table()),
+        ]
+    )
+
+
+_BEFORE_METRICS = """\
+Series with a closed set of values are there from the first scrape on, with 0. Where a label is open (a task, a commit), its series end with what they
+describe. How to have them read: [Let Prometheus read a host](../how-to/metrics.md).
+"""
+_BEFORE_SERIES = """\
+At most, by [`metrics.per_task`](agent.md). A host has no more tasks than `policy.max_tasks`, which is 2000 unless agent.yaml says otherwise.
+Alerts on tasks work in compact mode; with `off` there are those on the agent and its syncs.
+"""
+
+
+def _series_table() -> str:
+    tasks = (100, 1_000, 2_000)
+    lines = []
+    for mode in PerTask:
+        agent, each = most_series(Scope.AGENT, mode), most_series(Scope.TASK, mode)
+        lines.append((f"`{mode.value}`", f"{agent}", f"{each}", *(f"{agent + count * each:,}" for count in tasks)))
+    return _table(("per_task", "of the agent", "of each task", *(f"with {count:,} tasks" for count in tasks)), lines)
 
 
 def _metric_row(metric: Metric) -> tuple[str, ...]:

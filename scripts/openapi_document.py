@@ -24,7 +24,7 @@ def public_openapi() -> str:
     """`schemas/openapi.json`: what everybody who reaches the TCP address may read."""
     paths = {
         "/": _page("The status page", "text/html"),
-        "/metrics": _page("The metrics, in the text format of Prometheus", "text/plain"),
+        "/metrics": _page("The metrics, in the text format of Prometheus or in OpenMetrics", "text/plain", "application/openmetrics-text"),
         "/healthz": _probe("Whether the scheduler turns"),
         "/readyz": _probe("Whether a generation is in force and the remote was reached lately"),
         **{f"/api/v1/{name}": _answer(read_schema(name)["title"], name) for name in ("status", "tasks", "runs")},
@@ -126,8 +126,8 @@ def _answer(summary: str, name: str) -> Schema:
     return _get(summary, {"200": _json({"$ref": f"#/components/schemas/{name}"})})
 
 
-def _page(summary: str, kind: str) -> Schema:
-    return _get(summary, {"200": {"description": summary, "content": {kind: {}}}})
+def _page(summary: str, *kinds: str) -> Schema:
+    return _get(summary, {"200": {"description": summary, "content": {kind: {} for kind in kinds}}})
 
 
 def _probe(summary: str) -> Schema:
