@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.host import Host, cron, free_port, never, wait_for
+from tests.e2e.host import PATIENCE, Host, cron, free_port, never, wait_for
 
 RUNS = 'torchsync_task_runs_total{task="job",result="succeeded"}'
 LAST = 'torchsync_task_last_success_timestamp_seconds{task="job"}'
@@ -28,8 +29,11 @@ def test_counters_and_the_last_success_outlive_a_kill_of_the_agent_and_an_absenc
     host.tasks(job=never("true"), other=never("true"))
     wait_for("no more runs", lambda: host.metric('torchsync_task_changes_total{action="changed"}') == 1)
     host.kill()
-    host.start()
-    assert host.metric(RUNS) >= runs, "at the first scrape"
+    host.start(until_up=False)
+    first = first_scrape(host)
+    assert RUNS in first, "an agent does not answer before it knows what it is asked"
+    assert "torchsync_sync_last_success_timestamp_seconds 0" not in first
+    assert host.metric(RUNS) >= runs
     assert host.metric(LAST) >= last > 0
     kept = host.metric(RUNS), host.metric(LAST)
 
@@ -37,6 +41,16 @@ def test_counters_and_the_last_success_outlive_a_kill_of_the_agent_and_an_absenc
     assert 'task="job"' not in host.get("/metrics")[1], "gone with the swap"
     host.wait_for_revision(host.tasks(job=never("true"), other=never("true")))
     assert (host.metric(RUNS), host.metric(LAST)) == kept
+
+
+def first_scrape(host: Host) -> str:
+    """What the agent answers as soon as it listens."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{host.port}/metrics", timeout=30) as answer:
+            text: str = answer.read().decode()
+            return text
+    raise AssertionError("the agent does not answer")
 
 
 def test_prometheus_takes_openmetrics_of_the_agent_and_node_exporter_its_file(host: Host) -> None:

@@ -171,9 +171,13 @@ class _Agent:
         self._holding.restore(self._ledger.holds)
         view = recover(self._engine, self._syncs, self._saved, self._recorder, clock=self._clock, log=self._log)
         self._dispatch.restore(view)
-        self._surfaces.open(self._wakeups.post, self._clock.monotonic())
-        self._loop.run(on_ready=lambda: self._notifier.ready(_sentence(self._loop.snapshot)))
+        self._loop.run(on_ready=self._answer)
         self._notifier.stopping("ending; runs go on")
+
+    def _answer(self) -> None:
+        """Whoever asks is answered. Not before the first turn: a scrape would find no task, and 0 for every time that is kept."""
+        self._surfaces.open(self._wakeups.post, self._clock.monotonic())
+        self._notifier.ready(_sentence(self._loop.snapshot))
 
     def close(self) -> None:
         """Nothing of the agent is left but the runs."""

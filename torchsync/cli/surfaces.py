@@ -75,7 +75,7 @@ class Surfaces:
         self._guarded = listen.secured.guard(self._public)
         self._running: dict[str, Running] = {}
         self._problems: dict[str, Problem] = {}
-        self._next_try = Millis(0)
+        self._next_try: Millis | None = None
         self._looking: threading.Thread | None = None
 
     def open(self, post: Callable[[object], None], mono: Millis) -> None:
@@ -86,14 +86,15 @@ class Surfaces:
         self._try(mono)
 
     def tick(self, mono: Millis) -> None:
-        """What could not be listened on is tried again from time to time, and the files looked at that say who may come."""
-        if mono >= self._next_try:
+        """What could not be listened on is tried again from time to time, and the files looked at that say who may come; nothing before `open`."""
+        if self._next_try is not None and mono >= self._next_try:
             self._try(mono)
 
     def secure(self, settings: SecuritySettings) -> None:
         """What is asked of those who come is this from the next tick on."""
         self._secured.change(settings)
-        self._next_try = Millis(0)
+        if self._next_try is not None:
+            self._next_try = Millis(0)
 
     def notices(self) -> tuple[Problem, ...]:
         return (*self._problems.values(), *([self._hooks.problem] if self._hooks.problem else []), *self._secured.problems)
