@@ -72,7 +72,10 @@ def shadowed(host: Host) -> Iterator[Shadowed]:
 def test_a_shadow_notes_every_fire_and_starts_nothing(shadowed: Shadowed) -> None:
     host = shadowed.host
     user = host_user()
-    host.configure(policy={"secrets": {"token": {"file": str(host.folder / "not-there"), "users": [user]}}})
+    textfile = host.folder / "agents.prom"
+    host.configure(
+        policy={"secrets": {"token": {"file": str(host.folder / "not-there"), "users": [user]}}}, metrics={"textfile": str(textfile)}
+    )
     mark = host.folder / "mark"
     told = [{"on": ["success", "failure", "late"], "exec": ["/bin/sh", "-c", f"echo told >> {mark}"]}]
     host.commit({"scripts/run.sh": f"#!/bin/sh\necho ran >> {mark}\n"})
@@ -96,6 +99,7 @@ def test_a_shadow_notes_every_fire_and_starts_nothing(shadowed: Shadowed) -> Non
     assert shadowed.entries("off") == []
     status = shadowed.ask("status")
     assert status["executor"] == "shadow"
+    assert not textfile.exists(), "that file is the agent's"
     assert [notice["code"] for notice in status["notices"]] == ["TS372"]
     assert "not started" in shadowed.run("why", "beat", "--shadow").stdout
     assert "TS350" in shadowed.run("status").stderr, "no agent answers: the shadow has a socket of its own"
