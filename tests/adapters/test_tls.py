@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import resource
 import select
 import socket
 import ssl
@@ -182,6 +183,16 @@ def test_a_handshake_and_a_request_that_come_byte_by_byte_are_answered(address, 
     assert answer.startswith(b"HTTP/1.1 200")
 
 
+@pytest.fixture
+def many_files():
+    """Room for the two ends of a thousand connections and more: a shell often grants 1,024 files only."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_files")
 def test_a_thousand_connections_that_never_finish_their_handshake_hold_nobody_up(address, authority):
     hello = _client_hello(authority)
     slow = []

@@ -141,5 +141,6 @@ def test_an_agent_beside_it_goes_on_and_both_tell_of_a_rejected_commit(shadowed:
     shadowed.kill()
     wait_for("the agent to go on", lambda: len(host.outcomes("beat")) > before)
     assert host.get("/healthz")[0] == 200
-    assert len(mark.read_text().splitlines()) == len(host.runs("beat"))
+    assert host.torchsync("pause", "--all").returncode == 0
+    wait_for("the last run to leave its mark, and no shadow of one", lambda: len(mark.read_text().splitlines()) == len(host.runs("beat")))
     assert host.terminate() == 0
