@@ -208,6 +208,8 @@ def test_every_event_of_the_agent_is_in_the_story(told: dict[str, Storyteller]) 
         "run_output",
         "state_set_aside",
         "sync_failed",
+        "textfile_unwritable",
+        "textfile_writable",
         "watch_polls",
         "zones_changed",
     }
