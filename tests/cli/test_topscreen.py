@@ -53,4 +53,12 @@ def test_an_error_in_between_gives_the_terminal_back(terminal: tuple[int, int]) 
         interrupted()
     assert caught.value.code == 143
     assert termios.tcgetattr(terminal[1]) == before
-    assert os.read(terminal[0], 4096).endswith(b"\x1b[?25h\x1b[?1049l")
+    assert written_until(terminal[0], b"\x1b[?25h\x1b[?1049l")
+
+
+def written_until(ours: int, end: bytes) -> bool:
+    """What was written to the terminal arrives in pieces; it ends like this."""
+    seen = b""
+    while not seen.endswith(end) and select.select([ours], [], [], 60)[0]:
+        seen += os.read(ours, 4096)
+    return seen.endswith(end)
