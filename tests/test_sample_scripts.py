@@ -155,12 +155,12 @@ def worker(spool: Path, copy: int) -> subprocess.Popen[str]:
 
 def test_two_order_workers_work_off_each_order_once_and_end_on_term(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
-    (tmp_path / "work/1").mkdir(parents=True)
-    (tmp_path / "work/1/left").write_text("")  # by a copy that was killed
+    (tmp_path / "taken/1").mkdir(parents=True)
+    (tmp_path / "taken/1/left").write_text("")  # by a copy that was killed
     for number in range(20):
         (tmp_path / f"new/order{number}").write_text("")
     copies = [worker(tmp_path, 1), worker(tmp_path, 2)]
-    wait_until((tmp_path / "work/2").is_dir)
+    wait_until((tmp_path / "taken/2").is_dir)
     wait_until(lambda: len(list((tmp_path / "done").iterdir())) == 21)
     for copy in copies:
         copy.send_signal(signal.SIGTERM)

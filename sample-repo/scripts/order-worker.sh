@@ -1,8 +1,8 @@
 #!/bin/sh
-# Works off the orders in SPOOL_DIR, oldest first: new/ -> work/COPY/ -> done/. Several copies may run. Ends on TERM between two orders.
+# Works off the orders in SPOOL_DIR, oldest first: new/ -> taken/COPY/ -> done/. Several copies may run. Ends on TERM between two orders.
 set -eu
 spool=${SPOOL_DIR:?is not set}
-mine=$spool/work/${TORCHSYNC_COPY:-1}
+mine=$spool/taken/${TORCHSYNC_COPY:-1}
 
 work_off() {
   # The shop's own program comes here; it gets "$mine/$1".
