@@ -15,7 +15,9 @@ from jsonschema import Draft202012Validator
 
 from tests.e2e.test_repair import MIRROR_FAULTS, TREE_FAULTS
 from torchsync.cli.main import build_parser
+from torchsync.codes import CODES
 from torchsync.core.configfile import Account, ConfigFileReader
+from torchsync.core.metrictable import PREFIX, rows
 from torchsync.core.taskfile import TaskFileReader
 
 ROOT = Path(__file__).parent.parent
@@ -61,16 +63,65 @@ def test_a_task_file_in_the_documentation_is_valid(text: str) -> None:
     assert drafts
 
 
-OPERATORS = ("pause-and-drain.md", "rollback.md", "check-a-host.md", "shadow.md")
+COMMAND = re.compile(r"(?:^|[|(] ?|sudo )torchsync ([a-z].*)")
+SHELLS = ("", "sh", "bash", "console")
 
 
-@pytest.mark.parametrize("name", OPERATORS)
-def test_the_commands_of_operators_are_ones_the_program_has(name: str) -> None:
-    blocks = [block[2] for block in FENCE.finditer((ROOT / "docs/how-to" / name).read_text()) if block[1] == "console"]
-    lines = [line for block in blocks for line in block.splitlines() if line.startswith("torchsync ")]
-    assert lines
-    for line in lines:
-        build_parser(every=True).parse_args(shlex.split(line)[1:])
+def commands() -> list[str]:
+    """What pages tell people to type after `torchsync`, without what the shell makes of the rest of the line."""
+    blocks = [block[2] for page in PAGES for block in FENCE.finditer(page.read_text()) if block[1] in SHELLS]
+    typed = (COMMAND.search(line.strip()) for block in blocks for line in block.splitlines())
+    return [re.split(r" (?:>|\||\|\||&&|;|&) ", found[1])[0] for found in typed if found and "<(" not in found[1]]
+
+
+def test_every_command_of_a_page_is_one_the_program_has() -> None:
+    assert len(commands()) > 100
+    parser = build_parser(every=True)
+    for command in commands():
+        parser.parse_args(shlex.split(command, comments=True))
+
+
+def options() -> dict[str, str]:
+    """The help of each command, by its name."""
+    (choices,) = [action.choices for action in build_parser(every=True)._actions if isinstance(action.choices, dict)]
+    return {name: command.format_help() for name, command in choices.items()}
+
+
+def test_every_option_that_a_sentence_speaks_of_is_one_of_its_command() -> None:
+    known, seen = options(), 0
+    for page in PAGES:
+        for span in re.findall(r"`torchsync ([a-z][^`]*)`", FENCE.sub("", page.read_text()).replace("\n", " ")):
+            name, *words = span.split()
+            assert name in known, (page, span)
+            assert [word for word in words if word.startswith("--") and not re.search(rf"{word}\b", known[name])] == [], (page, span)
+            seen += 1
+    assert seen > 100
+
+
+def test_every_code_and_metric_that_a_page_names_is_there() -> None:
+    metrics = {PREFIX + row.name + end for row in rows() for end in ("", "_bucket", "_count", "_sum")}
+    for page in PAGES:
+        text = page.read_text()
+        assert set(re.findall(r"\bTS\d{3}\b", text)) <= set(CODES), page
+        assert set(re.findall(r"\btorchsync_[a-z_]+\b", text)) <= metrics, page
+
+
+def test_every_setting_that_a_page_names_is_there() -> None:
+    reference = "".join((ROOT / f"docs/reference/{name}.md").read_text() for name in ("agent", "task", "torchsync", "hosts"))
+    settings = set(re.findall(r"^### `([^`]+)`$", reference, re.MULTILINE))
+    first = {setting.split(".")[0] for setting in settings}
+    for page in PAGES:
+        named = set(re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)`", page.read_text()))
+        named = {name for name in named if name.split(".")[0] in first and name.rpartition(".")[2] not in ("yaml", "md", "server")}
+        assert named <= settings, page
+
+
+def test_every_page_is_found_from_the_index() -> None:
+    index = (ROOT / "docs/index.md").read_text()
+    pages = [
+        page.relative_to(ROOT / "docs") for folder in ("reference", "how-to", "explanation") for page in (ROOT / "docs" / folder).iterdir()
+    ]
+    assert [page for page in pages if f"({page})" not in index] == []
 
 
 @pytest.mark.parametrize("text", agent_configurations())
