@@ -29,23 +29,6 @@ def blocks(page: str, language: str) -> list[str]:
     return [text for kind, text in FENCE.findall((PAGES[0].parent / page).read_text()) if kind == language]
 
 
-def configurations() -> list[object]:
-    """The yaml blocks that are an agent.yaml."""
-    return [
-        pytest.param(text, id=f"{page.name}-{number}")
-        for page in PAGES
-        for number, text in enumerate(blocks(page.name, "yaml"))
-        if re.search(r"^repository:", text, re.MULTILINE)
-    ]
-
-
-@pytest.mark.parametrize("text", configurations())
-def test_an_agent_yaml_on_a_page_is_one_that_an_agent_takes(text: str) -> None:
-    document, problems = ConfigFileReader(read_schema("agent")).read("agent.yaml", text.encode(), Account(user="root", is_root=True))
-    assert problems == ()
-    assert document is not None
-
-
 def test_the_tasks_on_a_page_are_taken_by_the_host_beside_them() -> None:
     task_file, configuration = blocks("users-and-secrets.md", "yaml")
     drafts, problems = TaskFileReader(read_schema("task")).read("tasks/billing/a.yaml", task_file.encode())
@@ -54,23 +37,6 @@ def test_the_tasks_on_a_page_are_taken_by_the_host_beside_them() -> None:
     assert document is not None
     rules = HostRules(config_from_document(document).host_policy, {"billing": 1000}.get, lambda _: ("billing", "accounting"))
     assert judge_host([draft.task for draft in drafts], rules, {}) == ()
-
-
-def task_files() -> list[object]:
-    """The yaml blocks that are a task file."""
-    return [
-        pytest.param(text, id=f"{page.name}-{number}")
-        for page in PAGES
-        for number, text in enumerate(blocks(page.name, "yaml"))
-        if re.search(r"^tasks:", text, re.MULTILINE)
-    ]
-
-
-@pytest.mark.parametrize("text", task_files())
-def test_a_task_file_on_a_page_is_valid(text: str) -> None:
-    drafts, problems = TaskFileReader(read_schema("task")).read("tasks/page.yaml", text.encode())
-    assert problems == ()
-    assert drafts
 
 
 @pytest.fixture
