@@ -15,6 +15,7 @@ from typing import Any
 
 from scripts.dashboard_fleet import FLEET
 from scripts.dashboard_task import HOST_AND_TASK
+from scripts.decisions_page import decisions_page
 from scripts.grafana import text_of
 from scripts.lifecycle_page import lifecycle_page
 from scripts.openapi_document import control_openapi, public_openapi
@@ -227,6 +228,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "docs/reference/cli.md": commands_page,
     "docs/reference/old-objects.md": defects_page,
     "docs/reference/doctor.md": checks_page,
+    "docs/adr/README.md": lambda: decisions_page(MADE),
     "grafana/dashboards/fleet.json": lambda: text_of(FLEET),
     "grafana/dashboards/task.json": lambda: text_of(HOST_AND_TASK),
     **{f"sample-repo/schemas/{name}.schema.json": schema_copy(name) for name in SCHEMAS},
