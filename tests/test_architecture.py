@@ -319,6 +319,7 @@ cli.fleetview
 cli.fleetliveview
 cli.markdown
 cli.fleetmarkdown
+cli.moment
 cli.main
 cli.report
 cli.checkoutroot

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -12,6 +11,7 @@ from torchsync.cli.checkedout import CheckedOut, checked_out
 from torchsync.cli.fleetlive import add_live_arguments, ask_prometheus, prometheus_of
 from torchsync.cli.fleetview import Style, fleet_lines
 from torchsync.cli.fleetwords import By, Extent
+from torchsync.cli.moment import moment_of
 from torchsync.cli.sides import read_side, read_sides, uncommitted_words
 from torchsync.cli.terminal import is_coloured
 from torchsync.core.fleet import fleet_of
@@ -19,7 +19,6 @@ from torchsync.core.fleetchange import fleet_change
 from torchsync.core.fleetdoc import Compared, FleetReport, fleet_document
 from torchsync.core.fleetfilter import FleetFilter, Place, Unmatched, chosen, narrowed, narrowed_change, unmatched
 from torchsync.core.fleetfires import next_fires
-from torchsync.core.instants import parse_rfc3339
 from torchsync.core.livemetrics import Expected
 from torchsync.core.model import Instant
 from torchsync.core.plan import Side
@@ -54,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """The fleet is on stdout. 0; raises NotFound (66) when a filter matches nothing."""
-    now, prometheus = _after(args.after), prometheus_of(args)
+    now, prometheus = moment_of(args.after), prometheus_of(args)
     wanted = FleetFilter(tasks=tuple(args.task), owners=tuple(args.owner), labels=tuple(args.label), hosts=_selectors(args.host))
     read = _read(args)
     _check(wanted, read)
@@ -91,15 +90,6 @@ def _label(text: str) -> tuple[str, str]:
     if not name or not equals or not pattern:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=GLOB")
     return name, pattern
-
-
-def _after(text: str | None) -> Instant:
-    if text is None:
-        return Instant(time.time_ns() // 1_000_000)
-    try:
-        return parse_rfc3339(text)
-    except ValueError as error:
-        raise UsageError("TS357", f"--after: {error}") from error
 
 
 def _selectors(texts: list[str]) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
@@ -18,13 +17,13 @@ from types import MappingProxyType
 from typing import Protocol, cast
 
 from torchsync.adapters.sourcefiles import SourceWords, Wanted, gather
+from torchsync.cli.moment import moment_of
 from torchsync.cli.terminal import printable
 from torchsync.core.foreign import IN_THE_WAY, NOT_THERE, NOT_VALID, NOTHING, Origin, Reading, Remark, RemarkKind, SourceHost
 from torchsync.core.foreigncheck import comparisons
 from torchsync.core.foreignmerge import ImportedTask, merged
 from torchsync.core.foreignreport import ImportReport, Told, report_document, report_lines, sorted_problems
 from torchsync.core.foreigntext import hosts_text, task_files_text
-from torchsync.core.instants import parse_rfc3339
 from torchsync.core.localtime import check_zone
 from torchsync.core.model import Instant
 from torchsync.errors import CommitInvalid, NotFound, Problem, UsageError
@@ -74,7 +73,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def execute(args: Namespace) -> int:
     """0: every job became a task; 65: not every one did, and the rest is written all the same; 66: a file is not there."""
-    after = _after(args.after)
+    after = moment_of(args.after)
     source = _module(args.source)
     zones = _zones(args.timezone)
     hosts, missing = gather(SourceWords(words=tuple(args.files), wanted=Wanted(paths=source.WANTED), host=args.host.lower(), zones=zones))
@@ -100,15 +99,6 @@ def execute(args: Namespace) -> int:
 
 def _module(source: str) -> Source:
     return cast("Source", import_module(SOURCES[source]))
-
-
-def _after(text: str | None) -> Instant:
-    if text is None:
-        return Instant(time.time_ns() // 1_000_000)
-    try:
-        return parse_rfc3339(text)
-    except ValueError as error:
-        raise UsageError("TS357", f"--after: {error}") from error
 
 
 def _zones(words: Sequence[str]) -> tuple[tuple[str, str], ...]:

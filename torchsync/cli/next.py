@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from torchsync.cli.moment import moment_of
 from torchsync.core.cron import (
     Schedule,
     ScheduleRefusal,
@@ -23,7 +23,7 @@ from torchsync.core.cron import (
     parse_schedule,
     zone_named,
 )
-from torchsync.core.instants import parse_rfc3339, rfc3339_short
+from torchsync.core.instants import rfc3339_short
 from torchsync.core.jsontext import Json
 from torchsync.core.model import CronTiming, HostFacts, Instant, Millis, Task
 from torchsync.core.selector import selects
@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """0; 65 when a schedule or a task file is refused."""
-    after = _after(args.after)
+    after = moment_of(args.after)
     answers = _of_expressions(args, after) if args.expr else _of_repository(args, after)
     if args.json:
         print(json.dumps(_document(answers, is_expression=bool(args.expr))))
@@ -82,15 +82,6 @@ def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 100_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 100000")
     return int(text)
-
-
-def _after(text: str | None) -> Instant:
-    if text is None:
-        return Instant(time.time_ns() // 1_000_000)
-    try:
-        return parse_rfc3339(text)
-    except ValueError as error:
-        raise UsageError("TS357", f"--after: {error}") from error
 
 
 def _of_expressions(args: argparse.Namespace, after: Instant) -> list[_Answer]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from torchsync.cli.check import uncollected
+from torchsync.cli.moment import moment_of
 from torchsync.cli.plandoc import fleet_document, plan_document
 from torchsync.cli.planhosts import fleet_hosts, one_host, unknown_facts, unknown_of_fleet
 from torchsync.cli.planmarkdown import fleet_markdown, plan_markdown
@@ -19,7 +19,6 @@ from torchsync.cli.report import print_problems
 from torchsync.cli.sides import Sides, read_sides
 from torchsync.cli.terminal import is_coloured
 from torchsync.core.fleetplan import FleetPlan, plan_fleet
-from torchsync.core.instants import parse_rfc3339
 from torchsync.core.jsontext import Json
 from torchsync.core.model import Instant
 from torchsync.core.plan import HostPlan, plan_host
@@ -55,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """0: nothing changes; 10: something does; 77: a host refuses."""
-    now = _after(args.after)
+    now = moment_of(args.after)
     _check_hosts(args)
     with uncollected():
         sides = read_sides(args.path, args.base, args.head, use_cache=not args.no_cache)
@@ -67,15 +66,6 @@ def _check_hosts(args: argparse.Namespace) -> None:
         raise UsageError("TS357", "give either --host or --facts: the facts of a host say its name")
     if len(args.facts or ()) > 1 and not args.all_hosts:
         raise UsageError("TS357", "give one --facts FILE, or --all-hosts too")
-
-
-def _after(text: str | None) -> Instant:
-    if text is None:
-        return Instant(time.time_ns() // 1_000_000)
-    try:
-        return parse_rfc3339(text)
-    except ValueError as error:
-        raise UsageError("TS357", f"--after: {error}") from error
 
 
 def _plan_one(args: argparse.Namespace, sides: Sides, now: Instant) -> int:
