@@ -32,6 +32,7 @@ core.fsck
 core.forge
 core.jsontext
 core.starter
+core.address
 core.hostnames
 core.usage
 core.logevents

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 from typing import Any
 
+from torchsync.core.address import is_address
 from torchsync.core.durations import LONGEST, format_duration, parse_duration, parse_size
 from torchsync.core.jsontext import Json
 from torchsync.core.model import Millis
@@ -234,7 +234,7 @@ def _path(settings: _Settings) -> str:
 def _addresses(settings: _Settings) -> list[Json]:
     addresses: list[Json] = list(settings.get("host", "addresses", default=[]))
     for index, address in enumerate(addresses):
-        if not _is_address(str(address)):
+        if not is_address(str(address)):
             settings.complain(("host", "addresses", index), f"`{address}` is no IP address", "write it as in `10.2.0.7` or `2001:db8::7`")
     return addresses
 
@@ -285,7 +285,7 @@ def _check_address(settings: _Settings, name: str, address: str) -> None:
     host, _, port = address.rpartition(":")
     if int(port) > 65_535:
         settings.complain(("http", name), f"there is no port {port}", "write a number up to 65535")
-    if host.startswith("[") and not _is_address(host[1:-1]):
+    if host.startswith("[") and not is_address(host[1:-1]):
         settings.complain(("http", name), f"`{host[1:-1]}` is no IPv6 address")
 
 
@@ -341,11 +341,3 @@ def _retention(settings: _Settings) -> Json:
         "runs_days": settings.get("retention", "runs_days", default=30),
         "total_output": size,
     }
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

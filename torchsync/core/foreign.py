@@ -7,7 +7,7 @@ against the source system's own idea of when (`core/foreigncheck.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -113,3 +113,17 @@ class Reading:
     remarks: tuple[tuple[Origin, Remark], ...] = ()
     zones: Mapping[str, str] = field(default_factory=dict)
     """The zones of the hosts, by name, where they are known."""
+
+
+Found = ForeignJob | Problem | tuple[Origin, Remark]
+"""What a reader of one source comes upon, one after the other."""
+
+
+def reading_of(found: Iterable[Found]) -> Reading:
+    """All of it, each kind in its order."""
+    kinds = list(found)
+    return Reading(
+        jobs=tuple(one for one in kinds if isinstance(one, ForeignJob)),
+        problems=tuple(one for one in kinds if isinstance(one, Problem)),
+        remarks=tuple(one for one in kinds if isinstance(one, tuple)),
+    )

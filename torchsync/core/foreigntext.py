@@ -10,8 +10,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from ipaddress import ip_address
 
+from torchsync.core.address import is_address
 from torchsync.core.foreign import RemarkKind
 from torchsync.core.foreignmerge import ImportedTask
 from torchsync.core.jsontext import Json
@@ -42,16 +42,8 @@ def hosts_text(zones: Mapping[str, str], heading: Sequence[str]) -> str:
 
 def _host(name: str, zone: str) -> dict[str, Json]:
     """What is known of a host; one that is named by its address is selected by that."""
-    address: dict[str, Json] = {"addresses": [name]} if _is_address(name) else {}
+    address: dict[str, Json] = {"addresses": [name]} if is_address(name) else {}
     return address | ({"timezone": zone} if zone else {})
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def scalar(value: Json) -> str:

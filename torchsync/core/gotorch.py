@@ -18,12 +18,14 @@ from torchsync.core.foreign import (
     NOT_UNDERSTOOD,
     UNREADABLE,
     ForeignJob,
+    Found,
     Origin,
     Reading,
     Remark,
     RemarkKind,
     SourceFile,
     SourceHost,
+    reading_of,
 )
 from torchsync.core.foreignrefusal import NoEqual, hint_of
 from torchsync.core.gotorchjson import Entry, read_entries
@@ -64,25 +66,10 @@ class _List:
 
 def read_hosts(hosts: Sequence[SourceHost], wishes: GotorchWishes) -> Reading:
     """All jobs of all hosts, and all that is in the way of others."""
-    jobs: list[ForeignJob] = []
-    problems: list[Problem] = []
-    remarks: list[tuple[Origin, Remark]] = []
-    for host in hosts:
-        for found in _of_host(host, wishes):
-            match found:
-                case ForeignJob():
-                    jobs.append(found)
-                case Problem():
-                    problems.append(found)
-                case _:
-                    remarks.append(found)
-    return Reading(jobs=tuple(jobs), problems=tuple(problems), remarks=tuple(remarks))
+    return reading_of(found for host in hosts for found in _of_host(host, wishes))
 
 
-_Found = ForeignJob | Problem | tuple[Origin, Remark]
-
-
-def _of_host(host: SourceHost, wishes: GotorchWishes) -> Iterator[_Found]:
+def _of_host(host: SourceHost, wishes: GotorchWishes) -> Iterator[Found]:
     confs = [file for file in host.files if _is_conf(file)]
     shell = ""
     for conf in confs:
@@ -117,7 +104,7 @@ def _settings(conf: SourceFile) -> dict[str, str]:
     return found
 
 
-def _of_conf(host: SourceHost, conf: SourceFile, settings: Mapping[str, str]) -> Iterator[_Found]:
+def _of_conf(host: SourceHost, conf: SourceFile, settings: Mapping[str, str]) -> Iterator[Found]:
     origin = Origin(host=host.name, path=conf.path)
     tasks = settings.get("tasks", "")
     if not any(file.inner == tasks.lstrip("/") for file in host.files) and not _lists(host, [conf]):
@@ -138,7 +125,7 @@ def _of_conf(host: SourceHost, conf: SourceFile, settings: Mapping[str, str]) ->
         )
 
 
-def _of_list(source: _List, wishes: GotorchWishes) -> Iterator[_Found]:
+def _of_list(source: _List, wishes: GotorchWishes) -> Iterator[Found]:
     file = source.file
     entries, mistakes = read_entries(file.content.decode("utf-8", "replace"))
     for mistake in mistakes:
@@ -156,7 +143,7 @@ def _of_list(source: _List, wishes: GotorchWishes) -> Iterator[_Found]:
         yield from _of_all(Origin(host=source.host, path=file.path), wishes)
 
 
-def _of_all(origin: Origin, wishes: GotorchWishes) -> Iterator[_Found]:
+def _of_all(origin: Origin, wishes: GotorchWishes) -> Iterator[Found]:
     """What holds for every task of a list."""
     account = (
         f"the tasks run as {wishes.user}, in {wishes.folder} and in a clean environment; Gotorch hands on the user, the folder and the environment "

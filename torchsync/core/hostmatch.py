@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from ipaddress import ip_address
 
+from torchsync.core.address import is_address
 from torchsync.core.inventory import Inventory
 
 _PORT = re.compile(r":[0-9]{1,5}")
@@ -31,7 +32,7 @@ class HostMatch:
         name = _without_port(text)
         if name in self._names:
             return name
-        if _is_address(name):
+        if is_address(name):
             return self._by_address.get(_normal(name), text)
         return self._by_first.get(_first_label(name), name)
 
@@ -57,14 +58,6 @@ def _without_port(text: str) -> str:
 
 def _first_label(name: str) -> str:
     return name.partition(".")[0]
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _normal(address: str) -> str:

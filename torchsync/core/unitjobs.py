@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from torchsync.core.foreign import NOT_TRANSLATED, ForeignJob, Origin, Reading, Remark, RemarkKind, SourceHost
+from torchsync.core.foreign import NOT_TRANSLATED, ForeignJob, Found, Origin, Reading, Remark, RemarkKind, SourceHost, reading_of
 from torchsync.core.unitdraft import Draft
 from torchsync.core.unitfile import Unit, instance_of
 from torchsync.core.unitservice import draft_of
@@ -29,22 +29,14 @@ class UnitWishes:
 
 def read_hosts(hosts: Sequence[SourceHost], wishes: UnitWishes) -> Reading:
     """All jobs of all hosts, and all that is in the way of others."""
-    jobs: list[ForeignJob] = []
-    problems: list[Problem] = []
-    remarks: list[tuple[Origin, Remark]] = []
-    for host in hosts:
-        problems.extend(problems_of(host))
-        remarks.extend(_of_strangers(host))
-        for units in unit_sets(host):
-            for found in _read_set(units, wishes):
-                match found:
-                    case ForeignJob():
-                        jobs.append(found)
-                    case Problem():
-                        problems.append(found)
-                    case _:
-                        remarks.append(found)
-    return Reading(jobs=tuple(jobs), problems=tuple(problems), remarks=tuple(remarks))
+    return reading_of(found for host in hosts for found in _of_host(host, wishes))
+
+
+def _of_host(host: SourceHost, wishes: UnitWishes) -> Iterator[Found]:
+    yield from problems_of(host)
+    yield from _of_strangers(host)
+    for units in unit_sets(host):
+        yield from _read_set(units, wishes)
 
 
 def _of_strangers(host: SourceHost) -> Iterator[tuple[Origin, Remark]]:
@@ -58,10 +50,7 @@ def _of_strangers(host: SourceHost) -> Iterator[tuple[Origin, Remark]]:
             )
 
 
-_Found = ForeignJob | Problem | tuple[Origin, Remark]
-
-
-def _read_set(units: UnitSet, wishes: UnitWishes) -> Iterator[_Found]:
+def _read_set(units: UnitSet, wishes: UnitWishes) -> Iterator[Found]:
     timers = list(_names(units, ".timer"))
     left = [name for name in timers if name in units.packaged and not wishes.packaged]
     own = [name for name in timers if name not in left]
@@ -107,7 +96,7 @@ def _service_name(timer: Unit) -> str:
     return timer.text("Timer", "Unit") or timer.name.removesuffix(".timer") + ".service"
 
 
-def _timer(units: UnitSet, name: str, wishes: UnitWishes) -> Iterator[_Found]:
+def _timer(units: UnitSet, name: str, wishes: UnitWishes) -> Iterator[Found]:
     timer = units.unit(name)
     if timer is None or units.is_masked(name):
         masked = units.files[name].path if name in units.files else ""
@@ -129,7 +118,7 @@ def _timer(units: UnitSet, name: str, wishes: UnitWishes) -> Iterator[_Found]:
     yield from _jobs(units, timer, service, wishes)
 
 
-def _jobs(units: UnitSet, timer: Unit, service: Unit, wishes: UnitWishes) -> Iterator[_Found]:
+def _jobs(units: UnitSet, timer: Unit, service: Unit, wishes: UnitWishes) -> Iterator[Found]:
     try:
         draft = draft_of(service, Naming(unit=service.name, account=units.scope.account, of_user=units.scope.of_user))
     except ValueError as error:
@@ -176,7 +165,7 @@ def _is_daemon(units: UnitSet, name: str) -> bool:
     return service is not None and not is_template and not units.is_masked(name) and service.text("Service", "Restart") in _KEPT_RUNNING
 
 
-def _daemon(units: UnitSet, name: str, wishes: UnitWishes) -> Iterator[_Found]:
+def _daemon(units: UnitSet, name: str, wishes: UnitWishes) -> Iterator[Found]:
     service = units.unit(name)
     assert service is not None
     try:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 
+from torchsync.core.address import is_address
 from torchsync.core.api import runs_document, status_document, tasks_document, why_dead, why_not_ready
 from torchsync.core.control import Answer, failure
 from torchsync.core.exposition import Format, format_for
@@ -162,21 +162,13 @@ def not_allowed() -> Response:
 def is_own_name(host: str, names: frozenset[str]) -> bool:
     """Whether a Host header names this host. A request without one comes from no browser."""
     name = _without_port(host).lower().rstrip(".")
-    return name in ("", "localhost") or name in names or _is_address(name)
+    return name in ("", "localhost") or name in names or is_address(name)
 
 
 def _without_port(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.partition(":")[0]
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _health(complaint: str) -> Response:
