@@ -41,6 +41,7 @@ core.noticeaddress
 core.notify
 core.values
 core.websettings
+core.task
 core.model
 core.prometheus
 core.certificate
