@@ -172,6 +172,13 @@ def test_every_fault_that_is_repaired_stands_in_the_table_and_every_test_it_name
     assert dict(trees[1:]) == dict.fromkeys(TREE_FAULTS, "tree")
 
 
+def test_the_readme_installs_as_the_page_about_it_does() -> None:
+    """The page is what tests install by, under a real systemd."""
+    readme, page = ([block[2] for block in FENCE.finditer((ROOT / name).read_text())] for name in ("README.md", "docs/how-to/install.md"))
+    program, files = (next(text for text in page if text.startswith(first)) for first in ("python3 -m venv /opt", "install -D"))
+    assert program + files in readme
+
+
 def test_the_exit_codes_of_the_readme_are_those_of_the_errors() -> None:
     text = (ROOT / "torchsync/errors.py").read_text()
     used = set(re.findall(r"exit_status = (\d+)", text))

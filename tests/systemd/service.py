@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -24,28 +26,21 @@ HELD = "echo begun; while [ ! -e {} ]; do sleep 0.1; done; echo done; exit 3"
 
 Document = dict[str, Any]
 
-_PLACES = {
-    "torchsync.service": "systemd/system/torchsync.service",
-    "sysusers.d/torchsync.conf": "sysusers.d/torchsync.conf",
-    "tmpfiles.d/torchsync.conf": "tmpfiles.d/torchsync.conf",
-}
+_PAGE = ROOT / "docs/how-to/install.md"
 
 
 def install(box: Box) -> None:
-    """The program of the environment that these tests run in, and what `systemd/` holds."""
+    """The program of the environment that these tests run in, and what `systemd/` holds, by the commands of the page."""
     program = Path(sys.prefix, "bin", "torchsync")
     assert program.exists(), f"{program} is not there: install the project in the environment of the tests"
     command = box.root / "usr/bin/torchsync"
     command.unlink(missing_ok=True)
     command.symlink_to(program)
-    for source, place in _PLACES.items():
-        (box.root / "usr/lib" / place).write_text((ROOT / "systemd" / source).read_text())
     seen = box.root / "usr/lib/systemd/system" / f"{UNIT}.d/checkout.conf"
     seen.parent.mkdir(exist_ok=True)
     seen.write_text(f"[Service]\nBindReadOnlyPaths={sys.prefix} {ROOT}\n")  # a checkout below /tmp is out of sight with PrivateTmp=
-    box.run("systemd-sysusers", "torchsync.conf", check=True)
-    box.run("systemd-tmpfiles", "--create", "torchsync.conf", check=True)
-    box.run("systemctl", "daemon-reload", check=True)
+    (commands,) = re.findall(r"^```sh\n(install -D .*?)^```$", _PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    box.run("sh", "-euc", f"cd {shlex.quote(str(ROOT))}\n{commands}", check=True)
 
 
 class Service:
