@@ -298,7 +298,8 @@ HOST_CODES = (
         "TS390",
         "metrics file cannot be written",
         "The file of metrics.textfile cannot be written. Tasks run all the same, and the metrics over HTTP are not touched.",
-        "Make its folder, give the agent the right to write there, or free space; it is tried again every 15 seconds.",
+        "Make its folder, let the agent write there (the packaged unit needs `ReadWritePaths=`: docs/how-to/metrics.md), or free space;"
+        " it is tried again every 15 seconds.",
     ),
     CodeInfo(
         "TS395",
