@@ -162,6 +162,18 @@ def test_links_are_followed_as_on_the_host_and_never_out_of_the_root(tmp_path) -
     assert all(files[name].content == b"" and "cannot be read" in files[name].fault for name in ("climbing", "loop", "gone"))
 
 
+def test_a_link_into_lib_is_one_into_usr_lib_where_the_copy_has_none(tmp_path) -> None:
+    """Debian has /lib as a link to usr/lib, and links of systemd by the shorter name; who copies usr/lib/systemd does not copy that link."""
+    root = host(tmp_path / "web-1")
+    (root / "usr/lib/systemd").mkdir(parents=True)
+    (root / "usr/lib/systemd/ssh.service").write_text("[Unit]")
+    (root / "etc/cron.d/merged").symlink_to("/lib/systemd/ssh.service")
+    (root / "etc/cron.d/gone").symlink_to("/lib/systemd/no.service")
+    files = {file.inner.rpartition("/")[2]: file for file in only(root).files}
+    assert (files["merged"].content, files["merged"].fault) == (b"[Unit]", "")
+    assert files["gone"].fault == "cannot be read: No such file or directory"
+
+
 def test_a_folder_that_is_a_link_out_of_the_root_is_not_followed(tmp_path) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/tab").write_text("outside")

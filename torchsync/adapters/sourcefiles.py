@@ -210,6 +210,8 @@ def _read_inside(root: Path, inner: str, shown: str) -> SourceFile:
             break
         link = str((root / target).readlink())
         target = normpath(f"/{dirname(target)}/{link}").lstrip("/") if not link.startswith("/") else normpath(link).lstrip("/")
+        if target.startswith("lib/") and not os.path.lexists(root / "lib"):
+            target = f"usr/{target}"  # file-hierarchy(7): /lib is a link to usr/lib, which a copy of parts does not have.
     if not (root / target).parent.resolve().is_relative_to(root.resolve()):
         return SourceFile(path=_shown(shown, inner), content=b"", inner=inner, link=link, fault="is reached by a link out of the folder")
     return _read(root / target, _shown(shown, inner), inner, link)
