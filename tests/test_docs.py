@@ -175,7 +175,7 @@ def test_every_fault_that_is_repaired_stands_in_the_table_and_every_test_it_name
 def test_the_readme_installs_as_the_page_about_it_does() -> None:
     """The page is what tests install by, under a real systemd."""
     readme, page = ([block[2] for block in FENCE.finditer((ROOT / name).read_text())] for name in ("README.md", "docs/how-to/install.md"))
-    program, files = (next(text for text in page if text.startswith(first)) for first in ("python3 -m venv /opt", "install -D"))
+    program, files = (next(text for text in page if text.startswith(first)) for first in ("/usr/bin/python3 -m venv", "install -D"))
     assert program + files in readme
 
 

@@ -145,7 +145,7 @@ def test_a_configuration_of_root_is_read_as_root_means_it_whoever_reads(tmp_path
     """An ordinary user would be told that `policy.users` cannot be, which is wrong for the agent of root."""
     path = tmp_path / "agent.yaml"
     path.write_text("version: 1\nrepository: {url: /srv/tasks.git}\npolicy: {users: {deploy: ['tasks/**']}}\n")
-    monkeypatch.setattr("torchsync.cli.site._owner", lambda looked: 0 if looked == path else None)
+    monkeypatch.setattr("torchsync.cli.site.owner_of", lambda looked: 0 if looked == path else None)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     found = look(path)
     assert found.problems == ()

@@ -10,7 +10,7 @@ import pytest
 from tests.certificates import Authority
 from tests.e2e.host import cron, never, wait_for
 from tests.systemd.box import Box
-from tests.systemd.service import HELD, PROCESS, SOCKET, SYSTEMD, Document, Service
+from tests.systemd.service import CONFIG, HELD, PROCESS, SOCKET, SYSTEMD, Document, Service
 
 either = pytest.mark.parametrize("service", [SYSTEMD, PROCESS], indirect=True)
 """In the unit as it is shipped, and with the drop-in for the process executor."""
@@ -107,6 +107,17 @@ def test_the_control_socket_is_for_the_group_and_nobody_else(service: Service, p
     assert "ticket" in json.loads(allowed.stdout)
     denied = service.box.run(*ask, user=stranger)
     assert (denied.returncode, denied.stdout) == (7, "")
+
+
+def test_an_operator_without_root_finds_the_agent_by_its_configuration(service: Service, people: tuple[str, str]) -> None:
+    member, stranger = people
+    service.start_with({"one": never("true")})
+    config = json.loads((service.box.root / CONFIG[1:]).read_text())
+    service.write_config(json.dumps({name: config[name] for name in ("version", "repository")}))
+    found = service.box.run("torchsync", "status", user=member)
+    assert (found.returncode, found.stderr) == (0, "")
+    denied = service.box.run("torchsync", "status", user=stranger)
+    assert (denied.returncode, denied.stderr.split()[1]) == (77, "TS351")
 
 
 # Runs in the unit.

@@ -41,7 +41,8 @@ def add_place_arguments(parser: ArgumentParser) -> None:
 
 
 def place_of(args: Namespace) -> Place:
-    """`--socket`, else what the configuration says, else the usual socket.
+    """`--socket`, else what the configuration says, else the usual socket. Of two agents that may be meant, the one that has a socket, else the one
+    whose state we may read, else the first.
 
     The agent that listens there may go on with its last good configuration while the file has mistakes: it is still to be found, not least by
     the reload that is to refuse the file. Raises ConfigInvalid for a configuration that was named and cannot be used, or with nobody there.
@@ -54,8 +55,11 @@ def place_of(args: Namespace) -> Place:
     except ConfigInvalid:
         if is_named(args) or not usual.is_socket():
             raise
-        paths = None
-    return Place(paths[1] / SOCKET_NAME, paths[0]) if paths else Place(usual)
+        paths = ()
+    places = [Place(run / SOCKET_NAME, state) for state, run in paths] or [Place(usual)]
+    is_there = (place for place in places if place.socket.is_socket())
+    can_be_read = (place for place in places if place.state and os.access(place.state, os.R_OK))
+    return next(is_there, None) or next(can_be_read, None) or places[0]
 
 
 class _Connection(http.client.HTTPConnection):

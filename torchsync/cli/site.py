@@ -9,6 +9,7 @@ from typing import Any
 
 from torchsync.agent.config import AgentConfig, config_from_document
 from torchsync.cli.client import DEFAULT_SOCKET, ControlClient
+from torchsync.cli.place import accounts_of, owner_of
 from torchsync.core.configfile import Account
 from torchsync.errors import Problem, TorchsyncError
 
@@ -59,8 +60,7 @@ def look(path: Path) -> Site:
     """The site as it is now. Of a configuration that is root's, read by somebody else, it is told what it means for an agent of root."""
     from torchsync.cli.configreader import read_config_file
 
-    owner = _owner(path)
-    account = Account(user="root", is_root=True) if owner == 0 and os.geteuid() != 0 else None
+    account = accounts_of(owner_of(path), os.geteuid())[0]
     document, problems = read_config_file(path, account)
     config = None if document is None else config_from_document(document)
     answers, silence = _ask(Path(config.paths.socket if config else DEFAULT_SOCKET))
@@ -68,16 +68,9 @@ def look(path: Path) -> Site:
     return Site(path=path, config=config, problems=problems, answers=answers, silence=silence, **who)
 
 
-def _owner(path: Path) -> int | None:
-    try:
-        return path.stat().st_uid
-    except OSError:
-        return None
-
-
 def _uid(config: AgentConfig | None, account: Account | None) -> int:
     """Whose agent it is: that of the state directory where there is one, else root's or our own."""
-    owner = _owner(Path(config.paths.state)) if config else None
+    owner = owner_of(Path(config.paths.state)) if config else None
     return owner if owner is not None else 0 if account else os.geteuid()
 
 
