@@ -323,7 +323,7 @@ def _policy_faults(users: Mapping[str, Json], default_user: str, allow_root: boo
         yield (
             "users",
             f"an agent without root runs every task as its own user ({account.user}): it cannot grant others",
-            "drop `policy.users`",
+            "drop `policy.users`, or use sudo where root's agent is meant",
         )
     if default_user != account.user:
         message = f"an agent without root runs every task as its own user ({account.user}), not as {default_user}"
