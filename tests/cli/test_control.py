@@ -146,6 +146,12 @@ def test_stop_names_the_runs_that_are_ended(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines() == [run_id(1), run_id(2)]
 
 
+def test_stop_says_that_there_is_nothing_to_end(tmp_path, capsys):
+    with agent(tmp_path, lambda _: runs_stopping([])) as path:
+        assert control.stop_runs(ControlClient(path), "web-proxy") == 0
+    assert capsys.readouterr() == ("", "no run of web-proxy is under way\n")
+
+
 def result(outcome, *problems):
     return SyncResult(outcome=outcome, sentence="told whole", started_at=NOON, finished_at=Instant(NOON + 5), problems=problems)
 

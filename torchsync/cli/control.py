@@ -90,9 +90,12 @@ def run_task(client: ControlClient, task: str, *, wait: bool, follow: Place | No
 
 
 def stop_runs(client: ControlClient, target: str) -> int:
-    """The runs are being ended; their ids are on stdout."""
-    for run_id in client.post("/api/v1/stop", {"target": target})["runs"]:
+    """The runs are being ended; their ids are on stdout. That there is none is said on stderr, and is no failure."""
+    runs = client.post("/api/v1/stop", {"target": target})["runs"]
+    for run_id in runs:
         print(run_id)
+    if not runs:
+        print(f"no run of {target} is under way", file=sys.stderr)
     return 0
 
 
