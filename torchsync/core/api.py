@@ -177,11 +177,6 @@ def history_query(fields: Mapping[str, str]) -> HistoryQuery:
     )
 
 
-def output_path(run: str) -> str:
-    """Where the control socket shows what a run wrote; `?attempt=N` for one of its attempts."""
-    return f"/api/v1/runs/{run}/output"
-
-
 # Parts.
 
 

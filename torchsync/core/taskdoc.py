@@ -48,7 +48,6 @@ from torchsync.core.model import (
     NotBegun,
     ProgramCommand,
     Revision,
-    Run,
     RunId,
     ShellCommand,
     Task,
@@ -59,8 +58,8 @@ from torchsync.core.model import (
 )
 from torchsync.core.notice import Notice
 from torchsync.core.notify import NoticeCommand, Ping, Webhook
-from torchsync.core.syncdoc import SyncAnswer, SyncRequest, SyncResult
-from torchsync.core.taskrecord import Pause, TaskRecord
+from torchsync.core.syncdoc import SyncAnswer, SyncRequest
+from torchsync.core.taskrecord import Pause
 from torchsync.errors import Problem
 
 TASK_NAME = r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?"
@@ -119,24 +118,6 @@ def task_document(task: Task) -> dict[str, Json]:
 def task_from_document(document: object) -> Task:
     """The task the document stands for. Raises ValueError with a sentence when it is none."""
     return CODEC.value(Task, document, "the task")
-
-
-def run_document(run: Run) -> dict[str, Json]:
-    return _object(run)
-
-
-def run_from_document(document: object) -> Run:
-    """The run the document stands for. Raises ValueError with a sentence when it is none."""
-    return CODEC.value(Run, document, "the run")
-
-
-def record_document(record: TaskRecord) -> dict[str, Json]:
-    return _object(record)
-
-
-def record_from_document(document: object) -> TaskRecord:
-    """The record the document stands for. Raises ValueError with a sentence when it is none."""
-    return CODEC.value(TaskRecord, document, "the record")
 
 
 def wait_document(wait: Wait) -> dict[str, Json]:
@@ -234,15 +215,6 @@ def answer_from_document(document: object) -> SyncAnswer:
     if len(names) != len(set(names)):
         raise ValueError("the answer names a task twice")
     return answer
-
-
-def result_document(result: SyncResult) -> dict[str, Json]:
-    return _object(result)
-
-
-def result_from_document(document: object) -> SyncResult:
-    """The result the document stands for. Raises ValueError with a sentence when it is none."""
-    return CODEC.value(SyncResult, document, "the result")
 
 
 def _object(value: object) -> dict[str, Json]:

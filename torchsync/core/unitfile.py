@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _COMMENTS = ("#", ";")
@@ -128,8 +128,3 @@ def template_of(name: str) -> str:
 def instance_of(name: str) -> str:
     """`bar` for `foo@bar.service`, else empty."""
     return name.rpartition(".")[0].partition("@")[2]
-
-
-def with_settings(unit: Unit, settings: Iterable[Setting]) -> Unit:
-    """The unit, and what a further file says of it."""
-    return Unit(name=unit.name, path=unit.path, settings=(*unit.settings, *settings))
