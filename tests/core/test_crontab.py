@@ -98,7 +98,9 @@ def test_cronie_has_zones_and_delays() -> None:
     [
         [file("var/spool/cron/deploy", "0 1 * * fri-sun a\n")],
         [file("etc/cron.d/0hourly", "01 * * * * root run-parts /etc/cron.hourly\n"), file("etc/cron.d/x", "0 1 * * fri-sun root a\n")],
+        [file("var/spool/cron/tabs/deploy", "0 1 * * fri-sun a\n")],
         [file("etc/cron.d/y", "0~59 1 * * * root b\n"), file("etc/cron.d/x", "0 1 * * fri-sun root a\n")],
+        [file("etc/cron.d/y", "-*/5 1 * * * root b\n"), file("etc/cron.d/x", "0 1 * * fri-sun root a\n")],
     ],
 )
 def test_cronie_is_known_by_its_places_and_by_what_only_it_takes(files) -> None:
@@ -130,6 +132,38 @@ def test_all_lines_that_cron_does_not_run_are_told_and_the_rest_is_imported() ->
     assert only(reading).name == "fine"
 
 
+@pytest.mark.parametrize(
+    ("lines", "which"),
+    [
+        ("0 1 * * * a\n61 * * * * b\n", "line 2;"),
+        ("\ufeff# heading\n0 1 * * * a\n", "line 1;"),
+        ("MAILTO=\n0 1 * * * a\nrubbish\n", "lines 1, 3;"),
+        (f"0 1 * * * {'x' * 999}\n", "line 1;"),
+        ("0 22-2 * * * a\n0 1 * * * b\n", ""),
+        (f'# 0 1 * * * {"x" * 999}\n0 1 * * * a\nMAILTO=""\n', ""),
+    ],
+)
+def test_debian_ignores_a_whole_file_for_one_line_and_that_is_told(lines, which) -> None:
+    for job in spool(lines, keeps_disabled=True).jobs:
+        found = remarks(job, RemarkKind.CHANGED)
+        assert f"crontabs/deploy, since it does not take {which}" in found if which else "cron ignores" not in found
+    assert not any("cron ignores" in remarks(job, RemarkKind.CHANGED) for job in spool(lines, dialect=Dialect.CRONIE).jobs)
+
+
+def test_a_setting_with_nothing_behind_it_is_a_problem_to_debian_only() -> None:
+    text = "A=b\nMAILTO=\n0 1 * * * a\n"
+    assert [(problem.code, problem.line) for problem in spool(text).problems] == [("TS170", 2)]
+    assert spool(text, dialect=Dialect.CRONIE).problems == ()
+
+
+@pytest.mark.parametrize(("home", "folder"), [("/srv/$USER", "/srv/$USER"), ("srv", "~")])
+def test_a_home_that_is_no_folder_is_told(home, folder) -> None:
+    job = only(spool(f"HOME={home}\n0 1 * * * a\n"))
+    assert job.fields["working_dir"] == folder
+    assert "/var/spool/cron" in remarks(job, RemarkKind.CHANGED)
+    assert "does not start" in remarks(only(spool(f"HOME={home}\n0 1 * * * a\n", dialect=Dialect.CRONIE)), RemarkKind.CHANGED)
+
+
 def test_jobs_that_are_commented_out_are_told_and_imported_on_request() -> None:
     text = "# Clean up\n#0 4 * * * /usr/local/bin/cleanup\n#*/5 * * * *\tpoll\n# 5 apples a day, and so on\n"
     reading = spool(text)
@@ -152,9 +186,11 @@ def test_comments_describe_only_the_job_right_below_them() -> None:
 
 
 def test_a_file_without_a_newline_at_its_end_did_not_run_on_debian() -> None:
-    assert "the whole file" in said(spool("0 1 * * * a"))
-    assert "its last line" in said(spool("0 1 * * * a", dialect=Dialect.CRONIE))
-    assert "newline" not in said(spool("0 1 * * * a\n"))
+    first, last = spool("0 1 * * * a\n0 2 * * * b").jobs
+    assert "no newline ends its last line" in remarks(first, RemarkKind.CHANGED)
+    assert "no newline ends its last line" in remarks(last, RemarkKind.CHANGED)
+    assert "newline" not in remarks(only(spool("0 1 * * * a\n")), RemarkKind.CHANGED)
+    assert "its last line, since no newline" in said(spool("0 1 * * * a", dialect=Dialect.CRONIE))
 
 
 def test_line_ends_of_dos_and_latin_1_are_read_and_told() -> None:
@@ -184,6 +220,13 @@ def test_what_looks_like_a_secret_is_told_without_it(text, place) -> None:
     found = remarks(only(spool(text)), RemarkKind.CHANGED)
     assert place in found
     assert "hunter2" not in found
+
+
+def test_a_command_that_goes_into_the_background_is_told() -> None:
+    jobs = spool(
+        "0 1 * * * sleep 30 && x &\n0 2 * * * x & # y\n0 3 * * * x && y\n0 4 * * * x 2>&1\n0 5 * * * x & y\n0 6 * * * echo \\&\n"
+    ).jobs
+    assert ["ends with `&`" in remarks(job, RemarkKind.CHANGED) for job in jobs] == [True, True, False, False, False, False]
 
 
 def test_a_command_that_is_too_long_for_debian_is_told() -> None:
@@ -286,6 +329,27 @@ def test_where_anacron_is_the_folders_are_left_to_it() -> None:
     )
     assert jobs["apt"].clock is None
     assert "no instants" in jobs["apt"].uncompared
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "1 * * * * root /usr/sbin/anacron -s",
+        "30 7-23 * * * root [ -x /etc/init.d/anacron ] && if true; then invoke-rc.d anacron start >/dev/null; fi",
+    ],
+)
+def test_what_starts_anacron_is_left_out_where_its_jobs_are_imported(line) -> None:
+    starter = file("etc/cron.d/starter", f"{line}\n")
+    hourly = [file("etc/crontab", CALLS), script("etc/cron.hourly/0anacron"), script("etc/cron.hourly/own")]
+    reading = read(starter, *hourly, file("etc/anacrontab", "1 5 daily /x\n"))
+    assert sorted(job.name for job in reading.jobs) == ["daily", "own"]
+    assert said(reading).count("left out: it is there for anacron") == 2
+    assert {"0anacron", "own"} < {job.name for job in read(starter, *hourly).jobs}
+
+
+def test_a_job_that_only_mentions_anacron_stays() -> None:
+    lines = "0 1 * * * root /opt/anacron-report\n0 2 * * * root test -x /usr/sbin/anacron || /opt/other\n"
+    assert len(read(file("etc/cron.d/x", lines), file("etc/anacrontab", "1 5 daily /x\n")).jobs) == 3
 
 
 @pytest.mark.parametrize(

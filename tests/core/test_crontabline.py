@@ -74,12 +74,28 @@ def test_a_line_that_cron_does_not_run_says_why(text) -> None:
         ("date +\\%F", "date +%F", None),
         ("cat%one%two \\% x", "cat", "one\ntwo % x\n"),
         ("mail joe%Joe,%%Where are your kids?%", "mail joe", "Joe,\n\nWhere are your kids?\n"),
-        ("cat%", "cat", "\n"),
+        ("cat%%", "cat", "\n"),
+        ("cat%", "cat", None),
+        (r"cat%a\%b\c\\d\\%e", "cat", "a%b\\c\\\\d\\%e\n"),
     ],
 )
 def test_percent_signs_are_newlines_of_standard_input(text, command, stdin) -> None:
     found = job(f"* * * * * {text}")
     assert (found.command, found.stdin) == (command, stdin)
+
+
+@pytest.mark.parametrize(
+    ("text", "debian", "cronie"),
+    [
+        (r"echo p\q \\ \%n", r"echo p\q \ %n", r"echo p\q \\ %n"),
+        (r"echo x\\%y", "echo x\\", "echo x\\\\"),
+        (r"echo \\\%z", r"echo \%z", r"echo \\%z"),
+        ("echo end\\", "echo end\\", "echo end\\"),
+    ],
+)
+def test_two_backslashes_are_one_to_debians_cron_and_two_to_cronie(text, debian, cronie) -> None:
+    assert job(f"* * * * * {text}").command == debian
+    assert job(f"* * * * * {text}", dialect=Dialect.CRONIE).command == cronie
 
 
 @pytest.mark.parametrize(
@@ -105,3 +121,19 @@ def test_n_before_the_command_is_cronies_way_to_mail_failures_only() -> None:
 
 def test_a_dash_in_front_is_cronies_way_to_keep_a_job_out_of_syslog() -> None:
     assert job("-*/5 * * * * x", dialect=Dialect.CRONIE).is_unlogged
+    assert isinstance(read_job("-*/5 * * * * x", Dialect.DEBIAN, has_user=False), LineFault)
+
+
+@pytest.mark.parametrize("line", ["0 5 * * * /opt/backup.sh --all", "0 5 * * * root:adm x", "0 5 * * * ~/bin/x y"])
+def test_what_can_be_no_user_is_none(line) -> None:
+    found = read_job(line, Dialect.DEBIAN, has_user=True)
+    assert isinstance(found, LineFault)
+    assert "for a user" in found.message
+
+
+def test_a_range_that_runs_backwards_is_taken_by_cron_and_never_comes() -> None:
+    backwards, wrong = (read_job(f"0 {hour} * * * x", Dialect.DEBIAN, has_user=False) for hour in ("22-2", "24"))
+    assert isinstance(backwards, LineFault)
+    assert not backwards.by_cron
+    assert isinstance(wrong, LineFault)
+    assert wrong.by_cron

@@ -99,12 +99,18 @@ def _schedule(line: _Line, start: int) -> tuple[str, bool]:
     return f"{minute % 60} {minute // 60} {days}", False
 
 
+def _how_often(period: str) -> str:
+    if period == "1":
+        return "every day"
+    return f"every {period} days" if period.isdecimal() else f"by {period}"
+
+
 def _remarks(line: _Line, settings: Mapping[str, str], *, is_every: bool) -> Iterator[Remark]:
     where = "counted from 1970, at midnight UTC" if is_every else "at a fixed time, the delay included"
     yield Remark(
         RemarkKind.CHANGED,
-        f"anacron runs it {line.period} day(s) after its last run, once the host is up; the task has an instant {where}, and `misfire: latest` "
-        "runs the newest one that was missed",
+        f"anacron runs it {_how_often(line.period)}, counted from its last run, once the host is up; the task has an instant {where}, and "
+        "`misfire: latest` runs the newest one that was missed",
         "choose the time",
     )
     if "START_HOURS_RANGE" in settings:

@@ -27,7 +27,10 @@ WANTED = (
     "var/spool/cron/",
 )
 """Where these files lie on a host: Debian's, SUSE's and Red Hat's places."""
-_SPOOLS = ("var/spool/cron/crontabs", "var/spool/cron/tabs", "var/spool/cron")
+_CRONIE_SPOOLS = ("var/spool/cron/tabs", "var/spool/cron")
+_SPOOLS = ("var/spool/cron/crontabs", *_CRONIE_SPOOLS)
+_CRONIE_LINE = re.compile(rb"^\s*(?:(?:[\d*,/-]+\s+){0,4}\d*~\d*[ \t]|-[\d*@])", re.MULTILINE)
+"""A time that is drawn by lot, or a `-` in front."""
 _DEBIAN_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _CRONIE_NAME = re.compile(r"(?![.#]).*(?<!~)(?<!\.rpmsave)(?<!\.rpmorig)(?<!\.rpmnew)")
 _USER = re.compile(r"[a-z_][a-z0-9_-]*\$?")
@@ -83,10 +86,10 @@ def _read_host(host: SourceHost, options: CrontabOptions) -> Reading:
 
 
 def _dialect(files: Sequence[SourceFile]) -> Dialect:
-    """cronie, where a file lies as only Red Hat has it, or a time is written as only cronie takes it; else Debian's cron."""
-    at_home = any(file.inner == "etc/cron.d/0hourly" or file.inner.rpartition("/")[0] == "var/spool/cron" for file in files)
-    drawn = any(re.search(rb"^\s*(?:[\d*,/-]+\s+){0,4}\d*~\d*[ \t]", file.content, re.MULTILINE) for file in files)
-    return Dialect.CRONIE if at_home or drawn else Dialect.DEBIAN
+    """cronie, where a file lies as only Red Hat and SUSE have it, or a line is written as only cronie takes it; else Debian's cron."""
+    at_home = any(file.inner == "etc/cron.d/0hourly" or file.inner.rpartition("/")[0] in _CRONIE_SPOOLS for file in files)
+    is_its_own = any(_CRONIE_LINE.search(file.content) for file in files)
+    return Dialect.CRONIE if at_home or is_its_own else Dialect.DEBIAN
 
 
 def _read_file(host: str, file: SourceFile, dialect: Dialect, options: CrontabOptions) -> Reading:
@@ -169,6 +172,12 @@ def _of_all(jobs: Sequence[ForeignJob]) -> Iterator[Remark]:
         "cron starts a job while an earlier run of it still goes on; a task skips that fire, and says so",
         "`max_running: 0` lets runs overlap, `overlap: queue` lets them wait",
     )
+    if any(job.fields.get("working_dir") == "~" for job in jobs):
+        yield Remark(
+            RemarkKind.CHANGED,
+            "where the home of a user is not there, as that of nobody, Debian's cron starts the job in /var/spool/cron; a task does not start",
+            "`working_dir: /` for such users",
+        )
     if any("PATH" not in _env(job) for job in jobs):
         yield Remark(
             RemarkKind.CHANGED,

@@ -61,9 +61,10 @@ class CronField:
 
 @dataclass(frozen=True, slots=True)
 class FieldFault:
-    """Why cron refuses the field, in a sentence without a full stop."""
+    """Why the field never comes true, in a sentence without a full stop. `by_cron`: since cron refuses it."""
 
     message: str
+    by_cron: bool = True
 
 
 def read_field(kind: Kind, text: str, dialect: Dialect) -> CronField | FieldFault:
@@ -79,7 +80,7 @@ def read_field(kind: Kind, text: str, dialect: Dialect) -> CronField | FieldFaul
         if dialect is Dialect.DEBIAN and _rest(entry):
             break
     if not values:
-        return FieldFault(f"{kind.word}: {text!r} runs backwards, which cron accepts and takes for never")
+        return FieldFault(f"{kind.word}: {text!r} runs backwards, which cron accepts and takes for never", by_cron=False)
     if kind.word == "day-of-week" and values & {0, _SUNDAY}:
         values |= {0, _SUNDAY}
     return CronField(values=frozenset(values), is_starred=text.startswith("*"), text=_written(kind, text, values))

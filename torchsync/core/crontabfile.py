@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +11,7 @@ from torchsync.core.cron import CronSchedule, parse_schedule, shortest_gap
 from torchsync.core.crontabclock import CrontabClock
 from torchsync.core.crontabcomment import description_of, is_boilerplate, name_of
 from torchsync.core.crontabfield import CronField, Dialect
-from torchsync.core.crontabline import CronLine, LineFault, read_job, read_setting, with_input
+from torchsync.core.crontabline import CronLine, LineFault, Setting, read_job, read_setting, with_input
 from torchsync.core.crontabname import program_of
 from torchsync.core.crontabsettings import SECRET, Surroundings, has_secret, surroundings
 from torchsync.core.foreign import NOT_TRANSLATED, NOT_UNDERSTOOD, UNREADABLE, ForeignJob, Origin, Reading, Remark, RemarkKind, SourceFile
@@ -19,6 +20,7 @@ from torchsync.errors import Problem
 
 _LONGEST_COMMAND = 998
 _MOST_LINES = 10_000
+_BACKGROUND = re.compile(r"(?<![&>\\])&\s*(?:#[^'\"]*)?$")
 _POSIX_SHELL = re.compile(r".*/(?:sh|bash|dash|ksh|zsh|ash|busybox)")
 
 
@@ -40,14 +42,16 @@ def read_crontab(tab: Crontab) -> Reading:
     if problem is not None:
         return Reading(problems=(problem,))
     origin = Origin(host=tab.host, path=tab.file.path)
-    reader = _Reader(tab=tab)
+    reader = _Reader(tab=tab, refused=[1] if tab.file.content.startswith(BOM_UTF8) else [])
     lines = text.split("\n")
     for number, line in enumerate(lines, 1):
         reader.take(number, line)
-    told = [*remarks, *_ending(lines, tab.dialect)] if reader.jobs else remarks
-    return Reading(
-        jobs=tuple(reader.jobs), problems=tuple(reader.problems), remarks=(*((origin, remark) for remark in told), *reader.remarks)
-    )
+    why = _why_ignored(reader, lines)
+    idle = [_idle(f"{tab.file.path}, since {why}")] if why else []
+    jobs = tuple(replace(job, remarks=(*idle, *job.remarks)) for job in reader.jobs)
+    cut = [_idle("its last line, since no newline ends it")] if jobs and not why and lines[-1].strip() else []
+    told = ((origin, remark) for remark in (*remarks, *cut))
+    return Reading(jobs=jobs, problems=tuple(reader.problems), remarks=(*told, *reader.remarks))
 
 
 def decoded(file: SourceFile) -> tuple[str, list[Remark], Problem | None]:
@@ -56,6 +60,10 @@ def decoded(file: SourceFile) -> tuple[str, list[Remark], Problem | None]:
     if fault:
         return "", [], Problem(code=UNREADABLE, message=fault, path=file.path, hint="name a file that holds a crontab")
     remarks = []
+    if file.content.startswith(BOM_UTF8):
+        remarks.append(
+            Remark(RemarkKind.CHANGED, "it begins with a byte order mark, so cron does not take its first line; the import does")
+        )
     try:
         text = file.content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -73,20 +81,27 @@ def decoded(file: SourceFile) -> tuple[str, list[Remark], Problem | None]:
     return text, remarks, None
 
 
-def _ending(lines: list[str], dialect: Dialect) -> Iterator[Remark]:
+def _why_ignored(reader: _Reader, lines: list[str]) -> str:
+    """Why Debian's cron ignores the whole file (measured), in a few words; empty where it does not. cronie passes over single lines only."""
+    if reader.tab.dialect is not Dialect.DEBIAN:
+        return ""
+    if refused := sorted(set(reader.refused)):
+        which = ", ".join(map(str, refused[:5])) + (" and others" if len(refused) > 5 else "")
+        return f"it does not take line{'s' if len(refused) > 1 else ''} {which}"
     if lines[-1].strip():
-        ignored = "the whole file" if dialect is Dialect.DEBIAN else "its last line"
-        message = f"no newline at its end, so cron ignores {ignored}; the jobs were imported all the same"
-        yield Remark(RemarkKind.CHANGED, message, "take out what did not run and shall not")
-    if dialect is Dialect.DEBIAN and len(lines) > _MOST_LINES:
-        yield Remark(
-            RemarkKind.CHANGED, f"more than {_MOST_LINES:,} lines, so Debian's cron ignores the file; the jobs were imported all the same"
-        )
+        return "no newline ends its last line"
+    return f"it has more than {_MOST_LINES:,} lines" if len(lines) > _MOST_LINES else ""
+
+
+def _idle(what: str) -> Remark:
+    return Remark(RemarkKind.CHANGED, f"cron ignores {what}; this never ran there, and now it will", "take it out if it shall not run")
 
 
 @dataclass(slots=True, kw_only=True)
 class _Reader:
-    """Goes through the lines from the top: settings hold for what stands below them, comments for the job right below them."""
+    """Goes through the lines from the top: settings hold for what stands below them, comments for the job right below them. `refused` are the
+    numbers of the lines that cron does not take.
+    """
 
     tab: Crontab
     settings: dict[str, str] = field(default_factory=dict)
@@ -94,6 +109,7 @@ class _Reader:
     jobs: list[ForeignJob] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     remarks: list[tuple[Origin, Remark]] = field(default_factory=list)
+    refused: list[int] = field(default_factory=list)
 
     def take(self, number: int, line: str) -> None:
         text = line.strip(" \t")
@@ -102,10 +118,21 @@ class _Reader:
         elif text.startswith("#"):
             self._comment(number, text[1:])
         elif setting := read_setting(line):
-            self.settings[setting.name] = setting.value
-            self.comments = []
+            self._setting(number, line, setting)
         else:
             self._job(number, line.lstrip(" \t"))
+
+    def _setting(self, number: int, line: str, setting: Setting) -> None:
+        self.settings[setting.name] = setting.value
+        self.comments = []
+        if self.tab.dialect is Dialect.DEBIAN and not setting.value and line.rstrip().endswith("="):
+            message = f"Debian's cron does not take {setting.name}= with nothing behind it; the import takes it for an empty value"
+            self._fault(number, LineFault(message, f'write {setting.name}=""'))
+
+    def _fault(self, number: int, fault: LineFault, code: str = NOT_UNDERSTOOD) -> None:
+        self.problems.append(fault.problem(code, self.tab.file.path, number))
+        if fault.by_cron:
+            self.refused.append(number)
 
     def _comment(self, number: int, text: str) -> None:
         if self._is_job(text.strip()):
@@ -136,18 +163,19 @@ class _Reader:
     def _job(self, number: int, text: str, more: Mapping[str, Json] | None = None) -> None:
         found = read_job(text, self.tab.dialect, has_user=self.tab.has_user)
         if isinstance(found, LineFault):
-            self.problems.append(
-                replace(found, message=f"{found.message}: {_short(text)}").problem(NOT_UNDERSTOOD, self.tab.file.path, number)
-            )
+            self._fault(number, replace(found, message=f"{found.message}: {_short(text)}"))
             return
         around = surroundings(self.settings, self.tab.dialect)
         if found.stdin is not None and not _POSIX_SHELL.fullmatch(around.shell):
             fault = LineFault(
                 f"a `%` gives the command its input, which can be written for POSIX shells only, and SHELL is {around.shell}",
                 "write a script",
+                by_cron=False,
             )
-            self.problems.append(fault.problem(NOT_TRANSLATED, self.tab.file.path, number))
+            self._fault(number, fault, NOT_TRANSLATED)
             return
+        if not more and self.tab.dialect is Dialect.DEBIAN and len(found.command) > _LONGEST_COMMAND:
+            self.refused.append(number)
         origin = Origin(host=self.tab.host, path=self.tab.file.path, line=number)
         job = job_of(found, around, origin, self.tab)
         extra = {"description": description_of(self.comments), **(more or {})}
@@ -199,7 +227,14 @@ def _uncompared(line: CronLine) -> str:
 
 def _line_remarks(line: CronLine, tab: Crontab) -> Iterator[Remark]:
     if line.stdin is not None:
-        yield Remark(RemarkKind.KEPT, "what stood behind `%` is given to the command as a here-document")
+        yield Remark(
+            RemarkKind.KEPT,
+            "what stood behind `%` is given to the command as a here-document",
+            "write `\\%` there where a plain `%` was meant",
+        )
+    if _BACKGROUND.search(line.command):
+        message = "the command ends with `&`, so the run ends before what it started, and the result of that is not seen"
+        yield Remark(RemarkKind.CHANGED, message, "take the `&` out; `type: daemon` keeps a program running")
     if line.is_unlogged:
         yield Remark(RemarkKind.LOST, "the `-` in front kept it out of syslog; a task is always in the ledger")
     if line.mails_failures_only:
@@ -222,7 +257,7 @@ def _line_remarks(line: CronLine, tab: Crontab) -> Iterator[Remark]:
             "`a~b` is `H(a-b)`: a value fixed for each host and task, where cronie draws one each time it loads the file",
         )
     if tab.dialect is Dialect.DEBIAN and len(line.command) > _LONGEST_COMMAND:
-        message = f"the command is longer than {_LONGEST_COMMAND} characters, so Debian's cron does not run it; the task will"
+        message = f"the command is longer than {_LONGEST_COMMAND} characters, which Debian's cron does not take; the task will run"
         yield Remark(RemarkKind.CHANGED, message, "take it out if it shall not run")
     if has_secret(line.command):
         yield SECRET

@@ -1,7 +1,9 @@
-"""One line of a crontab: a setting, a job, or something that is neither. Pure.
+r"""One line of a crontab: a setting, a job, or something that is neither. Pure.
 
 Settings follow `load_env()` of cron and cronie: `NAME = value`, either side in quotes if need be, nothing expanded. A job is five fields or a
-macro, in system crontabs a user, and a command in which `%` ends the command and begins the lines of its standard input (crontab(5)).
+macro, in system crontabs a user, and a command in which `%` ends the command and begins the lines of its standard input (crontab(5)). In the
+command, `\%` is a percent sign, and `\\` is one backslash to Debian's cron (measured) and two to cronie (`do_command.c`); either way a `%` behind it
+is a plain one. In the input only `\%` is anything else than it says.
 """
 
 from __future__ import annotations
@@ -15,6 +17,9 @@ from torchsync.errors import Problem
 _SETTING = re.compile(
     r"""\s*(?P<name>"[^"=]*"|'[^'=]*'|[^\s="'][^\s=]*)\s*=\s*(?P<value>"[^"]*"\s*|'[^']*'\s*|[^\s"'][^\n]*?\s*|)""", re.DOTALL
 )
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,63}\$?")
+_COMMAND = re.compile(r"(?:[^\\%]|\\.|\\$)*", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _JOB = re.compile(r"[ \t]*(?P<mark>-?)(?P<when>@\S+|\S+(?:[ \t]+\S+){4})(?:[ \t]+(?P<rest>.*))?", re.DOTALL)
 
 
@@ -43,10 +48,11 @@ class CronLine:
 
 @dataclass(frozen=True, slots=True)
 class LineFault:
-    """Why a line is not taken, in a sentence without a full stop, and what to do."""
+    """Why a line is not taken, in a sentence without a full stop, and what to do. `by_cron`: it is cron itself that does not take it."""
 
     message: str
     hint: str
+    by_cron: bool = True
 
     def problem(self, code: str, path: str, line: int) -> Problem:
         return Problem(code=code, message=self.message, path=path, line=line, hint=self.hint)
@@ -71,14 +77,18 @@ def read_job(text: str, dialect: Dialect, *, has_user: bool) -> CronLine | LineF
         return LineFault("neither a setting nor a job", "a job has five fields such as `30 2 * * *`, or `@daily`, and a command")
     when, fields = _when(match["when"], dialect)
     if isinstance(fields, FieldFault):
-        return LineFault(f"cron does not run this line: {fields.message}", "write what was meant, or leave it out")
+        return LineFault(f"cron does not run this line: {fields.message}", "write what was meant, or leave it out", by_cron=fields.by_cron)
     user, command = _user(match["rest"] or "") if has_user else ("", match["rest"] or "")
-    if not command or (has_user and user.startswith("*")):
+    if not command:
         return LineFault(
             "the line has no command" if user or not has_user else "the line has no user and no command", "add it, or leave it out"
         )
+    if has_user and not _USER.fullmatch(user):
+        return LineFault(f"cron takes {user!r} for a user, and there is none of that name", "write the user before the command")
+    if match["mark"] and dialect is Dialect.DEBIAN:
+        return LineFault("Debian's cron does not take a `-` in front", "leave it out; --dialect cronie reads it as cronie does")
     mails_failures_only = dialect is Dialect.CRONIE and re.match(r"-n[ \t]+\S", command) is not None
-    command, stdin = _input(command.removeprefix("-n") if mails_failures_only else command)
+    command, stdin = _input(command.removeprefix("-n") if mails_failures_only else command, dialect)
     ignored = next((end for part in match["when"].split() if (end := ignored_end(part, dialect))), "") if fields else ""
     return CronLine(
         when=when,
@@ -113,11 +123,13 @@ def _user(rest: str) -> tuple[str, str]:
     return words[0], words[1] if len(words) > 1 else ""
 
 
-def _input(command: str) -> tuple[str, str | None]:
-    r"""The command up to the first plain `%`, and what it gets on standard input, one line for each further one; `\%` is a percent sign."""
-    head, *lines = re.split(r"(?<!\\)%", command)
-    plain = [part.replace(r"\%", "%") for part in (head, *lines)]
-    return plain[0], "\n".join(plain[1:]).removesuffix("\n") + "\n" if lines else None
+def _input(text: str, dialect: Dialect) -> tuple[str, str | None]:
+    """The command up to the first plain `%`, and what it gets on standard input: a line for each further one, and nothing where nothing follows."""
+    end = len(_COMMAND.match(text)[0])  # type: ignore[index]  # it matches anything
+    single = "%\\" if dialect is Dialect.DEBIAN else "%"
+    command = _ESCAPED.sub(lambda pair: pair[1] if pair[1] in single else pair[0], text[:end])
+    lines = [line.replace(r"\%", "%") for line in re.split(r"(?<!\\)%", text[end + 1 :])]
+    return command, "\n".join(lines).removesuffix("\n") + "\n" if lines != [""] else None
 
 
 def with_input(command: str, stdin: str) -> str:

@@ -50,8 +50,10 @@ def surroundings(settings: Mapping[str, str], dialect: Dialect) -> Surroundings:
         remarks += _env_remarks(name, value)
     fields: dict[str, Json] = {"working_dir": "~"}
     home = settings.get("HOME", "")
-    if home:
-        fields["working_dir"] = home if home.startswith("/") else "~"
+    if home.startswith("/"):
+        fields["working_dir"] = home
+    if home and ("$" in home or not home.startswith("/")):
+        remarks.append(_odd_home(home, dialect))
     shell = settings.get("SHELL") or _USUAL_SHELL
     if shell != _USUAL_SHELL:
         fields["shell"] = shell
@@ -74,6 +76,14 @@ SECRET = Remark(
 )
 
 
+def _odd_home(home: str, dialect: Dialect) -> Remark:
+    """Looked at with Debian's cron; cronie by its `do_command.c`."""
+    there = "starts the command in /var/spool/cron" if dialect is Dialect.DEBIAN else "does not start the command"
+    return Remark(
+        RemarkKind.CHANGED, f"HOME={home} is the name of no folder, and cron {there}", "write the folder that is meant, as `working_dir`"
+    )
+
+
 def _env_remarks(name: str, value: str) -> Iterator[Remark]:
     if value and _SECRET_NAME.search(name):
         yield Remark(
@@ -81,7 +91,7 @@ def _env_remarks(name: str, value: str) -> Iterator[Remark]:
             f"the variable {name} seems to hold a secret, and everybody who can read the repository can read it there",
             "take it out, and use `credentials` or `env_file`",
         )
-    if "$" in value:
+    if "$" in value and name != "HOME":
         yield Remark(RemarkKind.KEPT, f"the variable {name} holds a `$`, which neither cron nor `env` expands")
     if name == "TZ":
         yield Remark(RemarkKind.KEPT, "TZ is for the command only, there as here: the schedule goes by `timezone`")
