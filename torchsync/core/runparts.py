@@ -25,12 +25,16 @@ USUAL_LINES: Mapping[str, str] = MappingProxyType(
 """The folders, and the lines of Debian's /etc/crontab for them."""
 _CALL = re.compile(r"\brun-parts\s+(?:-\S+\s+)*/?(?P<folder>[^\s;)}&|]+?)/?(?=[\s;)}&|]|$)")
 _LEFT_TO_ANACRON = re.compile(r"(?:test|\[)\s+-x\s+/usr/sbin/anacron\b.*\|\|", re.DOTALL)
+_STARTS_ANACRON = re.compile(r"(?:^|[\s/;&])anacron(?=\s+-|\s+start\b|\s*$|\s*[;&>])")
+_ANACRONS_OWN = "0anacron"
+"""The script by which Red Hat starts anacron each hour, and by which Debian tells it that cron has run a folder."""
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _ONE_AFTER_ANOTHER = Remark(
     RemarkKind.CHANGED,
     "run-parts runs the scripts of a folder one after the other; as tasks they start at the same time",
     "give them a `pool` of one place and `overlap: queue`, or `jitter`",
 )
+_OF_ANACRON = Remark(RemarkKind.KEPT, "left out: it is there for anacron, whose jobs become tasks")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,10 @@ class Folders:
 
     scripts: Mapping[str, tuple[SourceFile, ...]]
     has_anacron: bool
+
+    def keeps_out(self, script: SourceFile) -> bool:
+        """Whether the script is anacron's own."""
+        return self.has_anacron and script.inner.endswith(f"/{_ANACRONS_OWN}")
 
 
 def folders_of(files: Sequence[SourceFile]) -> Folders:
@@ -57,7 +65,8 @@ def folders_of(files: Sequence[SourceFile]) -> Folders:
 def expanded(reading: Reading, folders: Folders) -> tuple[Reading, frozenset[str]]:
     """The reading with jobs that call run-parts on a folder at hand replaced by a job for each script, and the folders that were called.
 
-    A folder that is not at hand stays with the one job that calls run-parts on it. What a line leaves to anacron is left out where anacron is.
+    A folder that is not at hand stays with the one job that calls run-parts on it. Where anacron is, what a line leaves to it is left out, and so is
+    what starts it: its jobs are tasks of their own.
     """
     jobs: list[ForeignJob] = []
     remarks = list(reading.remarks)
@@ -68,9 +77,11 @@ def expanded(reading: Reading, folders: Folders) -> tuple[Reading, frozenset[str
         folder = match["folder"].lstrip("/") if match else ""
         if folders.has_anacron and _LEFT_TO_ANACRON.search(command) and folder:
             remarks.append((job.origin, Remark(RemarkKind.KEPT, f"left out: it leaves /{folder} to anacron, which is there")))
+        elif folders.has_anacron and not folder and _STARTS_ANACRON.search(command):
+            remarks.append((job.origin, _OF_ANACRON))
         elif folder in folders.scripts:
             called.add(folder)
-            jobs += _scripts(job, folders.scripts[folder], remarks)
+            jobs += _scripts(job, folders, folder, remarks)
         else:
             jobs.append(job)
     return replace(reading, jobs=tuple(jobs), remarks=tuple(remarks)), frozenset(called)
@@ -88,7 +99,7 @@ def uncalled(folders: Folders, called: frozenset[str], host: str, dialect: Diale
         remarks.append(
             (Origin(host=host, path=files[0].path.rpartition("/")[0]), Remark(RemarkKind.CHANGED, message, "import etc/crontab too"))
         )
-        jobs += _scripts(_usual(line, files[0], host, dialect), files, remarks)
+        jobs += _scripts(_usual(line, files[0], host, dialect), folders, folder, remarks)
     return Reading(jobs=tuple(jobs), remarks=tuple(remarks))
 
 
@@ -98,14 +109,18 @@ def _usual(line: CronLine, file: SourceFile, host: str, dialect: Dialect) -> For
     return replace(job, clock=clock_of(line.fields))
 
 
-def _scripts(job: ForeignJob, files: Sequence[SourceFile], remarks: list[tuple[Origin, Remark]]) -> Iterator[ForeignJob]:
+def _scripts(job: ForeignJob, folders: Folders, folder: str, remarks: list[tuple[Origin, Remark]]) -> Iterator[ForeignJob]:
     """A job for each script that run-parts runs; `remarks` gets the others."""
-    run = [file for file in files if _runs(file)]
+    files = folders.scripts[folder]
+    run = [file for file in files if _runs(file) and not folders.keeps_out(file)]
     if len(run) > 1:
         remarks.append((Origin(host=job.origin.host, path=files[0].path.rpartition("/")[0]), _ONE_AFTER_ANOTHER))
     for file in files:
         origin = Origin(host=job.origin.host, path=file.path)
         name = file.inner.rsplit("/", 1)[-1]
+        if folders.keeps_out(file):
+            remarks.append((origin, _OF_ANACRON))
+            continue
         if file not in run:
             remarks.append((origin, Remark(RemarkKind.LOST, f"run-parts passes it over: {_why_not(name)}")))
             continue
