@@ -35,7 +35,7 @@ daily Europe/London|*-*-* 02:30 UTC
 REFUSED = (
     """
 *:*/15|Fri..Mon|*-*~03..01|*:10..5|2026|*:*:60|weekly,daily|0/2|*,5:00|5|Mon Tue 2:30|*-*-*T02:30|*-*~29|*-*~2/2|*-*~1/1|23/5:00|*:59/61|5/0:00
-*-*-30/5|1969-*-*|2200-*-*|9 9|1:2:3:4|daily Mars/X|Montag 3:00|1-2-3-4
+*:*:0/90|*:*:30/30|*-*-30/5|1969-*-*|2200-*-*|9 9|1:2:3:4|daily Mars/X|Montag 3:00|1-2-3-4
 """.replace("\n", "|")
     .strip("|")
     .split("|")
@@ -74,7 +74,7 @@ def test_jobs_keep_the_model_where_systemd_says_the_same() -> None:
     reading = second_opinion(Reading(jobs=(job("*-*-* 02:30"),)), {"web-1": "Europe/Berlin"}, BEFORE_AUTUMN)
     assert reading.jobs == (job("*-*-* 02:30"),)
     assert [(remark.kind, remark.message) for _, remark in reading.remarks] == [
-        (RemarkKind.KEPT, "systemd-analyze was asked for 1 of 1 calendar events: 1 are as modelled")
+        (RemarkKind.KEPT, "systemd-analyze told of 1 of 1 calendar events: 1 are as modelled")
     ]
 
 
@@ -92,6 +92,7 @@ def test_what_systemd_says_wins_where_the_model_says_otherwise() -> None:
 def test_events_with_fractions_of_seconds_are_left_to_the_model() -> None:
     reading = second_opinion(Reading(jobs=(job("*:*:0/0.5"),)), {}, BEFORE_AUTUMN)
     assert reading.jobs == (job("*:*:0/0.5"),)
+    assert "told of 0 of 1 calendar events: 0 are as modelled" in reading.remarks[0][1].message
 
 
 def test_a_reading_without_calendar_events_asks_nothing() -> None:

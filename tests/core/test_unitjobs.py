@@ -32,6 +32,23 @@ def test_a_timer_takes_the_service_of_its_name_or_the_one_it_names() -> None:
     ]
 
 
+def said(found: Reading) -> str:
+    return "\n".join(remark.message for _, remark in found.remarks)
+
+
+def test_a_service_of_several_timers_is_told_since_their_tasks_do_not_know_each_other() -> None:
+    files = {f"{ETC}a.timer": TIMER, f"{ETC}a.service": SERVICE, f"{ETC}b.timer": TIMER.replace("daily", "daily\nUnit=a.service")}
+    assert "a.service is started by a.timer, b.timer, and runs once at a time" in said(reading(files))
+    del files[f"{ETC}b.timer"]
+    assert "at a time;" not in said(reading(files))
+
+
+def test_timers_of_users_run_only_while_these_are_there() -> None:
+    files = {"etc/systemd/user/a.timer": TIMER, "etc/systemd/user/a.service": SERVICE}
+    assert "while that user is logged in" in said(reading(files))
+    assert "while that user is logged in" not in said(reading({f"{ETC}a.timer": TIMER, f"{ETC}a.service": SERVICE}))
+
+
 def test_dropins_add_to_a_unit_and_etc_wins_over_usr() -> None:
     files = {
         f"{ETC}a.timer": TIMER,

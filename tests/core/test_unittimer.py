@@ -56,7 +56,17 @@ def test_times_with_an_equal_need_no_remark(lines: str, fields: list[dict[str, J
         (
             "OnUnitInactiveSec=90.5s",
             {"schedule": "@every 1m30s"},
-            ["changed: `OnUnitInactiveSec=90.5s` counts from the last end of the service"],
+            ["changed: `OnUnitInactiveSec=90.5s` counts from the last end of the service", "changed: the timer says nothing that starts"],
+        ),
+        (
+            "OnBootSec=0\nOnStartupSec=1h\nOnActiveSec=2h",
+            {"schedule": "@startup"},
+            ["lost: `OnStartupSec=1h`, `OnActiveSec=2h` would start it again; the task starts once a boot"],
+        ),
+        (
+            "OnCalendar=daily\n[Unit]\nConditionACPower=true\nAssertPathExists=/x\nAssertPathExists=/y",
+            {"schedule": "0 0 * * *"},
+            ["lost: ConditionACPower=, AssertPathExists= of a.timer: the timer is there only where that holds, the task everywhere"],
         ),
         (
             "OnCalendar=hourly\nRandomizedDelaySec=5",
@@ -116,6 +126,12 @@ def test_a_part_knows_its_line_its_zone_and_its_moments() -> None:
     (counting,) = timer("OnBootSec=1").parts
     assert counting.clock is None
     assert counting.uncompared == "the timer counts from the boot, not by the clock"
+
+
+def test_a_timer_that_counts_from_the_last_start_needs_a_first_one() -> None:
+    for first in ("OnBootSec=1", "OnCalendar=daily"):
+        remarks = [one for part in timer(f"OnUnitActiveSec=1h\n{first}").parts for one in told(part)]
+        assert not any("for a first time" in one for one in remarks)
 
 
 def test_each_part_stands_at_the_first_of_its_lines() -> None:

@@ -24,6 +24,7 @@ def test_what_is_no_time_span_is_refused(text: str) -> None:
 
 def test_sizes_and_statuses() -> None:
     assert (read_size("512M"), read_size("1024"), read_size("infinity")) == (512 << 20, 1024, None)
+    assert (read_size("1.5G"), read_size("1P")) == (1536 << 20, 1 << 50)
     assert read_statuses("1 TEMPFAIL SIGPIPE") == (1, 75, 141)
     for reader, text in ((read_size, "10%"), (read_statuses, "256"), (read_statuses, "OOPS")):
         with pytest.raises(ValueError, match="is not"):

@@ -30,7 +30,7 @@ _LINE = re.compile(r"\s*(Next elapse|Iter\. #[0-9]+|\(in UTC\)): [A-Z][a-z]{2} (
 
 _Question = tuple[tuple[str, ...], str]
 """The lines of a timer, and the zone."""
-_Answers = Mapping[_Question, tuple[Instant, ...] | None]
+_Answers = Mapping[_Question, tuple[Instant, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +64,11 @@ def second_opinion(reading: Reading, zones: Mapping[str, str], after: Instant) -
         message = f"{PROGRAM} is not installed here, so calendar events were judged by torchsync's own model of them"
         return _with_remark(reading, timed[0], RemarkKind.KEPT, message)
     questions = {(_texts(job), job.zone or zones.get(job.origin.host) or "UTC") for job in timed}
-    answers = {question: _other_answer(*question, after) for question in _first(sorted(questions))}
-    jobs = tuple(_held_against(job, zones, answers) for job in reading.jobs)
-    differing = sum(1 for answer in answers.values() if answer is not None)
-    message = f"{PROGRAM} was asked for {len(answers)} of {len(questions)} calendar events: {len(answers) - differing} are as modelled"
-    message += f"; the other {differing} are compared with its own answer" if differing else ""
+    answers = {question: answer for question in _first(sorted(questions)) if (answer := _answer(*question, after)) is not None}
+    differing = {question: answer for question, answer in answers.items() if answer != _modelled(*question, after)}
+    jobs = tuple(_held_against(job, zones, differing) for job in reading.jobs)
+    message = f"{PROGRAM} told of {len(answers)} of {len(questions)} calendar events: {len(answers) - len(differing)} are as modelled"
+    message += f"; the other {len(differing)} are compared with its own answer" if differing else ""
     return _with_remark(replace(reading, jobs=jobs), timed[0], RemarkKind.CHANGED if differing else RemarkKind.KEPT, message)
 
 
@@ -102,22 +102,21 @@ def _texts(job: ForeignJob) -> tuple[str, ...]:
     return tuple(text for event in events if not event.has_fractions for text in event.text.split("; "))
 
 
-def _other_answer(texts: tuple[str, ...], zone: str, after: Instant) -> tuple[Instant, ...] | None:
-    """What systemd-analyze says where the model says something else; None where they agree, or nothing can be asked."""
-    told: set[Instant] = set()
-    for text in texts:
-        answer = told_instants(text, zone, after)
-        if answer is None:
-            return None
-        told.update(answer)
-    theirs = tuple(sorted(told))[:_ASKED]
+def _answer(texts: tuple[str, ...], zone: str, after: Instant) -> tuple[Instant, ...] | None:
+    """The next moments of all these lines by systemd-analyze; None where it tells nothing of one of them."""
+    told = [told_instants(text, zone, after) for text in texts]
+    if not told or None in told:
+        return None
+    return tuple(sorted({instant for instants in told for instant in instants or ()}))[:_ASKED]
+
+
+def _modelled(texts: tuple[str, ...], zone: str, after: Instant) -> tuple[Instant, ...]:
     clock = CalendarClock(tuple(parse_calendar(text) for text in texts))
-    ours = tuple(islice(clock.instants(zone_named(zone), after), _ASKED))
-    return None if not texts or ours == theirs else theirs
+    return tuple(islice(clock.instants(zone_named(zone), after), _ASKED))
 
 
-def _held_against(job: ForeignJob, zones: Mapping[str, str], answers: _Answers) -> ForeignJob:
-    told = answers.get((_texts(job), job.zone or zones.get(job.origin.host) or "UTC"))
+def _held_against(job: ForeignJob, zones: Mapping[str, str], differing: _Answers) -> ForeignJob:
+    told = differing.get((_texts(job), job.zone or zones.get(job.origin.host) or "UTC"))
     return job if told is None else replace(job, clock=ToldClock(told))
 
 

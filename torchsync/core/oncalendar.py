@@ -254,6 +254,8 @@ def _seconds(text: str) -> tuple[int, ...]:
         last = _micros(entry["stop"]) if entry["stop"] else 59_999_999 if entry["step"] else first
         if not (first <= last < 60_000_000) or step < 1:
             raise ValueError(f"second: `{part}` is not from 0 to 59, in ascending order")
+        if entry["step"] and not entry["stop"] and first + step >= 60_000_000:
+            raise ValueError(f"second: `{part}` has no second value up to 59: leave the step out")
         whole = range(first // 1_000_000, last // 1_000_000 + 1)
         found.update(whole if step < 1_000_000 else (value // 1_000_000 for value in range(first, last + 1, step)))
     return tuple(sorted(found))

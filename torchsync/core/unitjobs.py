@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torchsync.core.foreign import NOT_TRANSLATED, ForeignJob, Found, Origin, Reading, Remark, RemarkKind, SourceHost, reading_of
 from torchsync.core.unitdraft import Draft
@@ -29,7 +29,9 @@ class UnitWishes:
 
 def read_hosts(hosts: Sequence[SourceHost], wishes: UnitWishes) -> Reading:
     """All jobs of all hosts, and all that is in the way of others."""
-    return reading_of(found for host in hosts for found in _of_host(host, wishes))
+    reading = reading_of(found for host in hosts for found in _of_host(host, wishes))
+    common = [(Origin(path="systemd"), remark) for remark in _of_all()] if any("schedule" in job.fields for job in reading.jobs) else []
+    return replace(reading, remarks=(*common, *reading.remarks))
 
 
 def _of_host(host: SourceHost, wishes: UnitWishes) -> Iterator[Found]:
@@ -67,11 +69,34 @@ def _read_set(units: UnitSet, wishes: UnitWishes) -> Iterator[Found]:
     if left:
         message = f"{len(left)} timers of packages are left to systemd: {_few(left)}"
         yield _of_set(units), Remark(RemarkKind.KEPT, message, "--with-packaged imports them too")
-    if own:
-        message = (
-            "a timer without AccuracySec= may start up to a minute late, as systemd likes to do things at once; a task starts at its second"
-        )
-        yield _of_set(units), Remark(RemarkKind.CHANGED, message, "write `jitter` where starts should be spread")
+    if own and units.scope.of_user:
+        message = "timers of a user wait only while that user is logged in, or lingers; tasks always"
+        yield _of_set(units), Remark(RemarkKind.CHANGED, message, "take out what shall not run without the user")
+    yield from ((_of_set(units), remark) for remark in _shared(units, own))
+
+
+def _of_all() -> Iterator[Remark]:
+    """What is different for every timer."""
+    message = (
+        "a timer without AccuracySec= may start up to a minute late, as systemd likes to do things at once; a task starts at its second"
+    )
+    yield Remark(RemarkKind.CHANGED, message, "write `jitter` where starts should be spread")
+    message = "a time at which a host was suspended is made up for when it wakes, by any timer; by a task with `misfire: latest` only"
+    yield Remark(RemarkKind.CHANGED, message, "set it for hosts that sleep")
+    message = "a unit has the LANG of /etc/locale.conf, a task LANG=C.UTF-8"
+    yield Remark(RemarkKind.CHANGED, message, "`env` sets what a job relies on")
+
+
+def _shared(units: UnitSet, timers: Sequence[str]) -> Iterator[Remark]:
+    """A service runs once at a time, whichever timer starts it; tasks of several timers do not know each other."""
+    by_service: dict[str, list[str]] = {}
+    for name in timers:
+        if (unit := units.unit(name)) and not units.is_masked(name):
+            by_service.setdefault(Naming(unit=name).expand(_service_name(unit)), []).append(name)
+    for service, names in by_service.items():
+        if len(names) > 1:
+            message = f"{service} is started by {_few(names)}, and runs once at a time; the tasks of these do not wait for each other"
+            yield Remark(RemarkKind.CHANGED, message, "give them a `pool` of one place")
 
 
 def _few(names: Sequence[str]) -> str:

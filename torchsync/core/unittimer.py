@@ -64,7 +64,8 @@ def read_timer(timer: Unit) -> TimerReading:
     """The tasks that the timer makes of its service."""
     lines = timer.all("Timer", "OnCalendar", *_MONOTONIC)
     calendar, problems = _calendar_parts(timer, [line for line in lines if line.key == "OnCalendar"])
-    monotonic, faults = _monotonic_parts([line for line in lines if line.key != "OnCalendar"])
+    others = [line for line in lines if line.key != "OnCalendar"]
+    monotonic, faults = _monotonic_parts(others, is_alone=len(others) == len(lines))
     problems = [*problems, *faults]
     if not lines:
         problems.append(
@@ -149,14 +150,14 @@ def _jitter(timer: Unit, schedule: str) -> tuple[Millis, list[Remark]]:
     return delay, remarks
 
 
-def _monotonic_parts(lines: list[Setting]) -> tuple[list[TimerPart], list[Problem]]:
+def _monotonic_parts(lines: list[Setting], *, is_alone: bool) -> tuple[list[TimerPart], list[Problem]]:
     parts: list[TimerPart] = []
     problems: list[Problem] = []
     repeated = [line for line in lines if line.key in _REPEATED]
     started = [line for line in lines if line.key not in _REPEATED]
     for line in repeated or started[:1]:
         try:
-            parts.append(_every_part(line, started) if repeated else _startup_part(line))
+            parts.append(_every_part(line, started, is_alone=is_alone) if repeated else _startup_part(line, started[1:]))
         except ValueError as error:
             problems.append(
                 Problem(code=NOT_TRANSLATED, message=f"`{brief(line)}`: {error}", path=line.path, line=line.line, hint="write an `@every`")
@@ -164,7 +165,8 @@ def _monotonic_parts(lines: list[Setting]) -> tuple[list[TimerPart], list[Proble
     return parts, problems
 
 
-def _every_part(line: Setting, started: list[Setting]) -> TimerPart:
+def _every_part(line: Setting, started: list[Setting], *, is_alone: bool) -> TimerPart:
+    """`is_alone`: nothing else in the timer starts the service."""
     span = read_span(line.value)
     if span is None or not 1_000 <= span <= LONGEST:
         raise ValueError("a schedule repeats after 1 s to 366 days")
@@ -176,12 +178,18 @@ def _every_part(line: Setting, started: list[Setting]) -> TimerPart:
     if started:
         first = ", ".join(brief(setting) for setting in started)
         remarks.append(Remark(RemarkKind.CHANGED, f"`{first}` is not kept: after a boot the task waits for the next instant of `@every`"))
+    elif is_alone:
+        message = "the timer says nothing that starts the service for a first time, so it only goes on once somebody did; the task starts by itself"
+        remarks.append(Remark(RemarkKind.CHANGED, message, "take it out if it shall not run"))
     uncompared = "the timer counts from the last run, not by the clock"
     return TimerPart(line=line, fields={"schedule": f"@every {format_duration(period)}"}, uncompared=uncompared, remarks=tuple(remarks))
 
 
-def _startup_part(line: Setting) -> TimerPart:
+def _startup_part(line: Setting, others: list[Setting]) -> TimerPart:
     remarks = []
+    if others:
+        message = f"{', '.join(f'`{brief(other)}`' for other in others)} would start it again; the task starts once a boot"
+        remarks.append(Remark(RemarkKind.LOST, message, "let the command do it again after a `sleep`"))
     if read_span(line.value):
         message = f"`{brief(line)}` waits before it starts; a task with `@startup` starts once the agent has its tasks"
         remarks.append(Remark(RemarkKind.CHANGED, message, "begin the command with `sleep` where it has to wait"))
@@ -199,6 +207,11 @@ def _common_remarks(timer: Unit) -> Iterator[Remark]:
         yield Remark(RemarkKind.CHANGED, message, "write `jitter` where starts should be spread")
     if timer.yes("Timer", "WakeSystem"):
         yield Remark(RemarkKind.LOST, "WakeSystem=: torchsync does not wake a host that sleeps", "leave the host awake")
+    settings = (one.key for one in timer.settings if one.section == "Unit" and one.value)
+    conditions = dict.fromkeys(f"{key}=" for key in settings if key.startswith(("Condition", "Assert")))
+    if conditions:
+        message = f"{', '.join(conditions)} of {timer.name}: the timer is there only where that holds, the task everywhere"
+        yield Remark(RemarkKind.LOST, message, "choose `hosts`, or test it in the command")
     events = [key for key in ("OnClockChange", "OnTimezoneChange") if timer.yes("Timer", key)]
     if events:
         yield Remark(RemarkKind.LOST, f"{', '.join(events)}: a task is not started by a change of the clock", "keep a unit for that")

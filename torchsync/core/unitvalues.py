@@ -23,7 +23,7 @@ _UNITS = {
     **dict.fromkeys(("months", "month", "M"), Fraction(2_629_800_000)),
     **dict.fromkeys(("years", "year", "y"), Fraction(31_557_600_000)),
 }
-_SIZES = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_SIZES = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50}
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"', "'": "'", "s": " "}
 _CODED = re.compile(r"x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})")
 _STATUS_NAMES = {
@@ -51,13 +51,13 @@ def read_span(text: str) -> Millis | None:
 
 
 def read_size(text: str) -> int | None:
-    """Bytes; None for `infinity`. K, M, G and T count in 1024."""
+    """Bytes, rounded down; None for `infinity`. K, M, G, T and P count in 1024."""
     if text == "infinity":
         return None
-    found = re.fullmatch(r"([0-9]+)([BKMGT]?)", text)
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([BKMGTP]?)", text)
     if found is None:
         raise ValueError(f"`{text}` is not a size that is the same on every host: write bytes, such as `512M`")
-    return int(found[1]) * _SIZES[found[2]]
+    return int(Fraction(found[1]) * _SIZES[found[2]])
 
 
 def read_statuses(text: str) -> tuple[int, ...]:
