@@ -95,7 +95,6 @@ core.hostsheet
 core.envfile
 core.startscript
 core.checkup
-core.crontwice
 core.hostcheck
 core.unitcheck
 core.agentcheck
@@ -178,6 +177,7 @@ core.engine
 core.references
 core.taskset
 core.foreign
+core.crontwice
 core.foreignmerge
 core.foreigncheck
 core.foreignreport

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from torchsync.adapters import machine
-from torchsync.adapters.machine import Crontab
 
 MOUNTS = """\
 21 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -112,23 +110,3 @@ def test_the_limit_of_watches_may_not_be_there(tmp_path: Path) -> None:
     (tmp_path / "limit").write_text("8192\n")
     assert machine.watches_limit(tmp_path / "limit") == 8192
     assert machine.watches_limit(tmp_path / "none") is None
-
-
-def test_crontabs_are_those_of_the_system_and_of_users(tmp_path: Path) -> None:
-    files = {"etc/crontab": True, "etc/cron.d/job": True, "var/spool/cron/crontabs/alice": False}
-    for name in (*files, "etc/cron.d/.placeholder"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"@daily x\xff\n")
-    found = list(machine.crontabs(tmp_path))
-    assert {crontab.path: crontab.has_user for crontab in found if isinstance(crontab, Crontab)} == {
-        str(tmp_path / name): has_user for name, has_user in files.items()
-    }
-    assert len(found) == 3
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="only as an ordinary user: root may read every crontab")
-def test_a_crontab_that_is_not_for_us_is_told(tmp_path: Path) -> None:
-    (tmp_path / "etc").mkdir()
-    (tmp_path / "etc/crontab").touch(mode=0)
-    (error,) = machine.crontabs(tmp_path)
-    assert isinstance(error, PermissionError)

@@ -19,13 +19,11 @@ from tests.builders import generation, snapshot, task, task_status
 from tests.certificates import Authority
 from tests.cli.agents import agent
 from tests.gitserver import free_port
-from torchsync.adapters import machine
-from torchsync.adapters.machine import Crontab
 from torchsync.adapters.schemas import read_schema
 from torchsync.adapters.statefile import StateDirectory
 from torchsync.agent.config import config_from_document
 from torchsync.agent.saved import Saved
-from torchsync.cli import configchecks, doctor, repositorychecks
+from torchsync.cli import configchecks, doctor, hostchecks, repositorychecks
 from torchsync.cli.agentchecks import answers as check_of_answers
 from torchsync.cli.agentchecks import leftovers, ports, state_folder
 from torchsync.cli.checktable import CHECKS, Check, Need, obstacle
@@ -251,20 +249,30 @@ def test_what_an_earlier_agent_left_is_told(tmp_path: Path) -> None:
 
 
 def test_jobs_of_cron_are_compared_with_the_tasks_in_force_or_that_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    backup, report = (
+    backup, report, rotate = (
         task("backup", command=ShellCommand(text="/opt/backup.sh --all")),
         task("report", command=ProgramCommand(argv=("report", "a b"))),
+        task("rotate", command=ShellCommand(text="/etc/cron.daily/rotate")),
     )
-    text = "@daily root /opt/backup.sh --all\n@daily root report 'a b' >/dev/null\n@daily root other\n"
-    monkeypatch.setattr(machine, "crontabs", lambda: [Crontab(path="/etc/crontab", text=text, has_user=True), PermissionError("no")])
+    root = tmp_path / "root"
+    for name, text in {
+        "etc/crontab": "@daily root\t/opt/backup.sh --all\n@daily root report 'a b' >/dev/null\n25 6 * * * root run-parts /etc/cron.daily\n",
+        "etc/cron.daily/rotate": "#!/bin/sh\n",
+        "var/spool/cron/crontabs/alice": "\0",
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+        (root / name).chmod(0o755)
+    monkeypatch.setattr(hostchecks, "_ROOT", root)
     one = site(tmp_path)
     assert [finding.level for finding in cron_jobs(one)] == [Level.NOTE, Level.OK]
     store = StateDirectory(one.state, tmp_path / "run")
-    Saved(store).save_generation(generation(backup, report))
+    Saved(store).save_generation(generation(backup, report, rotate))
     store.close()
-    expected = ["/etc/crontab:1 has the command of the task backup", "/etc/crontab:2 has the command of the task report"]
+    places = {"etc/crontab:1": "backup", "etc/crontab:2": "report", "etc/cron.daily/rotate": "rotate"}
+    expected = [f"{root / place} is what the task {name} does" for place, name in places.items()]
     assert [finding.message.rpartition(":")[0] for finding in cron_jobs(one) if finding.level is Level.WARNING] == expected
-    tasks = tasks_document(snapshot(task_status(backup), task_status(report)), full=True)["tasks"]
+    tasks = tasks_document(snapshot(task_status(backup), task_status(report), task_status(rotate)), full=True)["tasks"]
     running = replace(NOWHERE, answers=Answers(status={}, tasks=tasks))  # type: ignore[arg-type]
     assert [finding.message.rpartition(":")[0] for finding in cron_jobs(running) if finding.level is Level.WARNING] == expected
     (one.state / "generation.json").write_text("{")

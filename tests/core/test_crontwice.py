@@ -5,38 +5,14 @@ from __future__ import annotations
 import pytest
 
 from torchsync.core.checkup import Level
-from torchsync.core.crontwice import CronLine, TaskCommand, cron_lines, twice_findings
-
-CRONTAB = r"""
-# m h dom mon dow command
-MAILTO=ops@example.org
-PATH = /usr/bin
-30 2 * * *  /opt/backup.sh --all >/dev/null 2>&1
-@daily /opt/report.sh
-  */5 * * * *	date +\%F%into its input
-not a job
-17 * * *
-"""
+from torchsync.core.crontwice import TaskCommand, twice_findings
+from torchsync.core.foreign import ForeignJob, Origin
 
 
-def commands(text: str, *, has_user: bool = False) -> list[tuple[int, str]]:
-    return [(job.line, job.command) for job in cron_lines("/crontab", text, has_user=has_user)]
-
-
-def test_the_jobs_of_a_crontab_are_found_and_nothing_else_is_one() -> None:
-    assert commands(CRONTAB) == [(5, "/opt/backup.sh --all >/dev/null 2>&1"), (6, "/opt/report.sh"), (7, "date +%F")]
-
-
-def test_a_crontab_of_the_system_names_a_user_first() -> None:
-    assert commands("0 1 * * * root cd / && run-parts --report /etc/cron.hourly\n", has_user=True) == [
-        (1, "cd / && run-parts --report /etc/cron.hourly")
-    ]
-
-
-def told(job: str, *tasks: str) -> tuple[Level, str]:
-    jobs = [CronLine(path="/etc/crontab", line=7, command=job)]
+def told(job: str, *tasks: str, line: int = 7) -> tuple[Level, str]:
+    jobs = [ForeignJob(origin=Origin(path="/etc/crontab", line=line), name="job", fields={"command": job})]
     found = list(twice_findings(jobs, [TaskCommand(task=f"task-{number}", command=one) for number, one in enumerate(tasks)]))
-    return found[0].level, found[0].message
+    return found[0].level, f"{found[0].message}; {found[0].remedy}"
 
 
 @pytest.mark.parametrize(
@@ -49,7 +25,24 @@ def told(job: str, *tasks: str) -> tuple[Level, str]:
     ],
 )
 def test_the_same_command_runs_twice(job: str, task: str) -> None:
-    assert told(job, "true", task) == (Level.WARNING, "/etc/crontab:7 has the command of the task task-1: it runs twice")
+    level, said = told(job, "true", task)
+    assert (level, said.partition(" once")[0]) == (
+        Level.WARNING,
+        "/etc/crontab:7 is what the task task-1 does: it runs twice; put a # in front of that line",
+    )
+
+
+@pytest.mark.parametrize("job", ["/etc/cron.daily/logrotate", "cd / && run-parts --report /etc/cron.daily"])
+def test_a_task_that_runs_a_folder_does_what_is_in_it(job: str) -> None:
+    assert told(job, "true", "run-parts /etc/cron.daily")[0] is Level.WARNING
+    assert told(job, "run-parts /etc/cron.weekly")[0] is Level.OK
+
+
+def test_a_script_of_a_folder_has_no_line_to_take_out() -> None:
+    assert (
+        "chmod -x /etc/crontab once the task has run, or `torchsync pause task-0`"
+        in told("/etc/cron.daily/x", "/etc/cron.daily/x", line=0)[1]
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,4 +74,4 @@ def test_the_same_program_is_worth_a_note(job: str, task: str) -> None:
     ],
 )
 def test_what_only_looks_alike_is_not_named(job: str, task: str) -> None:
-    assert told(job, task) == (Level.OK, "1 jobs of cron compared with 1 tasks")
+    assert told(job, task) == (Level.OK, "1 jobs of cron compared with 1 tasks; ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -154,35 +154,3 @@ def shown_properties(unit: str, names: Sequence[str]) -> dict[str, str] | None:
     """What `systemctl show` says of these properties of a unit; None when systemd does not answer it."""
     answer = answer_of(("systemctl", "show", unit, f"--property={','.join(names)}"))
     return None if answer is None else dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)
-
-
-# cron.
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crontab:
-    """A crontab as it is; `has_user`: its sixth field is a user."""
-
-    path: str
-    text: str
-    has_user: bool
-
-
-def crontabs(root: Path = Path("/")) -> Iterator[Crontab | OSError]:
-    """The crontabs of this host that this user may read, and an error for each place where it may not look."""
-    for path, has_user in _crontab_paths(root):
-        try:
-            if path.is_file():
-                yield Crontab(path=str(path), text=path.read_text(encoding="utf-8", errors="replace"), has_user=has_user)
-        except OSError as error:
-            yield error
-    spool = root / "var/spool/cron/crontabs"
-    if spool.is_dir() and not os.access(spool, os.R_OK | os.X_OK, effective_ids=True):
-        yield PermissionError(f"{spool} is not for this user")
-
-
-def _crontab_paths(root: Path) -> Iterator[tuple[Path, bool]]:
-    yield root / "etc/crontab", True
-    for folder, has_user in (("etc/cron.d", True), ("var/spool/cron/crontabs", False), ("var/spool/cron", False)):
-        with suppress(OSError):
-            yield from ((path, has_user) for path in sorted((root / folder).iterdir()) if not path.name.startswith("."))

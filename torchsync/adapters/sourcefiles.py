@@ -79,6 +79,11 @@ def gather(named: SourceWords) -> tuple[tuple[SourceHost, ...], tuple[Problem, .
     return tuple(_joined(told)), tuple(problems)
 
 
+def gather_root(root: Path, wanted: Wanted) -> SourceHost:
+    """The files of the host that has this root directory; it has no name."""
+    return _of_root("", root, wanted)
+
+
 def _split(word: str, usual: str) -> tuple[str, str]:
     host, equals, path = word.partition("=")
     if equals and path and _HOST.fullmatch(host.lower()) and not Path(word).exists():

@@ -11,7 +11,7 @@ from pathlib import Path
 from torchsync.adapters import machine
 from torchsync.adapters.cgroup import unified
 from torchsync.adapters.clock import SystemClock
-from torchsync.adapters.machine import Crontab
+from torchsync.adapters.sourcefiles import Wanted, gather_root
 from torchsync.adapters.statefile import read_at_most
 from torchsync.adapters.unithost import why_no_units
 from torchsync.agent.config import ExecutorKind
@@ -19,7 +19,9 @@ from torchsync.agent.saved import GENERATION
 from torchsync.cli.site import Site
 from torchsync.core.checkup import Finding, fine, note, problem, unknown
 from torchsync.core.clockwatch import RELEASED
-from torchsync.core.crontwice import CronLine, TaskCommand, cron_lines, twice_findings
+from torchsync.core.crontab import WANTED, CrontabOptions, read_hosts
+from torchsync.core.crontwice import TaskCommand, twice_findings
+from torchsync.core.foreign import UNREADABLE
 from torchsync.core.hostcheck import (
     ClockFacts,
     clock_findings,
@@ -39,6 +41,7 @@ from torchsync.core.unitcheck import PROPERTIES, UNIT, unit_findings
 from torchsync.core.versioned import Damaged, unwrap
 
 _RUNS_THE_HOST = Path("/run/systemd/system")
+_ROOT = Path("/")
 _MOST_STATE = 64 << 20
 
 
@@ -121,14 +124,11 @@ def executor(site: Site) -> Iterator[Finding]:
 
 def cron_jobs(site: Site) -> Iterator[Finding]:
     """No crontab of this host has the job of a task too: it would run twice."""
-    jobs: list[CronLine] = []
-    for found in machine.crontabs():
-        match found:
-            case Crontab(path=path, text=text, has_user=has_user):
-                jobs += cron_lines(path, text, has_user=has_user)
-            case OSError() as error:
-                yield note(f"not looked at: {error.filename or error}", "sudo torchsync doctor")
-    yield from twice_findings(jobs, list(_commands(site)))
+    reading = read_hosts([gather_root(_ROOT, Wanted(paths=WANTED))], CrontabOptions())
+    for found in reading.problems:
+        if found.code == UNREADABLE:
+            yield note(f"not looked at: {found.path}: {found.message}", "sudo torchsync doctor")
+    yield from twice_findings(reading.jobs, list(_commands(site)))
 
 
 def _commands(site: Site) -> Iterator[TaskCommand]:

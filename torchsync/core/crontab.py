@@ -87,7 +87,9 @@ def _read_host(host: SourceHost, options: CrontabOptions) -> Reading:
 
 def _dialect(files: Sequence[SourceFile]) -> Dialect:
     """cronie, where a file lies as only Red Hat and SUSE have it, or a line is written as only cronie takes it; else Debian's cron."""
-    at_home = any(file.inner == "etc/cron.d/0hourly" or file.inner.rpartition("/")[0] in _CRONIE_SPOOLS for file in files)
+    at_home = any(
+        file.inner == "etc/cron.d/0hourly" or (not file.fault and file.inner.rpartition("/")[0] in _CRONIE_SPOOLS) for file in files
+    )
     is_its_own = any(_CRONIE_LINE.search(file.content) for file in files)
     return Dialect.CRONIE if at_home or is_its_own else Dialect.DEBIAN
 

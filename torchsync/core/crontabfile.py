@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -20,6 +19,7 @@ from torchsync.errors import Problem
 
 _LONGEST_COMMAND = 998
 _MOST_LINES = 10_000
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BACKGROUND = re.compile(r"(?<![&>\\])&\s*(?:#[^'\"]*)?$")
 _POSIX_SHELL = re.compile(r".*/(?:sh|bash|dash|ksh|zsh|ash|busybox)")
 
@@ -42,7 +42,7 @@ def read_crontab(tab: Crontab) -> Reading:
     if problem is not None:
         return Reading(problems=(problem,))
     origin = Origin(host=tab.host, path=tab.file.path)
-    reader = _Reader(tab=tab, refused=[1] if tab.file.content.startswith(BOM_UTF8) else [])
+    reader = _Reader(tab=tab, refused=[1] if tab.file.content.startswith(_BYTE_ORDER_MARK) else [])
     lines = text.split("\n")
     for number, line in enumerate(lines, 1):
         reader.take(number, line)
@@ -60,7 +60,7 @@ def decoded(file: SourceFile) -> tuple[str, list[Remark], Problem | None]:
     if fault:
         return "", [], Problem(code=UNREADABLE, message=fault, path=file.path, hint="name a file that holds a crontab")
     remarks = []
-    if file.content.startswith(BOM_UTF8):
+    if file.content.startswith(_BYTE_ORDER_MARK):
         remarks.append(
             Remark(RemarkKind.CHANGED, "it begins with a byte order mark, so cron does not take its first line; the import does")
         )

@@ -8,19 +8,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from torchsync.core.checkup import Finding, fine, note, warning
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CronLine:
-    """A job of cron, and where it stands."""
-
-    path: str
-    line: int
-    command: str
+from torchsync.core.crontext import folder_of
+from torchsync.core.foreign import ForeignJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +24,7 @@ class TaskCommand:
     command: str
 
 
-_TIME = re.compile(r"(@[a-z]+|\S+(?:[ \t]+\S+){4})[ \t]+", re.IGNORECASE)
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\s*=")
-_PERCENT = re.compile(r"(?<!\\)%")
 _OUTPUT = re.compile(r"\s*(?:[12&]?>>?\s*(?:&[12]|[^\s;&|<>]+)\s*)+$")
 _PROGRAM = re.compile(r"[A-Za-z_][\w.+-]{2,}")
 _NEXT_COMMAND = re.compile(r"&&|\|\|?|;")
@@ -62,37 +53,27 @@ _EVERYDAY |= {
 _EVERYDAY |= {"podman", "git", "make", "psql", "mysql"}
 
 
-def cron_lines(path: str, text: str, *, has_user: bool) -> Iterator[CronLine]:
-    """The jobs of a crontab as crontab(5) of Debian has them; with a user in the sixth field when `has_user`. What is no job is passed over."""
-    for number, raw in enumerate(text.splitlines(), 1):
-        line = raw.strip()
-        time = _TIME.match(line)
-        if not line or line.startswith("#") or _ASSIGNMENT.match(line) or time is None:
-            continue
-        rest = line[time.end() :]
-        command = rest.partition(" ")[2].strip() if has_user else rest
-        if command:
-            yield CronLine(path=path, line=number, command=_PERCENT.split(command)[0].replace(r"\%", "%"))
-
-
-def twice_findings(jobs: Iterable[CronLine], tasks: Iterable[TaskCommand]) -> Iterator[Finding]:
-    """The jobs that are, or look like, what a task does."""
+def twice_findings(jobs: Sequence[ForeignJob], tasks: Iterable[TaskCommand]) -> Iterator[Finding]:
+    """The jobs, read as `import` reads them, that are, or look like, what a task does."""
     known = list(tasks)
     same = {_plain(one.command): one.task for one in reversed(known)}
+    folders = {folder: one.task for one in reversed(known) if (folder := folder_of(one.command))}
     alike = {program: one.task for one in reversed(known) if (program := _program(one.command))}
-    number = 0
     for job in jobs:
-        number += 1
-        place = f"{job.path}:{job.line}"
-        if task := same.get(_plain(job.command)):
-            remedy = f"put a # in front of that line once the task has run, or `torchsync pause {task}`"
-            yield warning(f"{place} has the command of the task {task}: it runs twice", remedy, "TS378")
-        elif task := alike.get(_program(job.command)):
-            yield note(f"{place} starts {_program(job.command)}, as the task {task} does: see whether it would run twice", code="TS378")
+        command = str(job.fields["command"])
+        if task := same.get(_plain(command)) or folders.get(folder_of(command) or command.rpartition("/")[0]):
+            yield warning(f"{job.origin} is what the task {task} does: it runs twice", _remedy(job, task), "TS378")
+        elif task := alike.get(_program(command)):
+            yield note(f"{job.origin} starts {_program(command)}, as the task {task} does: see whether it would run twice", code="TS378")
     if not known:
         yield fine("there are no tasks yet to compare with the jobs of cron")
     else:
-        yield fine(f"{number} jobs of cron compared with {len(known)} tasks")
+        yield fine(f"{len(jobs)} jobs of cron compared with {len(known)} tasks")
+
+
+def _remedy(job: ForeignJob, task: str) -> str:
+    out = "put a # in front of that line" if job.origin.line else f"chmod -x {job.origin.path}"
+    return f"{out} once the task has run, or `torchsync pause {task}`"
 
 
 def _plain(command: str) -> str:
