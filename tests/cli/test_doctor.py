@@ -333,8 +333,8 @@ def test_nothing_is_asked_where_nothing_is_configured(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_used_now_or_soon_are_told_apart(tmp_path: Path) -> None:
     """As `agent --check` tells them."""
-    now = Instant(time.time_ns() // 1_000_000)
     pair = Authority(tmp_path).issue("agent")
+    now = Instant(time.time_ns() // 1_000_000)
     http = secured(tmp_path, tls_cert=str(pair.cert), tls_key=str(pair.key), basic_auth_file=str(tmp_path / "none")).settings.http
     day = 24 * 3600 * 1000
     bad, soon = file_problems(http, now)
