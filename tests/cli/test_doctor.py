@@ -289,6 +289,9 @@ def test_a_port_that_somebody_has_is_a_problem_while_no_agent_answers(tmp_path: 
         one = site(tmp_path, http={**document()["http"], "listen": listen})
         assert "no agent answers" in levels(ports(one))[Level.PROBLEM]
     assert levels(ports(one)) == {Level.OK: f"{listen} is free (http.listen)"}
+    for codes, level, said in (((), Level.WARNING, "has changed since it started"), (("TS340",), Level.NOTE, "tries again by itself")):
+        status = {"notices": [{"code": code} for code in codes]}
+        assert said in levels(ports(replace(one, answers=Answers(status=status, tasks=[]))))[level]  # type: ignore[arg-type]
 
 
 # What the TCP addresses ask.

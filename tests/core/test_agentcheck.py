@@ -105,10 +105,16 @@ def test_a_newest_commit_that_is_not_accepted_is_told_with_its_first_problem(out
     assert exit_status([found]) == status
 
 
-def test_syncs_that_keep_failing_are_told() -> None:
+@pytest.mark.parametrize(("failures", "level"), [(1, Level.WARNING), (3, Level.PROBLEM)])
+def test_syncs_that_fail_are_told_with_what_the_agent_says(failures: int, level: Level) -> None:
     said = quiet()
-    said["sync"] = {**said["sync"], "consecutive_failures": 3}
-    assert "the last 3 syncs failed" in worst(agentcheck.sync_findings(said)).message
+    said["sync"] = {
+        **said["sync"],
+        "consecutive_failures": failures,
+        "last": {"outcome": "unavailable", "sentence": "no way to git.example.org"},
+    }
+    found = worst(agentcheck.sync_findings(said))
+    assert (found.level, "no way to git.example.org" in found.message) == (level, True)
 
 
 def test_lost_runs_and_late_tasks_are_told() -> None:

@@ -34,8 +34,9 @@ def told(**changes: str) -> dict[Level, list[str]]:
 
 
 @pytest.mark.parametrize("one", EXPECTED, ids=lambda one: one.setting)
-def test_the_shipped_unit_has_what_is_expected(one: Expected) -> None:
-    assert f"{one.setting}={one.written}" in SHIPPED
+def test_the_shipped_unit_has_what_is_expected_in_the_section_that_the_remedy_names(one: Expected) -> None:
+    above = SHIPPED[: SHIPPED.index(f"{one.setting}={one.written}")]
+    assert [line for line in above if line.startswith("[")][-1] == f"[{one.section}]"
 
 
 def test_every_property_that_is_looked_at_is_asked_for() -> None:
@@ -56,6 +57,7 @@ def test_each_other_setting_is_a_problem_and_says_what_is_lost(one: Expected) ->
     ("changes", "level", "said"),
     [
         ({"LoadState": "not-found"}, Level.WARNING, "is not installed (not-found)"),
+        ({"LoadState": "masked", "UnitFileState": "masked"}, Level.WARNING, "is masked: nothing starts the agent"),
         ({"UnitFileState": "disabled"}, Level.WARNING, "does not start at boot"),
         ({"ActiveState": "inactive", "SubState": "dead"}, Level.WARNING, "is inactive (dead)"),
         ({"ActiveState": "failed", "SubState": "failed", "Result": "exit-code"}, Level.PROBLEM, "exit-code"),

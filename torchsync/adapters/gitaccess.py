@@ -75,7 +75,11 @@ def failure(stderr: str, remote: RemoteSpec) -> Problem:
 def _unreadable(code: str, setting: str, what: str, path: str) -> list[Problem]:
     if os.access(path, os.R_OK, effective_ids=True) and not Path(path).is_dir():
         return []
-    return [Problem(code=code, message=f"the {what} {path} is not there or cannot be read", path=f"repository.{setting}")]
+    message, hint = (
+        f"the {what} {path} is not there or cannot be read",
+        f"put it there, so that the agent's user can read it; `ls -l {path}`",
+    )
+    return [Problem(code=code, message=message, path=f"repository.{setting}", hint=hint)]
 
 
 def _too_open(path: str) -> list[Problem]:

@@ -154,13 +154,25 @@ def _port(site: Site, setting: str, address: str) -> Iterator[Finding]:
         else:
             yield fine(f"{address} is free ({setting})")
     elif not isinstance(bound, Problem):
-        yield warning(
-            f"the agent does not listen on {address}: {setting} has changed since it started", "systemctl restart torchsync (runs go on)"
-        )
-    elif any(notice["code"] == "TS340" for notice in site.answers.status["notices"]):
+        yield _unheard(setting, address, waits=_was_taken(site.answers))
+    elif _was_taken(site.answers):
         yield problem(f"{bound.message}: the agent does not get it", f"ss -ltnp 'sport = :{port}' shows who has it", "TS340")
     else:
         yield fine(f"the agent listens on {address} ({setting})")
+
+
+def _was_taken(answers: Answers) -> bool:
+    """The agent says that it did not get an address."""
+    return any(notice["code"] == "TS340" for notice in answers.status["notices"])
+
+
+def _unheard(setting: str, address: str, *, waits: bool) -> Finding:
+    """Of an address that is free while an agent runs."""
+    if waits:
+        return note(f"{address} was taken and is free now ({setting}): the agent tries again by itself")
+    return warning(
+        f"the agent does not listen on {address}: {setting} has changed since it started", "systemctl restart torchsync (runs go on)"
+    )
 
 
 def operators(site: Site) -> Iterator[Finding]:

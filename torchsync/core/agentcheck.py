@@ -103,8 +103,11 @@ def sync_findings(status: Document) -> Iterator[Finding]:
         why = f": {first.get('message') or first['title']}" if first else ""
         remedy = "torchsync status shows all of it; correct it in the repository"
         yield problem(f"the commit {sync['rejected'][:12]} is not accepted{why}", remedy, first["code"] if first else "", stake)
-    if sync["consecutive_failures"] >= MANY_FAILURES:
-        yield problem(f"the last {sync['consecutive_failures']} syncs failed", "see the group remote", "TS380", Stake.REMOTE)
+    if failures := sync["consecutive_failures"]:
+        often = "the last sync of the agent failed" if failures == 1 else f"the last {failures} syncs of the agent failed"
+        why = f"{often}: {sync['last']['sentence']}" if sync["last"] else often
+        remedy = "see the group remote; where that is well, the sandbox of the unit is in the way: it has a /tmp of its own, and no devices"
+        yield problem(why, remedy, "TS380", Stake.REMOTE) if failures >= MANY_FAILURES else warning(why, remedy, "TS380")
     if sync["last_success"] is None:
         yield note("no sync has succeeded yet", "torchsync sync --wait")
     elif not sync["rejected"]:

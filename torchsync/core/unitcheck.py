@@ -17,13 +17,14 @@ FLAPPING = 5
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A setting of the unit file, the property that systemd shows for it, what both say, and what is lost without."""
+    """A setting of the unit file, the property that systemd shows for it, what both say, what is lost without, and the section it stands in."""
 
     setting: str
     property: str
     written: str
     shown: str
     otherwise: str
+    section: str = "Service"
 
 
 EXPECTED = (
@@ -35,7 +36,7 @@ EXPECTED = (
     Expected("Delegate", "Delegate", "yes", "yes", "stopping a run of the process executor may miss what it started"),
     Expected("RuntimeDirectoryPreserve", "RuntimeDirectoryPreserve", "yes", "yes", "records of a full disk are lost in a restart"),
     Expected("WatchdogSec", "WatchdogUSec", "30s", "30s", "an agent that hangs is not started again"),
-    Expected("StartLimitIntervalSec", "StartLimitIntervalUSec", "0", "0", "after a few failures systemd gives the agent up"),
+    Expected("StartLimitIntervalSec", "StartLimitIntervalUSec", "0", "0", "after a few failures systemd gives the agent up", "Unit"),
 )
 
 PROPERTIES = (
@@ -55,6 +56,10 @@ PROPERTIES = (
 
 def unit_findings(shown: Mapping[str, str], *, runs_are_units: bool, wants_process: bool) -> Iterator[Finding]:
     """Of the properties of the unit. `runs_are_units`: this host can start runs as units; `wants_process`: agent.yaml asks for processes."""
+    if shown.get("LoadState") == "masked":
+        remedy = "systemctl unmask torchsync, and install it again where it is gone then"
+        yield warning(f"{UNIT} is masked: nothing starts the agent", remedy)
+        return
     if shown.get("LoadState") != "loaded":
         remedy = f"install systemd/{UNIT} as /etc/systemd/system/{UNIT}, then `systemctl enable --now torchsync`"
         yield warning(
@@ -77,7 +82,7 @@ def _settings(shown: Mapping[str, str]) -> Iterator[Finding]:
     wrong = [one for one in EXPECTED if shown.get(one.property, one.shown) not in (one.shown, one.written)]
     for one in wrong:
         found = shown[one.property] or "nothing"
-        remedy = f"systemctl edit torchsync: [Service] {one.setting}={one.written}"
+        remedy = f"systemctl edit torchsync: [{one.section}] {one.setting}={one.written}; then `systemctl restart torchsync` (runs go on)"
         yield problem(f"{one.setting}= of {UNIT} is {found}, not {one.written}: {one.otherwise}", remedy, "TS377")
     if not wrong:
         yield fine(f"{UNIT} ({shown.get('FragmentPath')}) has the settings that promises rest on")
