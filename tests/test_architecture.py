@@ -199,6 +199,7 @@ core.gotorchjson
 core.gotorchtimes
 core.gotorch
 core.unitfile
+core.unitdiff
 core.unitvalues
 core.unitspecifiers
 core.unitdraft

@@ -27,7 +27,7 @@ AS_SHIPPED = {
 
 def told(**changes: str) -> dict[Level, list[str]]:
     found: dict[Level, list[str]] = {}
-    for finding in unit_findings({**AS_SHIPPED, **changes}, runs_are_units=True, wants_process=False):
+    for finding in unit_findings({**AS_SHIPPED, **changes}, runs_are_units=True, wants_process=False, shipped="/lib/torchsync.service"):
         found.setdefault(finding.level, []).append(finding.message)
         assert finding.remedy or finding.level is Level.OK
     return found
@@ -62,6 +62,7 @@ def test_each_other_setting_is_a_problem_and_says_what_is_lost(one: Expected) ->
         ({"ActiveState": "inactive", "SubState": "dead"}, Level.WARNING, "is inactive (dead)"),
         ({"ActiveState": "failed", "SubState": "failed", "Result": "exit-code"}, Level.PROBLEM, "exit-code"),
         ({"ActiveState": "activating", "SubState": "auto-restart", "NRestarts": "7"}, Level.PROBLEM, "after 7 restarts"),
+        ({"NoNewPrivileges": "no"}, Level.WARNING, "the sandbox of the agent is lifted"),
         ({"NRestarts": "5"}, Level.WARNING, "again 5 times"),
         ({"NeedDaemonReload": "yes"}, Level.WARNING, "not the one that systemd goes by"),
         ({"DropInPaths": "/etc/x.conf /etc/y.conf"}, Level.NOTE, "/etc/x.conf, /etc/y.conf"),
@@ -72,10 +73,13 @@ def test_what_else_can_be_wrong_with_it(changes: dict[str, str], level: Level, s
 
 
 def test_runs_in_the_sandbox_of_the_agent_are_a_problem_and_without_it_none() -> None:
-    def problems(shown: dict[str, str], *, runs_are_units: bool, wants_process: bool) -> int:
-        found = unit_findings(shown, runs_are_units=runs_are_units, wants_process=wants_process)
-        return sum(finding.level is Level.PROBLEM for finding in found)
+    def problems(shown: dict[str, str], *, runs_are_units: bool | None, wants_process: bool) -> int:
+        found = unit_findings(shown, runs_are_units=runs_are_units, wants_process=wants_process, shipped="")
+        return sum(finding.code == "TS377" for finding in found)
 
     assert problems(AS_SHIPPED, runs_are_units=True, wants_process=True) == 1
     assert problems(AS_SHIPPED, runs_are_units=False, wants_process=False) == 1
-    assert problems({**AS_SHIPPED, "NoNewPrivileges": "no"}, runs_are_units=True, wants_process=True) == 0
+    lifted = {**AS_SHIPPED, "NoNewPrivileges": "no"}
+    assert problems(lifted, runs_are_units=True, wants_process=True) == 0
+    assert problems(lifted, runs_are_units=True, wants_process=False) == 1
+    assert [problems(shown, runs_are_units=None, wants_process=False) for shown in (AS_SHIPPED, lifted)] == [0, 0]

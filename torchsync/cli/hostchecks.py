@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from torchsync.adapters import machine
@@ -13,6 +13,7 @@ from torchsync.adapters.cgroup import unified
 from torchsync.adapters.clock import SystemClock
 from torchsync.adapters.sourcefiles import Wanted, gather_root
 from torchsync.adapters.statefile import read_at_most
+from torchsync.adapters.templates import unit_path
 from torchsync.adapters.unithost import why_no_units
 from torchsync.agent.config import ExecutorKind
 from torchsync.agent.saved import GENERATION
@@ -37,7 +38,8 @@ from torchsync.core.hostcheck import (
 from torchsync.core.model import ProgramCommand, ShellCommand, Task
 from torchsync.core.remoteurl import Scheme, scheme_of
 from torchsync.core.taskdoc import generation_from_document
-from torchsync.core.unitcheck import PROPERTIES, UNIT, unit_findings
+from torchsync.core.unitcheck import DROP_IN, PROPERTIES, UNIT, unit_findings
+from torchsync.core.unitdiff import UnitText, difference_findings
 from torchsync.core.versioned import Damaged, unwrap
 
 _RUNS_THE_HOST = Path("/run/systemd/system")
@@ -99,7 +101,7 @@ def zone_data(_: Site) -> Iterator[Finding]:
 
 
 def unit(site: Site) -> Iterator[Finding]:
-    """torchsync.service is installed, enabled and running, and has the settings that promises rest on, drop-ins included."""
+    """torchsync.service is that of this version, enabled and running, and has the settings that promises rest on, drop-ins included."""
     if not _RUNS_THE_HOST.is_dir():
         yield note("systemd does not run this host: see that something starts the agent at boot, and again when it ends")
     elif site.agent_uid != 0:
@@ -108,7 +110,23 @@ def unit(site: Site) -> Iterator[Finding]:
         yield unknown("systemd does not answer `systemctl show`", "systemctl status")
     else:
         wants_process = bool(site.config) and site.settings.executor is ExecutorKind.PROCESS
-        yield from unit_findings(shown, runs_are_units=site.own_uid != 0 or not why_no_units(), wants_process=wants_process)
+        may_be_units = None if site.own_uid != 0 else not why_no_units()
+        yield from unit_findings(shown, runs_are_units=may_be_units, wants_process=wants_process, shipped=str(unit_path(UNIT)))
+        yield from _texts_of_unit(shown)
+
+
+def _texts_of_unit(shown: Mapping[str, str]) -> Iterator[Finding]:
+    """Of the unit file and the drop-in for processes, where they are installed."""
+    ours = {UNIT: unit_path(UNIT), DROP_IN: unit_path(f"{UNIT}.d/{DROP_IN}")}
+    for path in map(Path, (shown.get("FragmentPath", ""), *shown.get("DropInPaths", "").split())):
+        if path.name in ours:
+            try:
+                installed = UnitText(path=str(path), content=path.read_bytes())
+            except OSError as error:
+                yield note(f"not looked at: {path}: {error.strerror}", "sudo torchsync doctor")
+            else:
+                shipped = ours[path.name]
+                yield from difference_findings(installed, UnitText(path=str(shipped), content=shipped.read_bytes()))
 
 
 def executor(site: Site) -> Iterator[Finding]:

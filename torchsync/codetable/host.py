@@ -295,6 +295,12 @@ HOST_CODES = (
         "Add a newer key to the file, and sign with that.",
     ),
     CodeInfo(
+        "TS383",
+        "unit of another version",
+        "The unit file that is installed, or its drop-in for processes, says otherwise than the one that comes with the installed torchsync.",
+        "Take over what differs, after an upgrade above all; keep changes of your own in a drop-in.",
+    ),
+    CodeInfo(
         "TS390",
         "metrics file cannot be written",
         "The file of metrics.textfile cannot be written. Tasks run all the same, and the metrics over HTTP are not touched.",

@@ -1,7 +1,7 @@
 """Whether the unit of the agent keeps what torchsync promises, judged from what systemd has loaded. Pure.
 
-Not the text of a file is compared: drop-ins and newer releases may say more. What counts is what systemd goes by in the end, as `systemctl show`
-tells it, for the settings that a promise rests on.
+Drop-ins and newer releases may say more than the file. What counts is what systemd goes by in the end, as `systemctl show` tells it, for the
+settings that a promise rests on. What else the file says is looked at by `core/unitdiff.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from torchsync.core.checkup import Finding, fine, note, problem, warning
 
 UNIT = "torchsync.service"
+DROP_IN = "process-executor.conf"
 FLAPPING = 5
 
 
@@ -54,14 +55,16 @@ PROPERTIES = (
 )
 
 
-def unit_findings(shown: Mapping[str, str], *, runs_are_units: bool, wants_process: bool) -> Iterator[Finding]:
-    """Of the properties of the unit. `runs_are_units`: this host can start runs as units; `wants_process`: agent.yaml asks for processes."""
+def unit_findings(shown: Mapping[str, str], *, runs_are_units: bool | None, wants_process: bool, shipped: str) -> Iterator[Finding]:
+    """Of the properties of the unit. `runs_are_units`: this host can start runs as units, None where this user cannot tell; `wants_process`:
+    agent.yaml asks for processes; `shipped` is the path of the unit that comes with torchsync.
+    """
     if shown.get("LoadState") == "masked":
         remedy = "systemctl unmask torchsync, and install it again where it is gone then"
         yield warning(f"{UNIT} is masked: nothing starts the agent", remedy)
         return
     if shown.get("LoadState") != "loaded":
-        remedy = f"install systemd/{UNIT} as /etc/systemd/system/{UNIT}, then `systemctl enable --now torchsync`"
+        remedy = f"cp {shipped} /etc/systemd/system/, see that its ExecStart= is right, then `systemctl enable --now torchsync`"
         yield warning(
             f"{UNIT} is not installed ({shown.get('LoadState') or 'systemd does not know it'}): nothing starts the agent at boot", remedy
         )
@@ -71,11 +74,21 @@ def unit_findings(shown: Mapping[str, str], *, runs_are_units: bool, wants_proce
     drop_ins = shown.get("DropInPaths", "").split()
     if drop_ins:
         yield note(f"drop-ins change the unit: {', '.join(drop_ins)}", "see the whole with `systemctl cat torchsync`")
-    if shown.get("NoNewPrivileges") == "yes" and (wants_process or not runs_are_units):
-        remedy = "install torchsync.service.d/process-executor.conf, or write `executor: systemd`"
-        yield problem(
-            "runs are processes of the agent, and its unit is sandboxed: tasks inherit that and cannot write or use sudo", remedy, "TS377"
-        )
+    yield from _sandbox(shown, runs_are_units=runs_are_units, wants_process=wants_process, shipped=shipped)
+
+
+def _sandbox(shown: Mapping[str, str], *, runs_are_units: bool | None, wants_process: bool, shipped: str) -> Iterator[Finding]:
+    """It is there where runs are units, and lifted where they are processes of the agent."""
+    place = f"/etc/systemd/system/{UNIT}.d"
+    match shown.get("NoNewPrivileges"):
+        case "yes" if wants_process or runs_are_units is False:
+            remedy = f"mkdir -p {place}; cp {shipped}.d/{DROP_IN} {place}; systemctl daemon-reload; systemctl restart torchsync"
+            remedy += "; or write `executor: systemd`" if runs_are_units else ""
+            message = "runs are processes of the agent, and its unit is sandboxed: tasks inherit that and cannot write or use sudo"
+            yield problem(message, remedy, "TS377")
+        case "no" if runs_are_units and not wants_process:
+            remedy = f"take {place}/{DROP_IN} away; systemctl daemon-reload; systemctl restart torchsync"
+            yield warning("the sandbox of the agent is lifted, which only runs that are its processes need", remedy, "TS377")
 
 
 def _settings(shown: Mapping[str, str]) -> Iterator[Finding]:
