@@ -347,6 +347,13 @@ def test_what_starts_anacron_is_left_out_where_its_jobs_are_imported(line) -> No
     assert {"0anacron", "own"} < {job.name for job in read(starter, *hourly).jobs}
 
 
+def test_what_run_crons_runs_is_not_imported_a_second_time() -> None:
+    line = "-*/15 * * * * root test -x /usr/lib/cron/run-crons && /usr/lib/cron/run-crons >/dev/null 2>&1\n"
+    reading = read(file("etc/crontab", line), script("etc/cron.daily/logrotate"))
+    assert (only(reading).name, only(reading).fields["schedule"]) == ("run-crons", "*/15 * * * *")
+    assert "stays one task" in said(reading)
+
+
 def test_a_job_that_only_mentions_anacron_stays() -> None:
     lines = "0 1 * * * root /opt/anacron-report\n0 2 * * * root test -x /usr/sbin/anacron || /opt/other\n"
     assert len(read(file("etc/cron.d/x", lines), file("etc/anacrontab", "1 5 daily /x\n")).jobs) == 3

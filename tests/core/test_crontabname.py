@@ -21,6 +21,7 @@ from torchsync.core.crontabname import program_of
         ("bash -lc 'cd /x && ./nightly'", "nightly"),
         ("[ -x /usr/bin/certbot ] && certbot -q renew", "certbot"),
         ("test -e /run/x || /sbin/e2scrub_all -A", "e2scrub_all"),
+        ("test -x /sbin/x || exit 0; exec /sbin/x", "x"),
         ("if [ -x /a/mrtg ]; then env LANG=C /usr/bin/mrtg cfg; fi", "mrtg"),
         ("(cd / && run-parts --report /etc/cron.weekly)", "cron.weekly"),
         ("curl -fsS 'https://a.example/x?y=1&z=2'", "curl"),

@@ -20,7 +20,7 @@ _OPERANDS = {"timeout": 1, "flock": 1}
 _SHELLS = {"sh", "bash", "dash", "ksh", "zsh"}
 _INTERPRETERS = re.compile(r"(?:python|perl|ruby|php|node|java|pypy|Rscript)[0-9.]*")
 _PASSED_OVER = {
-    "cd", "test", "[", "[[", "export", "umask", "ulimit", ".", "source", "set", "sleep", "true", ":", "mkdir", "unset", "date", "fi", "done",
+    "cd", "test", "[", "[[", "export", "umask", "ulimit", ".", "source", "set", "sleep", "true", ":", "mkdir", "unset", "date", "fi", "done", "exit",
 }  # fmt: skip
 _ENDINGS = re.compile(r"\.(?:sh|bash|py|pl|rb|php|js|ksh|zsh|jar|bin|exe|cron)$")
 _REDIRECTION = re.compile(r"[0-9]*(?:>&|<&|&>>?|>>?|<)\s*[^\s;|&()<>]*")

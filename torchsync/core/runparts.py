@@ -25,6 +25,8 @@ USUAL_LINES: Mapping[str, str] = MappingProxyType(
 """The folders, and the lines of Debian's /etc/crontab for them."""
 _CALL = re.compile(r"\brun-parts\s+(?:-\S+\s+)*/?(?P<folder>[^\s;)}&|]+?)/?(?=[\s;)}&|]|$)")
 _LEFT_TO_ANACRON = re.compile(r"(?:test|\[)\s+-x\s+/usr/sbin/anacron\b.*\|\|", re.DOTALL)
+_RUN_CRONS = re.compile(r"/run-crons\b")
+"""What SUSE and Gentoo start every few minutes: it knows when each of the usual folders is due."""
 _STARTS_ANACRON = re.compile(r"(?:^|[\s/;&])anacron(?=\s+-|\s+start\b|\s*$|\s*[;&>])")
 _ANACRONS_OWN = "0anacron"
 """The script by which Red Hat starts anacron each hour, and by which Debian tells it that cron has run a folder."""
@@ -33,6 +35,11 @@ _ONE_AFTER_ANOTHER = Remark(
     RemarkKind.CHANGED,
     "run-parts runs the scripts of a folder one after the other; as tasks they start at the same time",
     "give them a `pool` of one place and `overlap: queue`, or `jitter`",
+)
+_AS_A_WHOLE = Remark(
+    RemarkKind.KEPT,
+    "run-crons knows when the scripts of /etc/cron.hourly and the like are due, and stays one task",
+    "import these folders alone to have a task for each script",
 )
 _OF_ANACRON = Remark(RemarkKind.KEPT, "left out: it is there for anacron, whose jobs become tasks")
 
@@ -65,8 +72,8 @@ def folders_of(files: Sequence[SourceFile]) -> Folders:
 def expanded(reading: Reading, folders: Folders) -> tuple[Reading, frozenset[str]]:
     """The reading with jobs that call run-parts on a folder at hand replaced by a job for each script, and the folders that were called.
 
-    A folder that is not at hand stays with the one job that calls run-parts on it. Where anacron is, what a line leaves to it is left out, and so is
-    what starts it: its jobs are tasks of their own.
+    A folder that is not at hand, and those of run-crons, stay with the one job that runs them. Where anacron is, what a line leaves to it is left
+    out, and so is what starts it: its jobs are tasks of their own.
     """
     jobs: list[ForeignJob] = []
     remarks = list(reading.remarks)
@@ -79,6 +86,10 @@ def expanded(reading: Reading, folders: Folders) -> tuple[Reading, frozenset[str
             remarks.append((job.origin, Remark(RemarkKind.KEPT, f"left out: it leaves /{folder} to anacron, which is there")))
         elif folders.has_anacron and not folder and _STARTS_ANACRON.search(command):
             remarks.append((job.origin, _OF_ANACRON))
+        elif _RUN_CRONS.search(command):
+            called.update(folders.scripts)
+            remarks.append((job.origin, _AS_A_WHOLE))
+            jobs.append(job)
         elif folder in folders.scripts:
             called.add(folder)
             jobs += _scripts(job, folders, folder, remarks)
