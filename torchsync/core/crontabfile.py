@@ -58,7 +58,12 @@ def decoded(file: SourceFile) -> tuple[str, list[Remark], Problem | None]:
     """The text of the file with plain line ends, what is odd about it, and the problem (TS172) with a file that has no text."""
     fault = file.fault or ("holds NUL bytes, so it is no text" if b"\0" in file.content else "")
     if fault:
-        return "", [], Problem(code=UNREADABLE, message=fault, path=file.path, hint="name a file that holds a crontab")
+        hint = (
+            "read it as root, or copy it from the host as root"
+            if fault.startswith("cannot be read")
+            else "name a file that holds a crontab"
+        )
+        return "", [], Problem(code=UNREADABLE, message=fault, path=file.path, hint=hint)
     remarks = []
     if file.content.startswith(_BYTE_ORDER_MARK):
         remarks.append(
