@@ -69,6 +69,7 @@ def test_the_wheel_holds_all_the_program_needs_and_nothing_else(wheel: zipfile.Z
         "torchsync/schemas/agent.schema.json",
         "torchsync/adapters/shim.sh",
         "torchsync/adapters/limits.sh",
+        "torchsync/systemd/torchsync.service",
     } <= names
 
 

@@ -131,6 +131,11 @@ def test_what_can_be_no_user_is_none(line) -> None:
     assert "for a user" in found.message
 
 
+@pytest.mark.parametrize("user", ["www-data", "svc_1", "svc@corp.example", "CORP\\svc", "host$"])
+def test_users_of_other_directories_are_users(user) -> None:
+    assert job(f"0 5 * * * {user} x", has_user=True).user == user
+
+
 def test_a_range_that_runs_backwards_is_taken_by_cron_and_never_comes() -> None:
     backwards, wrong = (read_job(f"0 {hour} * * * x", Dialect.DEBIAN, has_user=False) for hour in ("22-2", "24"))
     assert isinstance(backwards, LineFault)

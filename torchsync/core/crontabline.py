@@ -17,7 +17,8 @@ from torchsync.errors import Problem
 _SETTING = re.compile(
     r"""\s*(?P<name>"[^"=]*"|'[^'=]*'|[^\s="'][^\s=]*)\s*=\s*(?P<value>"[^"]*"\s*|'[^']*'\s*|[^\s"'][^\n]*?\s*|)""", re.DOTALL
 )
-_USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,63}\$?")
+_USER = re.compile(r"[^-/:~*$=.\"'`()\[{&|;<>][^/:\"'`()&|;<>]*")
+"""What passwd(5) can hold, those of other directories included; not what a shell would read."""
 _COMMAND = re.compile(r"(?:[^\\%]|\\.|\\$)*", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _JOB = re.compile(r"[ \t]*(?P<mark>-?)(?P<when>@\S+|\S+(?:[ \t]+\S+){4})(?:[ \t]+(?P<rest>.*))?", re.DOTALL)
