@@ -138,6 +138,8 @@ def test_all_lines_that_cron_does_not_run_are_told_and_the_rest_is_imported() ->
         ("0 1 * * * a\n61 * * * * b\n", "line 2;"),
         ("\ufeff# heading\n0 1 * * * a\n", "line 1;"),
         ("MAILTO=\n0 1 * * * a\nrubbish\n", "lines 1, 3;"),
+        ("0 1 * * * a\r\n\r\n \r\n", "lines 2, 3;"),
+        ("# b\r\n0 1 * * * a\r\n", ""),
         (f"0 1 * * * {'x' * 999}\n", "line 1;"),
         ("0 22-2 * * * a\n0 1 * * * b\n", ""),
         (f'# 0 1 * * * {"x" * 999}\n0 1 * * * a\nMAILTO=""\n', ""),

@@ -42,7 +42,7 @@ def read_crontab(tab: Crontab) -> Reading:
     if problem is not None:
         return Reading(problems=(problem,))
     origin = Origin(host=tab.host, path=tab.file.path)
-    reader = _Reader(tab=tab, refused=[1] if tab.file.content.startswith(_BYTE_ORDER_MARK) else [])
+    reader = _Reader(tab=tab, refused=list(_odd_lines(tab.file.content)))
     lines = text.split("\n")
     for number, line in enumerate(lines, 1):
         reader.take(number, line)
@@ -84,6 +84,13 @@ def decoded(file: SourceFile) -> tuple[str, list[Remark], Problem | None]:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         remarks.append(Remark(RemarkKind.CHANGED, "its lines end with CR LF; cron passes the CR on to the command, a task does without"))
     return text, remarks, None
+
+
+def _odd_lines(content: bytes) -> Iterator[int]:
+    """Lines that say nothing and that cron does not take: a byte order mark in front, a CR and nothing else."""
+    if content.startswith(_BYTE_ORDER_MARK):
+        yield 1
+    yield from (number for number, line in enumerate(content.split(b"\n"), 1) if line.strip(b" \t") == b"\r")
 
 
 def _why_ignored(reader: _Reader, lines: list[str]) -> str:
