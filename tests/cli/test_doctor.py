@@ -275,6 +275,7 @@ def test_jobs_of_cron_are_compared_with_the_tasks_in_force_or_that_were(tmp_path
     tasks = tasks_document(snapshot(task_status(backup), task_status(report), task_status(rotate)), full=True)["tasks"]
     running = replace(NOWHERE, answers=Answers(status={}, tasks=tasks))  # type: ignore[arg-type]
     assert [finding.message.rpartition(":")[0] for finding in cron_jobs(running) if finding.level is Level.WARNING] == expected
+    assert [found.message for found in cron_jobs(replace(one, own_uid=1000, agent_uid=0)) if "nothing was compared" in found.message]
     (one.state / "generation.json").write_text("{")
     assert [finding.level for finding in cron_jobs(one)] == [Level.NOTE, Level.OK]
 
