@@ -149,6 +149,7 @@ def test_debian_ignores_a_whole_file_for_one_line_and_that_is_told(lines, which)
     for job in spool(lines, keeps_disabled=True).jobs:
         found = remarks(job, RemarkKind.CHANGED)
         assert f"crontabs/deploy, since it does not take {which}" in found if which else "cron ignores" not in found
+        assert (job.clock is None) == bool(which), "what never ran has no instants to compare with"
     assert not any("cron ignores" in remarks(job, RemarkKind.CHANGED) for job in spool(lines, dialect=Dialect.CRONIE).jobs)
 
 

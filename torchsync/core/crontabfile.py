@@ -47,8 +47,7 @@ def read_crontab(tab: Crontab) -> Reading:
     for number, line in enumerate(lines, 1):
         reader.take(number, line)
     why = _why_ignored(reader, lines)
-    idle = [_idle(f"{tab.file.path}, since {why}")] if why else []
-    jobs = tuple(replace(job, remarks=(*idle, *job.remarks)) for job in reader.jobs)
+    jobs = tuple(_never_run(job, f"{tab.file.path}, since {why}") if why else job for job in reader.jobs)
     cut = [_idle("its last line, since no newline ends it")] if jobs and not why and lines[-1].strip() else []
     told = ((origin, remark) for remark in (*remarks, *cut))
     return Reading(jobs=jobs, problems=tuple(reader.problems), remarks=(*told, *reader.remarks))
@@ -103,6 +102,11 @@ def _why_ignored(reader: _Reader, lines: list[str]) -> str:
     if lines[-1].strip():
         return "no newline ends its last line"
     return f"it has more than {_MOST_LINES:,} lines" if len(lines) > _MOST_LINES else ""
+
+
+def _never_run(job: ForeignJob, what: str) -> ForeignJob:
+    """The job of a file that cron ignores: there is nothing that its instants could be the same as."""
+    return replace(job, clock=None, uncompared="cron ignores its file, and never starts it", remarks=(_idle(what), *job.remarks))
 
 
 def _idle(what: str) -> Remark:
