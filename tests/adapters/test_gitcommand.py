@@ -248,8 +248,15 @@ def test_a_credential_command_is_told_apart_by_no_shell() -> None:
         ("ssh: connect to host h port 22: Connection timed out", "TS204"),
         ("Connection timed out during banner exchange", "TS204"),
         ("Timeout, server h not responding.", "TS204"),
+        ("timeout: can't execute 'git': No such file or directory", "TS320"),
         ("sh: 1: ssh: not found\nfatal: Could not read from remote repository.", "TS320"),
         ("error: index-pack died of signal 25\nfatal: fetch-pack: invalid index-pack output", "TS141"),
+        ("fatal: repository 'https://h/certificate.git/' not found", "TS201"),
+        ("fatal: '/srv/certificate.git' does not appear to be a git repository", "TS201"),
+        ("fatal: unable to access 'https://h/certificate/': Could not resolve host: h", "TS201"),
+        ("fatal: couldn't find remote ref refs/heads/certificate", "TS205"),
+        ("remote: fatal: write error: No space left on device\nfatal: protocol error: bad pack header", "TS201"),
+        ("remote: error: object file ./a is empty\nremote: aborting due to possible repository corruption on the remote side.", "TS201"),
     ],
 )
 def test_what_git_said_has_a_code(stderr: str, code: str) -> None:

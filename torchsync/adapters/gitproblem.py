@@ -7,7 +7,7 @@ credentials in URLs and more than one line stay out of logs.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from torchsync.core.remoteurl import redact
 from torchsync.errors import Problem
@@ -27,9 +27,11 @@ _REVOKED_KEY = re.compile(r"^The (\S+) host key for (\S+) is marked as revoked",
 # Of trees that no git ever made; where fsck does not look, as with a server of files only, reading them ends in one of these.
 _WRONG_OBJECT = "object [0-9a-f]+ (is a [a-z]+, )?not a [a-z]+|empty filename in tree entry|malformed mode in tree entry|too-short tree"
 
-# The first row that fits decides.
+# The first row that fits a line decides. What stands in quotes is a name that somebody chose, and no sign.
 _SIGNS = (
     (HOST_KEY_UNKNOWN, "has a host key that is not accepted", "Host key verification failed"),
+    ("TS205", "does not have what is asked for", "couldn't find remote ref", "no such ref", "Remote branch .* not found"),
+    ("TS201", "has a damaged repository", "repository corruption on the remote side"),
     (
         "TS320",
         "needs a program that is not here",
@@ -84,7 +86,6 @@ _SIGNS = (
         "Connection (closed|reset) by",
     ),
     ("TS205", "does not give that commit", "not our ref", "unadvertised object"),
-    ("TS205", "does not have what is asked for", "couldn't find remote ref", "no such ref", "Remote branch .* not found"),
     ("TS141", "sends more than may be stored in one file", "died of signal 25"),
     ("TS140", "sent objects that git does not accept", "fsck error in pack", "error: object [0-9a-f]+: [a-zA-Z]+:", _WRONG_OBJECT),
     (
@@ -102,10 +103,34 @@ _SIGNS = (
     ),
 )
 _HINTS = {
+    "has a damaged repository": "the copy here is not at fault: whoever runs the server finds the damage there with `git fsck`",
     "does not give that commit": "is it in the repository? Else the server does not serve commits by id: allow it there with "
     "`git config uploadpack.allowReachableSHA1InWant true`, or follow a branch or tag",
 }
-_RULES = tuple((code, sentence, re.compile("|".join(signs), re.IGNORECASE)) for code, sentence, *signs in _SIGNS)
+_OF_THIS_HOST = frozenset({"TS141", "TS209", "TS320", "TS333"})
+"""What a server says of itself (`remote: ...`) is no sign of these: its disk may be full, its repository damaged."""
+
+_QUOTED = re.compile(r"(?<![A-Za-z])'[^'\n]*'")
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What one row of the signs comes to."""
+
+    code: str
+    sentence: str
+    pattern: re.Pattern[str]
+
+    def line_in(self, stderr: str) -> str | None:
+        """The first line with a sign of it."""
+        return next((line for line in stderr.splitlines() if self._fits(line)), None)
+
+    def _fits(self, line: str) -> bool:
+        is_meant = self.code not in _OF_THIS_HOST or not line.startswith("remote: ")
+        return is_meant and self.pattern.search(_QUOTED.sub("''", line)) is not None
+
+
+_RULES = tuple(_Rule(code, sentence, re.compile("|".join(signs), re.IGNORECASE)) for code, sentence, *signs in _SIGNS)
 
 
 def shown(text: str) -> str:
@@ -131,9 +156,9 @@ def git_problem(stderr: str, url: str) -> Problem:
         return Problem(code="TS202", message=shown(f"{redact(url)} gets no credentials: {said[1]}"))
     if problem := _host_key_problem(stderr, url):
         return problem
-    for code, sentence, pattern in _RULES:
-        if pattern.search(stderr):
-            return replace(_problem(code, url, sentence, _line_with(stderr, pattern)), hint=_HINTS.get(sentence, ""))
+    for rule in _RULES:
+        if line := rule.line_in(stderr):
+            return replace(_problem(rule.code, url, rule.sentence, _plain(line)), hint=_HINTS.get(rule.sentence, ""))
     return _problem("TS201", url, "cannot be reached", _last_word(stderr))
 
 
@@ -163,10 +188,6 @@ def ref_problem(url: str, ref: str) -> Problem:
 
 def _problem(code: str, url: str, sentence: str, detail: str) -> Problem:
     return Problem(code=code, message=shown(f"{redact(url)} {sentence}: {detail}" if detail else f"{redact(url)} {sentence}"))
-
-
-def _line_with(stderr: str, pattern: re.Pattern[str]) -> str:
-    return next((_plain(line) for line in stderr.splitlines() if pattern.search(line)), _last_word(stderr))
 
 
 def _last_word(stderr: str) -> str:
