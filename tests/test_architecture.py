@@ -114,6 +114,7 @@ core.runoutput
 core.remotesettings
 core.schedule
 core.snapshot
+core.syncmemory
 core.syncstatus
 core.taskdoc
 core.taskfields

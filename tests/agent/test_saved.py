@@ -6,9 +6,9 @@ import pytest
 
 from tests.builders import NOON, REVISION, daemon, facts, generation, task
 from torchsync.agent.saved import GENERATION, SYNC, Saved
-from torchsync.agent.sync import Judged, SyncMemory
 from torchsync.core.model import CronTiming, Generation
 from torchsync.core.syncdoc import SyncOutcome
+from torchsync.core.syncmemory import Judged, SyncMemory
 from torchsync.core.taskdoc import generation_document
 from torchsync.core.versioned import wrap
 from torchsync.errors import Problem, StateUnwritable

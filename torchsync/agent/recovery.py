@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from torchsync.agent.recorder import Recorder
 from torchsync.agent.saved import Saved
-from torchsync.agent.sync import SyncMemory, Syncs
+from torchsync.agent.sync import Syncs
 from torchsync.core.chronicle import PutStart
 from torchsync.core.clockwatch import ClockState
 from torchsync.core.engine import Engine
@@ -21,6 +21,7 @@ from torchsync.core.generation import with_baselines
 from torchsync.core.ledgerview import LedgerView
 from torchsync.core.logevents import Log, LogEvent
 from torchsync.core.model import Generation, Instant
+from torchsync.core.syncmemory import SyncMemory
 from torchsync.errors import StateUnwritable
 from torchsync.ports import Clock
 

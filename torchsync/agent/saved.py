@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from torchsync.agent.sync import SyncMemory
 from torchsync.core.holds import Holds
 from torchsync.core.jsontext import Json, canonical
 from torchsync.core.model import Generation, Task, TaskName
+from torchsync.core.syncmemory import SyncMemory
 from torchsync.core.taskdoc import CODEC, generation_document, generation_from_document, task_document
 from torchsync.core.timetable import check_timing
 from torchsync.core.versioned import Damaged, unwrap, wrap, wrap_text

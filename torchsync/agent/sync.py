@@ -15,11 +15,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from torchsync.core.course import Course
-from torchsync.core.guard import GUARD_OF_REMOVAL
 from torchsync.core.model import Generation, HostFacts, Instant, Millis, Revision
 from torchsync.core.rhythm import first_delay, next_delay, overloaded_delay, retry_delay
 from torchsync.core.snapshot import SYNC_BOUNDS, Histogram, SyncStatus
 from torchsync.core.syncdoc import Phase, RemoteSpec, SyncAnswer, SyncOutcome, SyncRequest, SyncResult, TrustSpec, Verdict, stamp
+from torchsync.core.syncmemory import Judged, SyncMemory
 from torchsync.core.syncstatus import after, sentence_of
 from torchsync.core.trust import FROM_THE_FUTURE
 from torchsync.errors import Problem
@@ -46,38 +46,6 @@ class SyncSettings:
     trust: TrustSpec = TrustSpec()
     config: str = ""
     """The configuration that verdicts depend on, as one text."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """A revision that was turned down, and everything the verdict depended on."""
-
-    revision: str
-    outcome: SyncOutcome
-    problems: tuple[Problem, ...]
-    origin: str
-    facts: HostFacts
-    version: str
-    trust: str = ""
-    config: str = ""
-    tip: str = ""
-    """Of a pinned revision: what the remote's ref pointed to. Whether a pin can be followed depends on it."""
-
-    @property
-    def is_of_guard(self) -> bool:
-        """An operator may overrule it."""
-        return any(problem.code == GUARD_OF_REMOVAL for problem in self.problems)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncMemory:
-    """What is remembered of the syncs over a restart of the agent."""
-
-    last_success: Instant = Instant(0)
-    last_apply: Instant = Instant(0)
-    judged: Judged | None = None
-    applied: tuple[str, ...] = ()
-    """The revisions that were in force, oldest first: where a rollback can go."""
 
 
 @dataclass(frozen=True, slots=True)
