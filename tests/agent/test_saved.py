@@ -7,6 +7,7 @@ import pytest
 from tests.builders import NOON, REVISION, daemon, facts, generation, task
 from torchsync.agent.saved import GENERATION, SYNC, Saved
 from torchsync.core.model import CronTiming, Generation
+from torchsync.core.snapshot import Refusal
 from torchsync.core.syncdoc import SyncOutcome
 from torchsync.core.syncmemory import Judged, SyncMemory
 from torchsync.core.taskdoc import generation_document
@@ -99,10 +100,17 @@ def test_no_generation_at_all_is_nothing_to_speak_of() -> None:
 def test_what_is_remembered_of_the_syncs_comes_back() -> None:
     problem = Problem(code="TS120", message="61 is out of range", path="tasks/a.yaml", line=3, column=5)
     judged = Judged(revision=REVISION, outcome=SyncOutcome.REJECTED, problems=(problem,), origin="o", facts=facts(), version="1")
-    memory = SyncMemory(last_success=NOON, last_apply=NOON, judged=judged)
+    refusal = Refusal(revision=REVISION, outcome=SyncOutcome.REJECTED, at=NOON, problems=(problem,), more=7)
+    memory = SyncMemory(last_success=NOON, last_apply=NOON, judged=judged, applied=(REVISION,), refusals=(refusal,))
     drawer = Drawer()
     Saved(drawer).save_syncs(memory)
     assert Saved(drawer).load_syncs() == memory
+
+
+def test_a_memory_of_an_earlier_version_is_read() -> None:
+    drawer = Drawer()
+    drawer.files[SYNC] = wrap("sync", 1, {"applied": [REVISION], "judged": None, "last_apply": 0, "last_success": NOON})
+    assert Saved(drawer).load_syncs() == SyncMemory(last_success=NOON, applied=(REVISION,))
 
 
 def test_what_has_not_changed_is_not_written_again() -> None:

@@ -281,6 +281,17 @@ def test_a_verdict_survives_a_restart_of_the_agent_but_not_an_upgrade() -> None:
         assert len(source.requests) == looks
 
 
+def test_what_was_turned_down_is_told_after_a_restart_before_anybody_is_asked_and_not_counted_again() -> None:
+    first = syncs()
+    reject(first)
+    later = syncs()
+    later.remember(first.memory)
+    assert (later.status.rejected, later.status.problems) == (NEW, (BAD,))
+    assert later.status.refusals == first.status.refusals != ()
+    begun(later).resolved(resolved(), None, NOON)
+    assert (later.status.rejections, later.status.refusals) == ({}, first.status.refusals)
+
+
 def test_a_good_commit_clears_what_was_said_of_the_bad_one() -> None:
     one = syncs()
     reject(one)

@@ -8,7 +8,7 @@ from tests.builders import NOON, sync_status
 from torchsync.codetable.row import Reason
 from torchsync.core.model import Instant
 from torchsync.core.syncdoc import SyncOutcome, SyncResult
-from torchsync.core.syncstatus import MOST_REFUSALS, after, sentence_of
+from torchsync.core.syncstatus import MOST_REFUSALS, MOST_TOLD, after, bounded, sentence_of
 from torchsync.errors import Problem
 
 BAD = Problem(code="TS120", message="minute: 61 is out of range", path="tasks/a.yaml", line=3, column=5)
@@ -54,3 +54,18 @@ def test_each_refusal_is_remembered_once_with_the_moment_it_was_first_said_and_o
             status = after(status, verdict)
     assert [refusal.at - NOON for refusal in status.refusals] == list(range(2, MOST_REFUSALS + 2))
     assert {(refusal.outcome, refusal.problems) for refusal in status.refusals} == {(SyncOutcome.REFUSED, (BAD,))}
+
+
+def test_of_a_commit_with_very_many_problems_the_first_are_remembered_and_the_rest_counted() -> None:
+    problems = [replace(BAD, line=number) for number in range(MOST_TOLD + 3)]
+    status = after(sync_status(), result(SyncOutcome.REJECTED, *problems))
+    (refusal,) = status.refusals
+    assert (refusal.problems, refusal.more) == (tuple(problems[:MOST_TOLD]), 3)
+    assert status.problems == tuple(problems)
+
+
+def test_after_the_clock_was_set_back_nothing_is_told_to_have_happened_later() -> None:
+    status = after(sync_status(last_attempt=NOON), result(SyncOutcome.REJECTED, BAD))
+    assert bounded(status, Instant(NOON + 5)) is status
+    earlier = bounded(status, Instant(NOON - 1))
+    assert (earlier.last_attempt, earlier.last_verdict, earlier.refusals[0].at) == (NOON - 1, NOON - 1, NOON - 1)

@@ -14,10 +14,12 @@ def test_the_page_tells_of_the_commit_of_refusals_and_of_runs_from_before_a_kill
     host.wait_for_revision(good)
     bad = host.commit({"tasks/bad.yaml": "version: 1\ntasks: {x: {schedule: PRIVATE, command: PRIVATE}}\n"})
     wait_for("two failures", lambda: len(recent(host)) >= 2)
-    before = len(recent(host))
+    wait_for("the verdict", lambda: host.status()["sync"]["rejected"] == bad)
+    before, refusals = len(recent(host)), host.status()["sync"]["refusals"]
     host.kill()
     host.start()
-    wait_for("the verdict", lambda: host.status()["sync"]["rejected"] == bad)
+    assert host.status()["sync"]["rejected"] == bad
+    assert host.status()["sync"]["refusals"] == refusals
     assert len(recent(host)) >= before
     status, page = host.get("/")
     assert status == 200

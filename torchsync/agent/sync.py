@@ -20,7 +20,7 @@ from torchsync.core.rhythm import first_delay, next_delay, overloaded_delay, ret
 from torchsync.core.snapshot import SYNC_BOUNDS, Histogram, SyncStatus
 from torchsync.core.syncdoc import Phase, RemoteSpec, SyncAnswer, SyncOutcome, SyncRequest, SyncResult, TrustSpec, Verdict, stamp
 from torchsync.core.syncmemory import Judged, SyncMemory
-from torchsync.core.syncstatus import after, sentence_of
+from torchsync.core.syncstatus import after, bounded, remembered, sentence_of
 from torchsync.core.trust import FROM_THE_FUTURE
 from torchsync.errors import Problem
 from torchsync.ports import GitSource, Resolved, ResolveFailed
@@ -127,27 +127,25 @@ class Syncs:
         """Nothing is said to have happened later than `now`: a clock that was ahead showed such times, and what is judged by their age would look
         fresh until it is that late.
         """
-        status = self.status
-        if max(status.last_attempt, status.last_success, status.last_verdict, status.last_apply) > now:
-            self.status = replace(
-                status,
-                last_attempt=min(status.last_attempt, now),
-                last_success=min(status.last_success, now),
-                last_verdict=min(status.last_verdict, now),
-                last_apply=min(status.last_apply, now),
-            )
+        self.status = bounded(self.status, now)
 
     def remember(self, memory: SyncMemory) -> None:
         """What an earlier agent process knew of its syncs is known again."""
         self.judged = memory.judged
         self.course = replace(self.course, applied=memory.applied)
-        self.status = replace(self.status, last_success=memory.last_success, last_apply=memory.last_apply)
+        self.status = remembered(self.status, memory)
 
     @property
     def memory(self) -> SyncMemory:
         """What a later agent process is to know."""
         status = self.status
-        return SyncMemory(last_success=status.last_success, last_apply=status.last_apply, judged=self.judged, applied=self.course.applied)
+        return SyncMemory(
+            last_success=status.last_success,
+            last_apply=status.last_apply,
+            judged=self.judged,
+            applied=self.course.applied,
+            refusals=status.refusals,
+        )
 
     def follow(self, course: Course) -> None:
         """The syncs go that way. One under way that does not fit is given up: in the next `tick` it begins again, or is over."""

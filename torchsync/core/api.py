@@ -228,6 +228,7 @@ def _refusal(refusal: Refusal, *, full: bool) -> Document:
         "outcome": refusal.outcome.value,
         "at": rfc3339(refusal.at),
         "problems": [_problem(problem, full=full) for problem in refusal.problems],
+        "more": refusal.more,
     }
 
 

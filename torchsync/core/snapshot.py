@@ -87,21 +87,23 @@ class TaskStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A revision that was not taken, and when that was first said; `outcome` is rejected or refused."""
+    """A revision that was not taken, and when that was first said; `outcome` is rejected or refused. `problems` are the first ones, and there are
+    `more`.
+    """
 
     revision: str
     outcome: SyncOutcome
     at: Instant
     problems: tuple[Problem, ...]
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncStatus:
     """How the syncs went. Instants are 0 for never.
 
-    `running`, `fetched` and `rejected` are revisions, or empty. `problems` are those of `rejected`. `refusals` are the
-    newest ones of this agent process, the newest last. `verdict_since_start` is true once a sync
-    of this agent process reached the remote and gave a verdict.
+    `running`, `fetched` and `rejected` are revisions, or empty. `problems` are those of `rejected`. `refusals` are the newest ones, the newest
+    last. `verdict_since_start` is true once a sync of this agent process reached the remote and gave a verdict.
     """
 
     interval: Millis

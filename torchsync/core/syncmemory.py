@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torchsync.core.guard import GUARD_OF_REMOVAL
 from torchsync.core.model import HostFacts, Instant
+from torchsync.core.snapshot import Refusal
 from torchsync.core.syncdoc import SyncOutcome
 from torchsync.errors import Problem
 
@@ -40,3 +41,5 @@ class SyncMemory:
     judged: Judged | None = None
     applied: tuple[str, ...] = ()
     """The revisions that were in force, oldest first: where a rollback can go."""
+    refusals: tuple[Refusal, ...] = ()
+    """The newest revisions that were not taken, the newest last."""

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from torchsync.core.model import Instant
 from torchsync.core.snapshot import Refusal, SyncStatus
 from torchsync.core.syncdoc import SyncOutcome, SyncResult
+from torchsync.core.syncmemory import SyncMemory
 from torchsync.errors import Problem
 
 MOST_REFUSALS = 10
 """Refusals that are remembered one by one."""
+
+MOST_TOLD = 20
+"""Problems that are remembered of each: they are written down with every sync."""
 
 
 def sentence_of(revision: str, problems: Sequence[Problem]) -> str:
@@ -50,5 +55,33 @@ def after(status: SyncStatus, result: SyncResult) -> SyncStatus:
 
 
 def _with_refusal(before: tuple[Refusal, ...], result: SyncResult) -> tuple[Refusal, ...]:
-    refusal = Refusal(revision=result.revision, outcome=result.outcome, at=result.finished_at, problems=result.problems)
+    told, left_out = result.problems[:MOST_TOLD], result.problems[MOST_TOLD:]
+    refusal = Refusal(revision=result.revision, outcome=result.outcome, at=result.finished_at, problems=told, more=len(left_out))
     return (*before, refusal)[-MOST_REFUSALS:]
+
+
+def remembered(status: SyncStatus, memory: SyncMemory) -> SyncStatus:
+    """The status with what an earlier agent process knew: a revision that it turned down is turned down until another verdict is given."""
+    judged = memory.judged
+    return replace(
+        status,
+        last_success=memory.last_success,
+        last_apply=memory.last_apply,
+        rejected=judged.revision if judged else "",
+        problems=judged.problems if judged else (),
+        refusals=memory.refusals,
+    )
+
+
+def bounded(status: SyncStatus, now: Instant) -> SyncStatus:
+    """The status without anything that happened later than `now`; the very same when it tells of no such thing."""
+    if max(status.last_attempt, status.last_success, status.last_verdict, status.last_apply, *(one.at for one in status.refusals)) <= now:
+        return status
+    return replace(
+        status,
+        last_attempt=min(status.last_attempt, now),
+        last_success=min(status.last_success, now),
+        last_verdict=min(status.last_verdict, now),
+        last_apply=min(status.last_apply, now),
+        refusals=tuple(replace(one, at=min(one.at, now)) for one in status.refusals),
+    )
