@@ -14,7 +14,7 @@ import time
 import pytest
 
 from torchsync.adapters import hookapi, wsgi
-from torchsync.adapters.hookapi import AT_ONCE, MOST_BODY, MOST_KEPT, HookSettings, HookSurface, read_secret
+from torchsync.adapters.hookapi import AT_ONCE, MOST_BODY, MOST_KEPT, HookSettings, HookSurface, read_secrets
 from torchsync.adapters.http import THREADS, bind_tcp, serve
 from torchsync.core.flood import MOST_LINES
 from torchsync.core.logevents import LogEvent
@@ -341,14 +341,28 @@ def test_a_secret_that_is_replaced_counts_from_the_next_request_on(door, address
     assert send(address, signed(secret=fresh))[0] == 202
 
 
+def test_while_a_secret_is_replaced_both_count_and_the_log_alone_says_which(door, address):
+    fresh = b"fedcba9876543210"
+    door.write(SECRET + b"\n" + fresh + b"\n")
+    for secret in (SECRET, fresh):
+        assert send(address, signed(secret=secret)) == (202, "a push to refs/heads/main brings a sync\n")
+    said = "a push to refs/heads/main brings a sync (secret {} of 2)"
+    assert door.lines(LogEvent.HOOK_ACCEPTED) == [said.format(1), said.format(2)]
+    assert send(address, signed(secret=SECRET + b"\n" + fresh))[0] == 401
+    door.write(fresh + b"\n")
+    assert send(address, signed())[0] == 401
+    assert door.posted == [PUSHED, PUSHED]
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
         pytest.param(lambda path: path.unlink(), "No such file", id="missing"),
-        pytest.param(lambda path: path.write_bytes(b""), "0 bytes", id="empty"),
-        pytest.param(lambda path: path.write_bytes(b" \n"), "0 bytes", id="blank"),
+        pytest.param(lambda path: path.write_bytes(b""), "holds no secrets", id="empty"),
+        pytest.param(lambda path: path.write_bytes(b" \n"), "holds no secrets", id="blank"),
         pytest.param(lambda path: path.write_bytes(b"fifteen bytes..\n"), "15 bytes", id="short"),
-        pytest.param(lambda path: path.write_bytes(b"x" * 5000), "bytes; a secret has", id="endless"),
+        pytest.param(lambda path: path.write_bytes(b"x" * 5000), "5000 bytes in line 1", id="endless"),
+        pytest.param(lambda path: path.write_bytes(SECRET + b"\nshort\n"), "5 bytes in line 2", id="short second"),
         pytest.param(lambda path: path.chmod(0o644), "open to every user", id="open to all"),
         pytest.param(lambda path: (path.unlink(), path.mkdir(0o700)), "is no file", id="folder"),
         pytest.param(lambda path: (path.unlink(), os.mkfifo(path, 0o600)), "is no file", id="pipe"),
@@ -378,7 +392,7 @@ def test_the_blanks_around_a_secret_are_not_part_of_it(tmp_path):
     path = tmp_path / "secret"
     path.write_bytes(b"\n " + SECRET + b" \r\n")
     path.chmod(0o640)
-    assert read_secret(str(path)) == SECRET
+    assert read_secrets(str(path)) == (SECRET,)
 
 
 def test_without_a_secret_file_in_the_configuration_there_is_nothing_here(door, address):

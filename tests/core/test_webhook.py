@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from torchsync.core.webhook import Check, OtherEvent, Push, announced, is_about, proof_of
+from torchsync.core.webhook import Check, OtherEvent, Push, announced, is_about, proof_of, secrets_in
 
 SECRET = b"It's a Secret to Everybody"
 BODY = b"Hello, World!"
@@ -26,10 +26,10 @@ def holds(headers, secret=SECRET, body=BODY):
     proof = proof_of(headers)
     if isinstance(proof, str):
         return proof
-    check = Check(proof, secret)
+    check = Check(proof, [secret])
     for byte in body:
         check.feed(bytes([byte]))
-    return check.holds()
+    return check.fitting() == 1
 
 
 # Signatures over the body.
@@ -115,7 +115,43 @@ def test_a_signed_message_that_lacks_something_is_no_proof(changes):
 
 
 def test_a_secret_that_only_looks_like_a_signing_token_is_taken_as_it_is():
-    assert Check(proof_of(STANDARD), b"whsec_not base64!").holds() is False
+    assert Check(proof_of(STANDARD), [b"whsec_not base64!"]).fitting() == 0
+
+
+# Several secrets.
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "known"),
+    [
+        pytest.param({"x-hub-signature-256": f"sha256={DIGEST}"}, BODY, SECRET, id="body"),
+        pytest.param(STANDARD, STANDARD_BODY, STANDARD_SECRET, id="message"),
+        pytest.param({"x-gitlab-token": SECRET.decode()}, BODY, SECRET, id="token"),
+    ],
+)
+def test_each_of_several_secrets_counts_and_it_is_known_which_one_did(headers, body, known):
+    for secrets, place in (((known, b"new" * 8), 1), ((b"new" * 8, known), 2), ((b"new" * 8, b"newer" * 8), 0)):
+        check = Check(proof_of(headers), secrets)
+        check.feed(body)
+        assert check.fitting() == place
+
+
+def test_secrets_stand_in_lines_of_their_own_without_the_blanks_around_them():
+    assert secrets_in(b"\n  " + b"a" * 16 + b" \r\n\n# " + b"b" * 16) == (b"a" * 16, b"# " + b"b" * 16)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "no secrets"),
+        (b" \n\r\n", "no secrets"),
+        (b"a" * 16 + b"\n" + b"b" * 15, "15 bytes in line 2"),
+        (b"a" * 4097, "4097 bytes in line 1"),
+        ((b"a" * 16 + b"\n") * 5, "5 secrets; write one a line, at most 4"),
+    ],
+)
+def test_a_file_with_a_line_that_is_no_secret_holds_none(content, said):
+    assert said in secrets_in(content)
 
 
 # Tokens.

@@ -20,7 +20,7 @@ from torchsync.core.flood import Flood
 from torchsync.core.logevents import Log, LogEvent
 from torchsync.core.model import Millis
 from torchsync.core.web import Request, Response, of_text, wrong_method
-from torchsync.core.webhook import SHORTEST_SECRET, Check, OtherEvent, announced, is_about, proof_of
+from torchsync.core.webhook import LONGEST_SECRET, MOST_SECRETS, Check, OtherEvent, announced, is_about, proof_of, secrets_in
 from torchsync.errors import Problem
 from torchsync.ports import HookReceived
 
@@ -30,7 +30,7 @@ MOST_BODY = 25 * 1024 * 1024
 MOST_KEPT = 256 * 1024
 AT_ONCE = 2
 """Beside other pages: half of the threads of a server, so that hooks that are sent slowly do not keep a scrape waiting."""
-_MOST_SECRET = 4096
+_MOST_CONTENT = MOST_SECRETS * (LONGEST_SECRET + 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +41,13 @@ class HookSettings:
     ref: str
 
 
-def read_secret(path: str) -> bytes | Problem:
-    """The secret in the file, without the blanks and line ends around it; or why it cannot be used."""
+def read_secrets(path: str) -> tuple[bytes, ...] | Problem:
+    """The secrets in the file, one a line; or why none can be used."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # A pipe that nobody writes to is not waited for.
         try:
             mode = os.fstat(descriptor).st_mode
-            secret = os.read(descriptor, _MOST_SECRET + 1).strip() if stat.S_ISREG(mode) else b""
+            content = os.read(descriptor, _MOST_CONTENT + 1) if stat.S_ISREG(mode) else b""
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -56,9 +56,8 @@ def read_secret(path: str) -> bytes | Problem:
         return _unusable(f"{path} is no file")
     if mode & stat.S_IRWXO:
         return _unusable(f"{path} is open to every user of this host (mode {stat.S_IMODE(mode):04o}); chmod o= {path}")
-    if not SHORTEST_SECRET <= len(secret) <= _MOST_SECRET:
-        return _unusable(f"{path} holds {len(secret)} bytes; a secret has {SHORTEST_SECRET} to {_MOST_SECRET}")
-    return secret
+    found = secrets_in(content)
+    return _unusable(f"{path} {found}") if isinstance(found, str) else found
 
 
 def _unusable(message: str) -> Problem:
@@ -98,16 +97,16 @@ class HookSurface:
             self._slots.release()
 
     def look(self) -> None:
-        """`problem` says whether the secret can be used; a change is logged, and so is how many requests were not told one by one. For one thread
+        """`problem` says whether the secrets can be used; a change is logged, and so is how many requests were not told one by one. For one thread
         at a time.
         """
         path = self.settings.secret_file
-        found = read_secret(path) if path else b""
+        found = read_secrets(path) if path else ()
         problem = found if isinstance(found, Problem) else None
         if problem and problem != self.problem:
             self._log(LogEvent.HOOKS_DISABLED, problem.message, code=problem.code)
         elif self.problem and not problem:
-            self._log(LogEvent.HOOKS_ENABLED, "the secret of webhooks can be used")
+            self._log(LogEvent.HOOKS_ENABLED, "the secrets of webhooks can be used")
         self.problem = problem
         for event, flood in ((LogEvent.HOOK_REFUSED, self._refused), (LogEvent.HOOK_ACCEPTED, self._accepted)):
             with self._told:
@@ -120,16 +119,17 @@ class HookSurface:
             return self._refuse(411, "the request does not say how long its body is (Content-Length)")
         if request.length > MOST_BODY:
             return self._refuse(413, f"the body is longer than {MOST_BODY} bytes")
-        secret, proof = read_secret(settings.secret_file), proof_of(request.headers)
-        check = None if isinstance(secret, Problem) or isinstance(proof, str) else Check(proof, secret)
+        secrets, proof = read_secrets(settings.secret_file), proof_of(request.headers)
+        check = None if isinstance(secrets, Problem) or isinstance(proof, str) else Check(proof, secrets)
         body = self._read(request, check)
-        if isinstance(secret, Problem):
+        if isinstance(secrets, Problem):
             return self._refuse(503, "the agent has no secret for webhooks; its log says why")
         if isinstance(proof, str):
             return self._refuse(401, proof)
-        if check is None or not check.holds():
+        known = check.fitting() if check else 0
+        if not known:
             return self._refuse(401, "the signature or token does not fit the secret")
-        return self._follow(request, settings, body)
+        return self._accept(self._follow(request, settings, body), f" (secret {known} of {len(secrets)})" if len(secrets) > 1 else "")
 
     def _read(self, request: Request, check: Check | None) -> bytes | None:
         """The body, read to its end and checked; None when it is too long to keep, or nobody will look at it."""
@@ -141,17 +141,19 @@ class HookSurface:
                 kept.append(piece)
         return None if kept is None else b"".join(kept)
 
-    def _follow(self, request: Request, settings: HookSettings, body: bytes | None) -> Response:
+    def _follow(self, request: Request, settings: HookSettings, body: bytes | None) -> str:
+        """What has come of a request that proved itself, in a sentence."""
         push = announced(request.headers, body)
         if isinstance(push, OtherEvent):
-            return self._accept(f"{push.name!a} needs no sync")
+            return f"{push.name!a} needs no sync"
         if not is_about(push, settings.ref):
-            return self._accept(f"a push to {push.ref} needs no sync, {settings.ref} is followed")
+            return f"a push to {push.ref} needs no sync, {settings.ref} is followed"
         self._post(HookReceived(before=push.before, after=push.after))
-        return self._accept(f"a push to {push.ref or 'the repository'} brings a sync")
+        return f"a push to {push.ref or 'the repository'} brings a sync"
 
-    def _accept(self, sentence: str) -> Response:
-        self._tell(LogEvent.HOOK_ACCEPTED, self._accepted, sentence)
+    def _accept(self, sentence: str, by: str) -> Response:
+        """`by` which secret it was is for the log only: that is how an operator knows when the old one is not needed any more."""
+        self._tell(LogEvent.HOOK_ACCEPTED, self._accepted, f"{sentence}{by}")
         return of_text(sentence, 202)
 
     def _refuse(self, status: int, sentence: str) -> Response:

@@ -13,6 +13,7 @@ from pathlib import Path
 from torchsync.adapters.credentials import secret_problems
 from torchsync.adapters.gitaccess import access_problems
 from torchsync.adapters.gitcommand import DEFAULT_SEARCH_PATH
+from torchsync.adapters.hookapi import read_secrets
 from torchsync.adapters.hostfacts import Accounts
 from torchsync.adapters.machine import answer_of
 from torchsync.adapters.trustfiles import TrustFile, exposed_files, trust_files, trust_problems
@@ -23,6 +24,7 @@ from torchsync.core.keyexpiry import expiry_findings, gpg_ends, signer_ends
 from torchsync.core.model import Instant
 from torchsync.core.noticeaddress import Address, parse_address
 from torchsync.core.syncdoc import VerifyMode
+from torchsync.errors import Problem
 
 _FIRST = 'write it; two lines are enough: `version: 1` and `repository: {url: "ssh://git@git.example.org/ops/tasks.git"}`'
 
@@ -162,24 +164,18 @@ def notify_hosts(site: Site) -> Iterator[Finding]:
 
 
 def webhook_secret(site: Site) -> Iterator[Finding]:
-    """The secret of webhooks is long enough, and only the agent's."""
-    from torchsync.core.webhook import SHORTEST_SECRET
-
+    """The secrets of webhooks are long enough, and only the agent's."""
     path = site.settings.http.webhook_secret_file
     if not path:
         yield fine("no webhooks are asked for")
         return
-    try:
-        content, mode = Path(path).read_bytes(), stat.S_IMODE(Path(path).stat().st_mode)
-    except OSError as error:
-        yield problem(f"{path} cannot be read: {error.strerror}", f"openssl rand -hex 32 > {path}; chmod 600 {path}", "TS341")
-        return
-    if len(content.strip()) < SHORTEST_SECRET:
-        yield problem(f"{path} has fewer than {SHORTEST_SECRET} bytes", f"openssl rand -hex 32 > {path}", "TS341")
-    elif mode & 0o077:
+    found = read_secrets(path)
+    if isinstance(found, Problem):
+        yield problem(found.message, f"openssl rand -hex 32 > {path}; chmod 600 {path}", found.code)
+    elif (mode := stat.S_IMODE(Path(path).stat().st_mode)) & 0o077:
         yield problem(f"{path} has the mode {mode:04o}: others can read the secret", f"chmod 600 {path}", "TS341")
     else:
-        yield fine(f"the secret of webhooks in {path} is in order")
+        yield fine(f"{len(found)} secret(s) of webhooks in {path}: in order")
 
 
 def _name(uid: int) -> str:

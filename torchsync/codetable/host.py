@@ -117,8 +117,9 @@ HOST_CODES = (
     CodeInfo(
         "TS341",
         "webhook secret not usable",
-        "The file of http.webhook_secret_file is missing, too short or open to others. Webhooks are answered with 503 until it is right.",
-        "Write at least 16 bytes into it that only the agent can read, such as from `openssl rand -hex 32`; it is read again by itself.",
+        "The file of http.webhook_secret_file is missing, open to others, or has too short a line. Webhooks are answered with 503 until it is right.",
+        "Write at least 16 bytes into it that only the agent can read, such as from `openssl rand -hex 32`; a second secret is a second "
+        "line. It is read again by itself.",
     ),
     CodeInfo(
         "TS342",

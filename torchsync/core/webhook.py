@@ -9,7 +9,8 @@ Theory of operation. A forge that was pushed to sends a request, and proves in o
 - *token*: `X-Gitlab-Token` is the secret itself, in the clear.
 
 A request has to prove one of them, and nothing in it may contradict that: all signatures over the body must be the same one, and a signature is
-never made up for by a token. What it announces is only asked once it has proved that.
+never made up for by a token. What it announces is only asked once it has proved that. There may be several secrets: while one is replaced, the forge
+and its hosts cannot all change at one moment.
 
 The time in a signed message is not looked at: an old request does no more than a new one, which is to ask for a sync.
 """
@@ -20,15 +21,18 @@ import hmac
 import json
 import re
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
 Headers = Mapping[str, str]
 """Names in lower case; values as on the wire, each byte a character (latin-1). A header that was sent twice holds both values, by commas."""
 
-SHORTEST_SECRET = 16
+SHORTEST_SECRET, LONGEST_SECRET = 16, 4096
 """Bytes."""
+
+MOST_SECRETS = 4
+"""While one is replaced there are two; each costs another HMAC over the body."""
 
 _HEX = re.compile(r"(?:sha256=)?([0-9a-f]{64})", re.IGNORECASE)
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -77,29 +81,43 @@ def proof_of(headers: Headers) -> Proof | str:
 
 
 class Check:
-    """The check of one proof: fed with the body in pieces, then asked."""
+    """The check of one proof against each of the secrets: fed with the body in pieces, then asked."""
 
-    def __init__(self, proof: Proof, secret: bytes) -> None:
+    def __init__(self, proof: Proof, secrets: Sequence[bytes]) -> None:
         self._proof = proof
-        self._secret = secret
-        key = _signing_key(secret) if isinstance(proof, MessageProof) else secret
-        self._digest = hmac.new(key, digestmod="sha256")
-        if isinstance(proof, MessageProof):
-            self._digest.update(proof.prefix)
+        self._secrets = secrets
+        self._digests = [_begun(proof, secret) for secret in secrets]
 
     def feed(self, piece: bytes) -> None:
-        self._digest.update(piece)
+        for digest in self._digests:
+            digest.update(piece)
 
-    def holds(self) -> bool:
-        """The request comes from somebody who knows the secret. Takes as long whichever bytes are wrong (`hmac.compare_digest`)."""
-        found = self._digest.digest()
+    def fitting(self) -> int:
+        """Which of the secrets whoever made the request knows, counted from 1; 0 for none. Takes as long whichever bytes are wrong
+        (`hmac.compare_digest`).
+        """
+        found = [self._fits(secret, digest.digest()) for secret, digest in zip(self._secrets, self._digests, strict=True)]
+        return found.index(True) + 1 if True in found else 0
+
+    def _fits(self, secret: bytes, found: bytes) -> bool:
         match self._proof:
             case BodyProof(digest=digest):
                 return hmac.compare_digest(found, digest)
             case MessageProof(digests=digests):
                 return any(hmac.compare_digest(found, digest) for digest in digests)
             case TokenProof(token=token):
-                return hmac.compare_digest(self._secret, token)
+                return hmac.compare_digest(secret, token)
+
+
+def secrets_in(content: bytes) -> tuple[bytes, ...] | str:
+    """The secrets of a file, one a line, without the blanks around them; or the end of a sentence about the file, why it has none that count."""
+    found = {number: line.strip() for number, line in enumerate(content.splitlines(), 1) if line.strip()}
+    if not 1 <= len(found) <= MOST_SECRETS:
+        return f"holds {len(found) or 'no'} secrets; write one a line, at most {MOST_SECRETS}"
+    for number, secret in found.items():
+        if not SHORTEST_SECRET <= len(secret) <= LONGEST_SECRET:
+            return f"has {len(secret)} bytes in line {number}; a secret has {SHORTEST_SECRET} to {LONGEST_SECRET}"
+    return tuple(found.values())
 
 
 def _body_signatures(headers: Headers) -> list[str]:
@@ -129,6 +147,13 @@ def _message_proof(headers: Headers) -> MessageProof | str:
     if not digests:
         return "the request has no signature of version 1 (`v1,` and base64)"
     return MessageProof(_bytes(f"{name}.{time}."), digests)
+
+
+def _begun(proof: Proof, secret: bytes) -> hmac.HMAC:
+    digest = hmac.new(_signing_key(secret) if isinstance(proof, MessageProof) else secret, digestmod="sha256")
+    if isinstance(proof, MessageProof):
+        digest.update(proof.prefix)
+    return digest
 
 
 def _signing_key(secret: bytes) -> bytes:
