@@ -198,6 +198,21 @@ def test_a_proxy_is_a_setting_of_git_and_no_variable() -> None:
     assert not [name for name in call.environment if "proxy" in name.lower()]
 
 
+def test_the_password_of_a_proxy_is_asked_for_by_git_under_the_address_of_the_proxy_alone() -> None:
+    remote = replace(HTTPS, proxy="http://proxy:3128", proxy_username="DOM\\bot@x", proxy_password_file="/etc/torchsync/proxy")
+    call = ls_remote(remote, HOME)
+    found = settings(call.argv)
+    assert found["http.proxy"] == "http://DOM%5Cbot%40x@proxy:3128"
+    assert found["credential.http://proxy:3128.helper"].endswith(" proxy; }; f")
+    assert " proxy" not in found["credential.https://git.example.org:8443.helper"]
+    assert call.environment["TORCHSYNC_PROXY_PASSWORD_FILE"] == "/etc/torchsync/proxy"
+    alone = ls_remote(replace(remote, token_file=""), HOME)
+    assert [name for name in settings(alone.argv) if name.startswith("credential.")] == [
+        "credential.helper",
+        "credential.http://proxy:3128.helper",
+    ]
+
+
 def test_a_credential_command_is_told_apart_by_no_shell() -> None:
     call = ls_remote(RemoteSpec(url="https://h/x", credential_command=("/c", "$(id)", "a b")), HOME)
     assert call.environment["TORCHSYNC_CREDENTIAL_COMMAND"] == "/c\x1f$(id)\x1fa b"
@@ -234,6 +249,8 @@ def test_a_credential_command_is_told_apart_by_no_shell() -> None:
         ("ERROR: Repository not found.\nfatal: Could not read from remote repository.", "TS201"),
         ("fatal: unable to access 'https://h/': CONNECT tunnel failed, response 407", "TS202"),
         ("fatal: unable to access 'https://h/': Received HTTP code 407 from proxy after CONNECT", "TS202"),
+        ("fatal: unable to access 'https://h/': CONNECT tunnel failed, response 401", "TS202"),
+        ("fatal: unable to access 'https://h/': Received HTTP code 401 from proxy after CONNECT", "TS202"),
         ("fatal: unable to access 'https://h/': Received HTTP code 403 from proxy after CONNECT", "TS201"),
         ("error: Server does not allow request for unadvertised object 1111111111111111111111111111111111111111", "TS205"),
         ("torchsync: the token file /t is empty\nfatal: credential helper '!f' told us to quit", "TS202"),

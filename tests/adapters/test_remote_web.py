@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
@@ -29,7 +30,7 @@ from torchsync.core.syncdoc import RemoteSpec, Verdict
 from torchsync.errors import Problem
 from torchsync.ports import Resolved, ResolveFailed, SyncAnswered
 
-TOKEN = "glpat-canary-51d0aa"
+TOKEN, PASSWORD = "glpat-canary-51d0aa", "open-canary-5521"
 Certificate = tuple[Path, tuple[Path, Path]]
 
 
@@ -294,12 +295,70 @@ def test_a_proxy_has_no_exceptions(real: RealWorld, server: GitServer, monkeypat
     assert server.seen == []
 
 
-def test_a_proxy_that_wants_a_password_is_said_and_the_server_never_asked(real: RealWorld, server: GitServer, tmp_path: Path) -> None:
-    with closing(ProxyServer(tmp_path / "guarded", password="open")) as guarded:
-        problem = refused(real, proxy=guarded.url, token_file=token_file(tmp_path, TOKEN.encode()))
+@pytest.fixture
+def guarded(real: RealWorld, server: GitServer, tmp_path: Path) -> Iterator[ProxyServer]:
+    """A proxy that lets only `bot` through, who says PASSWORD; the remote has its token, and is behind it."""
+    with closing(ProxyServer(tmp_path / "guarded", password=PASSWORD)) as made:
+        real.remote = replace(real.remote, proxy=made.url, token_file=token_file(tmp_path, TOKEN.encode()))
+        yield made
+
+
+def password_file(folder: Path, content: str) -> str:
+    (folder / "password").write_text(content)
+    return str(folder / "password")
+
+
+def test_a_proxy_gets_the_password_in_a_file_which_is_read_again_at_each_sync(
+    real: RealWorld, server: GitServer, guarded: ProxyServer, tmp_path: Path
+) -> None:
+    real.remote = replace(real.remote, proxy_username="bot", proxy_password_file=password_file(tmp_path, f"{PASSWORD}\n"))
+    assert isinstance(resolved(real), Resolved)
+    assert synced(real, Revision(real.repo.head)).verdict is Verdict.ACCEPTED
+    password_file(tmp_path, "another")
+    assert "refuses the credentials" in refused(real).message
+    password_file(tmp_path, PASSWORD)
+    assert isinstance(resolved(real), Resolved)
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "says"),
+    [
+        pytest.param("bot", "wrong-canary-4410", "is behind a proxy that refuses the credentials", id="wrong password"),
+        pytest.param("nobody", PASSWORD, "is behind a proxy that refuses the credentials", id="wrong user"),
+        pytest.param("bot", "", "/password is empty", id="empty"),
+        pytest.param("bot", "two\nlines", "/password holds more than one line", id="two lines"),
+        pytest.param("", "", "is behind a proxy that refuses the credentials", id="none configured"),
+    ],
+)
+def test_a_proxy_that_lets_nobody_through_is_said(guarded: ProxyServer, real: RealWorld, user: str, password: str, says: str) -> None:
+    file = password_file(guarded.log.parent, password)
+    problem = refused(real, proxy_username=user, proxy_password_file=file if user else "")
     assert problem.code == "TS202"
-    assert "proxy" in problem.message
+    assert says in problem.message
+    assert "canary" not in str(problem)
+
+
+def test_a_server_behind_a_proxy_that_lets_nobody_through_is_not_asked(real: RealWorld, server: GitServer, guarded: ProxyServer) -> None:
+    assert "behind a proxy" in refused(real).message
     assert server.seen == []
+
+
+def test_neither_the_proxy_nor_the_server_hears_the_secret_of_the_other(
+    real: RealWorld, server: GitServer, guarded: ProxyServer, tmp_path: Path
+) -> None:
+    server.token = "another"
+    problem = refused(real, proxy_username="bot", proxy_password_file=password_file(tmp_path, PASSWORD))
+    assert "refuses the credentials" in problem.message
+    assert "proxy" not in problem.message
+    shown = "".join(server.seen)
+    assert b64encode(f"git:{TOKEN}".encode()).decode() in shown
+    assert b64encode(f"bot:{PASSWORD}".encode()).decode() not in shown
+    assert TOKEN not in guarded.log.read_text()
+
+
+def test_a_password_file_that_is_not_there_is_said(real: RealWorld, server: GitServer, guarded: ProxyServer) -> None:
+    problem = refused(real, proxy_username="bot", proxy_password_file="/nonexistent/password")
+    assert (problem.code, problem.path) == ("TS202", "repository.proxy_password_file")
 
 
 def test_a_proxy_may_be_spoken_to_over_tls(

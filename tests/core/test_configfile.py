@@ -53,6 +53,8 @@ def test_the_smallest_file_takes_the_documented_defaults() -> None:
             "ssh_key": "",
             "known_hosts": "",
             "proxy": "",
+            "proxy_username": "",
+            "proxy_password_file": "",
             "credential_command": [],
             "insecure": False,
             "rewind": "refuse",
@@ -105,6 +107,7 @@ def test_everything_can_be_set() -> None:
 version: 1
 repository: {url: "https://git.example.org/x", ref: refs/heads/main, path: ./ops//cron/, interval: 100ms, jitter: 0%, timeout: 5s,
   clone_timeout: 1h, username: git, token_file: /etc/token, ca_file: /etc/ca.pem, proxy: "http://proxy:3128",
+  proxy_username: bot, proxy_password_file: /etc/proxy,
   insecure: true, rewind: allow, watch: off}
 host: {name: DB-01.Example.org, labels: {role: db}, addresses: [10.2.0.7, "2001:db8::7"]}
 paths: {state: /srv/state, run: /srv/run}

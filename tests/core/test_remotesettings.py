@@ -26,6 +26,7 @@ def faults(remote: RemoteSpec, **changes: object) -> list[tuple[str, str]]:
         replace(HTTPS, username="bot", ca_file="/ca", proxy="http://proxy.example.org:3128"),
         replace(HTTPS, token_file="", credential_command=("/c", "a b"), username="bot", proxy="https://[::1]:3128/"),
         RemoteSpec(url="http://git.example.org/x", insecure=True, proxy="http://p:1"),
+        replace(HTTPS, proxy="http://p:1", proxy_username="bot", proxy_password_file="/p"),
         RemoteSpec(url="git://git.example.org/x", insecure=True),
         RemoteSpec(url="/srv/x"),
     ],
@@ -83,6 +84,19 @@ def test_a_proxy_that_cannot_work_is_said_and_no_secret_quoted(proxy: str, says:
     assert setting == "proxy"
     assert says in message
     assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"proxy": "http://p:1", "proxy_username": "bot"}, ["proxy_username"]),
+        ({"proxy": "http://p:1", "proxy_password_file": "/p"}, ["proxy_password_file"]),
+        ({"proxy_username": "bot", "proxy_password_file": "/p"}, ["proxy_username"]),
+        ({"proxy_username": "bot"}, ["proxy_username", "proxy_username"]),
+    ],
+)
+def test_a_login_for_a_proxy_is_a_user_a_password_and_a_proxy(changes: dict[str, str], told: list[str]) -> None:
+    assert [setting for setting, _ in faults(HTTPS, **changes)] == told
 
 
 def test_two_sources_of_a_secret_are_one_too_many() -> None:

@@ -19,7 +19,7 @@ from tests.gitserver import GitServer, make_certificate
 from tests.proxyserver import ProxyServer
 from tests.sshserver import SshServer
 
-RIGHT, WRONG = "glpat-canary-right-7c1d", "glpat-canary-wrong-90ab"
+RIGHT, WRONG, PROXY = "glpat-canary-right-7c1d", "glpat-canary-wrong-90ab", "proxy-canary-e8f4"
 
 
 class Watch:
@@ -122,19 +122,23 @@ def test_a_token_is_found_nowhere(host: Host, server: GitServer) -> None:
 
 @pytest.fixture
 def proxy(host: Host) -> Iterator[ProxyServer]:
-    with closing(ProxyServer(host.folder / "proxy")) as made:
+    with closing(ProxyServer(host.folder / "proxy", password=PROXY)) as made:
         yield made
 
 
-def test_what_a_credential_command_prints_is_found_nowhere(host: Host, server: GitServer, proxy: ProxyServer) -> None:
+def test_what_a_credential_command_prints_and_the_password_of_a_proxy_are_found_nowhere(
+    host: Host, server: GitServer, proxy: ProxyServer
+) -> None:
     command = host.folder / "credentials"
     command.write_text(
         f'#!/bin/sh\nread -r secret < {host.folder}/secret\necho "$secret" >&2\necho username=bot\necho "password=$secret"\n'
     )
     command.chmod(0o755)
     (host.folder / "secret").write_text(f"{RIGHT}\n")
-    web_settings(host, server, credential_command=[str(command)], proxy=proxy.url)
-    with watching(RIGHT) as watch:
+    (host.folder / "password").write_text(PROXY)
+    to_proxy = {"proxy": proxy.url, "proxy_username": "bot", "proxy_password_file": str(host.folder / "password")}
+    web_settings(host, server, credential_command=[str(command)], **to_proxy)
+    with watching(RIGHT, PROXY) as watch:
         sync_well_then_badly(host, server, watch)
         command.write_text(f"#!/bin/sh\necho password=$(cat {host.folder}/secret)\nexit 3\n")
         wait_for("the failure", lambda: "ended with status 3" in str(host.status()["sync"]["last"]))

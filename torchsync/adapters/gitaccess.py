@@ -23,7 +23,7 @@ from torchsync.errors import Problem
 
 _MOST = 1 << 20
 _MOST_KEYS = 5
-_SECRET = ("token_file", "ssh_key")
+_SECRET = ("token_file", "proxy_password_file", "ssh_key")
 
 
 def access_problems(remote: RemoteSpec) -> list[Problem]:
@@ -35,6 +35,8 @@ def file_problems(remote: RemoteSpec) -> Iterator[Problem]:
     """What can be told of the files that the settings name without reading them. Costs a few system calls."""
     if remote.token_file:
         yield from _unreadable(CREDENTIALS, "token_file", "token file", remote.token_file)
+    if remote.proxy_password_file:
+        yield from _unreadable(CREDENTIALS, "proxy_password_file", "file with the password of the proxy", remote.proxy_password_file)
     if remote.ca_file:
         yield from _unreadable("TS210", "ca_file", "file of certificates", remote.ca_file)
     if remote.known_hosts:
@@ -95,7 +97,7 @@ def _too_open(path: str) -> list[Problem]:
 
 def _exposures(remote: RemoteSpec) -> Iterator[Problem]:
     """Secrets that every user of the host can read, and what decides whom the agent trusts that every user can change."""
-    files = {name: getattr(remote, name) for name in ("token_file", "ssh_key", "known_hosts", "ca_file")}
+    files = {name: getattr(remote, name) for name in ("token_file", "proxy_password_file", "ssh_key", "known_hosts", "ca_file")}
     files["credential_command"] = "".join(remote.credential_command[:1])
     for setting, path in files.items():
         mode = stat.S_IMODE(Path(path).stat().st_mode) if path else 0

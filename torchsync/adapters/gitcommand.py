@@ -11,7 +11,8 @@ The sizes bound what git keeps in memory: of packs that it maps, of deltas that 
 The token of an https remote is in no command line, URL, file of ours or environment. Git asks a credential helper of ours
 (`adapters/gitcredential.py`), which reads the token file or runs the operator's command at that moment and answers on a pipe. The helper is
 bound to the scheme, host and port of the URL: a server that redirects elsewhere is not followed with the token. Without a configured
-`username` it answers `git`, which GitHub, GitLab and Gitea accept beside any token; Bitbucket wants `x-token-auth`.
+`username` it answers `git`, which GitHub, GitLab and Gitea accept beside any token; Bitbucket wants `x-token-auth`. The password of a proxy takes the
+same way, bound to the proxy's own address.
 
 Whoever starts a git process ends it at its deadline. Should all of them be killed first, those that speak to a remote are still bounded: they run
 under timeout(1), which ends the whole group a little later.
@@ -47,6 +48,7 @@ _LAST_RESORT = 10
 OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 _CREDENTIAL_HELPER = '!f() { test "$1" = get && exec "$TORCHSYNC_PYTHON" -I -S "$TORCHSYNC_HELPER"; }; f'
+_PROXY_HELPER = _CREDENTIAL_HELPER.replace("; };", " proxy; };")
 _HELPER_PROGRAM = str(Path(__file__).with_name("gitcredential.py"))
 
 _HARDENING = (
@@ -174,23 +176,33 @@ def _web_settings(remote: RemoteSpec) -> list[str]:
     if remote.ca_file:
         settings += [f"http.sslCAInfo={remote.ca_file}", f"http.proxySSLCAInfo={remote.ca_file}"]
     if remote.proxy:
-        settings.append(f"http.proxy={remote.proxy}")
+        settings += _proxy_settings(remote, urlsplit(remote.proxy))
     if remote.token_file or remote.credential_command:
         settings.append(f"credential.{_origin(urlsplit(_address(remote.url)))}.helper={_CREDENTIAL_HELPER}")
     return settings
 
 
+def _proxy_settings(remote: RemoteSpec, proxy: SplitResult) -> list[str]:
+    """Git asks its helper for the password of a proxy when the address holds a user (git-config(1), http.proxy)."""
+    if not remote.proxy_password_file:
+        return [f"http.proxy={remote.proxy}"]
+    with_user = f"{proxy.scheme}://{quote(remote.proxy_username, safe='')}@{proxy.netloc}"
+    return [f"http.proxy={with_user}", f"credential.{_origin(proxy)}.helper={_PROXY_HELPER}"]
+
+
 def _helper_environment(remote: RemoteSpec, home: GitHome) -> dict[str, str]:
     """What our credential helper is to do; empty when there is nothing for it."""
-    if not (remote.token_file or remote.credential_command):
-        return {}
-    source = {"TORCHSYNC_CREDENTIAL_COMMAND": "\x1f".join(remote.credential_command)}
-    return {
-        "TORCHSYNC_HELPER": _HELPER_PROGRAM,
-        "TORCHSYNC_PYTHON": home.python,
-        "TORCHSYNC_USERNAME": remote.username or unquote(urlsplit(remote.url).username or "") or DEFAULT_USERNAME,
-        **({"TORCHSYNC_TOKEN_FILE": remote.token_file} if remote.token_file else source),
-    }
+    told: dict[str, str] = {}
+    if remote.token_file:
+        told["TORCHSYNC_TOKEN_FILE"] = remote.token_file
+    elif remote.credential_command:
+        told["TORCHSYNC_CREDENTIAL_COMMAND"] = "\x1f".join(remote.credential_command)
+    if told:
+        told["TORCHSYNC_USERNAME"] = remote.username or unquote(urlsplit(remote.url).username or "") or DEFAULT_USERNAME
+    if remote.proxy_password_file:
+        told["TORCHSYNC_PROXY_USERNAME"] = remote.proxy_username
+        told["TORCHSYNC_PROXY_PASSWORD_FILE"] = remote.proxy_password_file
+    return {"TORCHSYNC_HELPER": _HELPER_PROGRAM, "TORCHSYNC_PYTHON": home.python, **told} if told else {}
 
 
 def _argv(settings: tuple[str, ...], words: list[str] | tuple[str, ...]) -> tuple[str, ...]:

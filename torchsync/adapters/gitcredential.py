@@ -1,4 +1,5 @@
-"""The credential helper of git for https remotes, a program of its own: answers from the token file, or by the operator's command.
+"""The credential helper of git for https remotes, a program of its own: answers from the token file, or by the operator's command; with the argument
+`proxy`, for the proxy on the way, from the file of its password.
 
 Theory of operation. git starts it as gitcredentials(7) has it, with `get`, and reads `username=` and `password=` lines from its standard output: the
 secret passes through pipes and memory only. What to do comes in the environment, where nothing is secret. When there is no answer, one line
@@ -42,30 +43,32 @@ def main() -> int:
 
 
 def _credentials() -> tuple[bytes, bytes]:
+    if sys.argv[1:2] == ["proxy"]:
+        return os.environb[b"TORCHSYNC_PROXY_USERNAME"], _line("proxy password file", os.environ["TORCHSYNC_PROXY_PASSWORD_FILE"])
     default = os.environb[b"TORCHSYNC_USERNAME"]
     token_file = os.environ.get("TORCHSYNC_TOKEN_FILE")
     if token_file is not None:
-        return default, _token(token_file)
+        return default, _line("token file", token_file)
     username, password = _said(_output(os.environ["TORCHSYNC_CREDENTIAL_COMMAND"].split("\x1f")))
     return username or default, password
 
 
-# The token file.
+# A secret in a file.
 
 
-def _token(path: str) -> bytes:
+def _line(what: str, path: str) -> bytes:
     """The one line of the file, without its end, whichever that is."""
     try:
         with Path(path).open("rb") as file:
             content = file.read(_MOST + 1)
     except OSError as error:
-        raise _Unanswered(f"the token file {path} cannot be read: {error.strerror}") from None
-    token = content.rstrip(b"\r\n")
-    if not token.strip():
-        raise _Unanswered(f"the token file {path} is empty")
-    if len(content) > _MOST or re.search(rb"[\r\n\0]", token):
-        raise _Unanswered(f"the token file {path} holds more than one line, or more than a token can be")
-    return token
+        raise _Unanswered(f"the {what} {path} cannot be read: {error.strerror}") from None
+    secret = content.rstrip(b"\r\n")
+    if not secret.strip():
+        raise _Unanswered(f"the {what} {path} is empty")
+    if len(content) > _MOST or re.search(rb"[\r\n\0]", secret):
+        raise _Unanswered(f"the {what} {path} holds more than one line, or more than a secret can be")
+    return secret
 
 
 # The operator's command.

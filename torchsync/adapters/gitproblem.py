@@ -53,7 +53,12 @@ _SIGNS = (
         "TLSv1 alert",
         "server verification failed",
     ),
-    (CREDENTIALS, "is behind a proxy that wants a password, which there is no setting for", "(response|HTTP code) 407"),
+    (
+        CREDENTIALS,
+        "is behind a proxy that refuses the credentials",
+        "(response|HTTP code) 407",
+        "(CONNECT tunnel failed, response|HTTP code) 401",
+    ),
     ("TS201", "cannot be reached", "repository not exported"),
     (
         CREDENTIALS,
@@ -103,6 +108,7 @@ _SIGNS = (
     ),
 )
 _HINTS = {
+    "is behind a proxy that refuses the credentials": "say who this host is by `repository.proxy_username` and `repository.proxy_password_file`",
     "has a damaged repository": "the copy here is not at fault: whoever runs the server finds the damage there with `git fsck`",
     "does not give that commit": "is it in the repository? Else the server does not serve commits by id: allow it there with "
     "`git config uploadpack.allowReachableSHA1InWant true`, or follow a branch or tag",

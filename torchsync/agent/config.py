@@ -81,6 +81,8 @@ class RepositoryConfig:
     rewind: Rewind
     watch: Watch
     verify: TrustSpec = TrustSpec()
+    proxy_username: str = ""
+    proxy_password_file: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +208,8 @@ class AgentConfig:
             ssh_key=repository.ssh_key,
             known_hosts=repository.known_hosts,
             proxy=repository.proxy,
+            proxy_username=repository.proxy_username,
+            proxy_password_file=repository.proxy_password_file,
             credential_command=repository.credential_command,
             insecure=repository.insecure,
             rewind_allowed=repository.rewind is Rewind.ALLOW,

@@ -28,6 +28,8 @@ from torchsync.errors import Problem
 
 _FIRST = 'write it; two lines are enough: `version: 1` and `repository: {url: "ssh://git@git.example.org/ops/tasks.git"}`'
 
+_ACCESS_FILES = ("token_file", "proxy_password_file", "ssh_key", "known_hosts", "ca_file", "credential_command")
+
 
 def agent_yaml(site: Site) -> Iterator[Finding]:
     """agent.yaml is there, can be read, and is valid."""
@@ -61,21 +63,21 @@ def credentials(site: Site) -> Iterator[Finding]:
     """Keys, tokens, certificates and known hosts are there, fit, and only for whom they are meant."""
     remote = site.settings.remote
     bad = [told(found) for found in access_problems(remote)]
-    if remote.token_file and not bad:
-        bad += _token_flaws(remote.token_file)
+    for what, path in (("token", remote.token_file), ("password", remote.proxy_password_file)) if not bad else ():
+        bad += _line_flaws(what, path) if path else ()
     yield from bad
     if not bad:
-        shown = [name for name in ("token_file", "ssh_key", "known_hosts", "ca_file", "credential_command") if getattr(remote, name)]
+        shown = [name for name in _ACCESS_FILES if getattr(remote, name)]
         yield fine(f"in order: {', '.join(shown)}" if shown else f"{remote.url} needs none, or none are configured")
 
 
-def _token_flaws(path: str) -> Iterator[Finding]:
+def _line_flaws(what: str, path: str) -> Iterator[Finding]:
     with Path(path).open("rb") as file:
         content = file.read(4096)
     if not content.strip():
-        yield problem(f"the token file {path} is empty", f"write the token into {path}", "TS202")
+        yield problem(f"the {what} file {path} is empty", f"write the {what} into {path}", "TS202")
     elif len(content.splitlines()) > 1:
-        yield problem(f"the token file {path} has several lines, and a token is one", "leave one line in it", "TS202")
+        yield problem(f"the {what} file {path} has several lines, and a {what} is one", "leave one line in it", "TS202")
 
 
 def signing_keys(site: Site) -> Iterator[Finding]:

@@ -41,6 +41,8 @@ _ACCESS = {
     "ssh_key": "/x",
     "known_hosts": "/x",
     "proxy": "http://x:1",
+    "proxy_username": "x",
+    "proxy_password_file": "/x",
     "credential_command": ["/x"],
 }
 """Of `repository`: what says how its address is reached, each with what stands for a value that is wrong by the schema: what is told once

@@ -16,11 +16,14 @@ _SERVES = {
     "credential_command": _WEB,
     "ca_file": frozenset({Scheme.HTTPS}),
     "proxy": _WEB,
+    "proxy_username": _WEB,
+    "proxy_password_file": _WEB,
     "ssh_key": frozenset({Scheme.SSH}),
     "known_hosts": frozenset({Scheme.SSH}),
 }
 """Which kind of address each setting has an effect on."""
 
+_PROXY_LOGIN = ("proxy_username", "proxy_password_file")
 _SSH_FILES = ("ssh_key", "known_hosts")
 _ODD_FOR_SSH = ('"', "\\", "${")
 """What ssh_config(5) reads as something else in the name of a file; `%` can be written twice, these cannot be written in every version."""
@@ -56,7 +59,9 @@ def proxy_fault(proxy: str) -> UrlFault | None:
     except ValueError:
         return UrlFault("TS303", "`repository.proxy` has a host or port that cannot be", "write `http://HOST:PORT`")
     if "@" in parts.netloc:
-        hint = "take it out; the proxy must let this host through by its address"
+        hint = (
+            "take it out: the user belongs into `repository.proxy_username`, the password into the file of `repository.proxy_password_file`"
+        )
         return UrlFault("TS303", "`repository.proxy` holds a user or password, where every user of the host could read it", hint)
     if not is_address or parts.path.strip("/") or parts.query or parts.fragment:
         return UrlFault("TS303", "`repository.proxy` is no address of a proxy", "write `http://HOST:PORT`")
@@ -100,5 +105,15 @@ def _web_faults(remote: RemoteSpec) -> Iterator[SettingFault]:
     if remote.credential_command and not remote.credential_command[0].startswith("/"):
         message = f"`repository.credential_command` begins with {remote.credential_command[0]}, which is no absolute path"
         yield SettingFault("credential_command", message, "write the whole path of the program")
+    yield from _proxy_faults(remote)
+
+
+def _proxy_faults(remote: RemoteSpec) -> Iterator[SettingFault]:
     if remote.proxy and (fault := proxy_fault(remote.proxy)):
         yield SettingFault("proxy", fault.message, fault.hint)
+    given = [name for name in _PROXY_LOGIN if getattr(remote, name)]
+    if len(given) == 1:
+        (missing,) = set(_PROXY_LOGIN) - {*given}
+        yield SettingFault(given[0], f"`repository.{given[0]}` alone proves nothing to a proxy", f"add `repository.{missing}`, or drop it")
+    if given and not remote.proxy:
+        yield SettingFault(given[0], f"`repository.{given[0]}` is for a proxy, and none is named", "name it in `repository.proxy`")

@@ -64,6 +64,8 @@ class RemoteSpec:
     ssh_key: str = ""
     known_hosts: str = ""
     proxy: str = ""
+    proxy_username: str = ""
+    proxy_password_file: str = ""
     credential_command: tuple[str, ...] = ()
     """Prints `username=` and `password=` lines for https; run by every git process that needs them."""
     insecure: bool = False
