@@ -192,6 +192,11 @@ def test_the_files_of_ssh_survive_the_shell_and_its_configuration() -> None:
     assert {"BatchMode=yes", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes", "IdentityAgent=none", "UpdateHostKeys=no"} <= set(words)
 
 
+def test_a_server_may_be_silent_for_as_long_as_the_operator_waits_for_any_answer() -> None:
+    patient = replace(HTTPS, timeout_ms=300_000)
+    assert int(settings(fetch(patient, HOME, "/m", "refs/heads/main").argv)["http.lowSpeedTime"]) > 300
+
+
 def test_a_proxy_is_a_setting_of_git_and_no_variable() -> None:
     call = ls_remote(replace(HTTPS, proxy="http://proxy:3128"), HOME)
     assert settings(call.argv)["http.proxy"] == "http://proxy:3128"

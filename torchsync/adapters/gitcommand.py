@@ -68,8 +68,6 @@ _HARDENING = (
     "fetch.recurseSubmodules=no",
     "gc.auto=0",
     "http.followRedirects=initial",
-    "http.lowSpeedLimit=1000",
-    "http.lowSpeedTime=20",
     "http.sslVerify=true",
     "maintenance.auto=false",
     "pack.deltaCacheSize=64m",
@@ -172,7 +170,8 @@ def _remote_call(remote: RemoteSpec, home: GitHome, words: list[str], deadline: 
 
 
 def _web_settings(remote: RemoteSpec) -> list[str]:
-    settings: list[str] = []
+    silence = remote.timeout_ms // 1000 + _LAST_RESORT  # A server that makes a large pack says nothing for long; a dead one for ever.
+    settings = ["http.lowSpeedLimit=1000", f"http.lowSpeedTime={silence}"]
     if remote.ca_file:
         settings += [f"http.sslCAInfo={remote.ca_file}", f"http.proxySSLCAInfo={remote.ca_file}"]
     if remote.proxy:

@@ -19,7 +19,11 @@ SYNC_CODES = (
         "Compare its fingerprint with the one the server's operator publishes, then add it to that file. Nothing adds it by itself.",
     ),
     CodeInfo(
-        "TS204", "remote too slow", "A git process did not end within repository.timeout.", "Check the network, or raise the timeout."
+        "TS204",
+        "remote too slow",
+        "A git process did not end within repository.timeout, the first fetch not within clone_timeout, or a server said next to nothing for longer "
+        "than the timeout.",
+        "Check the network, or raise the timeout.",
     ),
     CodeInfo("TS205", "ref not found", "The remote has no such branch, tag or commit.", "Check repository.ref."),
     CodeInfo(
