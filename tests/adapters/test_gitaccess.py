@@ -87,3 +87,9 @@ def test_a_refusal_names_the_keys_that_are_known_and_not_all_of_very_many(ssh: R
 def test_a_refusal_over_the_web_is_left_as_it_is(ssh: RemoteSpec) -> None:
     problem = failure("fatal: Authentication failed for 'https://h/x'", replace(ssh, url="https://h/x"))
     assert (problem.code, problem.hint) == ("TS202", "")
+
+
+def test_a_key_that_vanishes_while_it_is_looked_at_ends_nothing(ssh: RemoteSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop asks this before each sync, and a file is replaced by somebody's `cp` at any moment."""
+    monkeypatch.setattr("os.access", lambda *_, **__: True)
+    assert list(file_problems(replace(ssh, ssh_key="/nonexistent/key"))) == []

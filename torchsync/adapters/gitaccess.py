@@ -85,8 +85,11 @@ def _unreadable(code: str, setting: str, what: str, path: str) -> list[Problem]:
 
 
 def _too_open(path: str) -> list[Problem]:
-    """By ssh(1), FILES, ssh passes over a key of its own user that others could read."""
-    found = Path(path).stat()
+    """By ssh(1), FILES, ssh passes over a key of its own user that others could read. A key that is being replaced just now, ssh looks for itself."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return []
     if found.st_uid != os.geteuid() or not found.st_mode & 0o077:
         return []
     message = f"the key file {path} has the mode {stat.S_IMODE(found.st_mode):04o}: others can read it, so ssh does not use it"
