@@ -709,6 +709,22 @@ def test_what_was_verified_is_spared_only_when_the_keys_are_the_very_same(repo: 
 
 
 @needs_ssh_keygen
+def test_a_tag_is_believed_for_the_commit_it_points_to_and_never_for_its_own_signature(repo: Repo, state: Path, tmp_path: Path) -> None:
+    alice = SshKey.make(tmp_path / "alice")
+    (tmp_path / "signers").write_text(alice.signer("alice@example.org"))
+    trust = TrustSpec(mode=VerifyMode.HEAD, allowed_signers=str(tmp_path / "signers"))
+    commit = repo.commit(GOOD)
+    repo.git(*alice.settings, "tag", "-s", "-m", "signed", "release")
+    assert "BEGIN SSH SIGNATURE" in repo.git("cat-file", "tag", "release")
+    tagged = in_process(asked(repo, state, commit, ref_name="refs/tags/release", trust=trust))
+    assert codes(tagged) == ["TS206"]
+    assert "the signature of a tag that points to it does not count" in tagged.problems[0].hint
+    commit = signed(repo, alice.settings)
+    repo.git("tag", "-f", "-a", "-m", "moved by anybody", "release")
+    assert in_process(asked(repo, state, commit, ref_name="refs/tags/release", trust=trust)).verdict is Verdict.ACCEPTED
+
+
+@needs_ssh_keygen
 def test_a_pinned_revision_must_be_signed_as_well(repo: Repo, state: Path, tmp_path: Path) -> None:
     alice = SshKey.make(tmp_path / "alice")
     (tmp_path / "signers").write_text(alice.signer("alice@example.org"))

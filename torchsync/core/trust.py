@@ -141,7 +141,10 @@ _FAULTS: Mapping[SignatureStatus, tuple[str, str]] = {
     ),
     SignatureStatus.BAD: ("has a signature that does not fit its content", "sign it anew, and find out who changed it"),
 }
-_UNSIGNED_HINT = "sign it (`git commit --amend -S`), or have the forge sign merges with a key that this host trusts"
+_UNSIGNED_HINT = (
+    "sign it (`git commit --amend -S`), or have the forge sign merges with a key that this host trusts; "
+    "the signature of a tag that points to it does not count"
+)
 
 
 def _fault(signature: Signature, kinds: Kinds) -> tuple[str, str] | None:
