@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from torchsync.codetable.row import Reason
 from torchsync.core.model import Instant
 from torchsync.core.snapshot import Refusal, SyncStatus
 from torchsync.core.syncdoc import SyncOutcome, SyncResult
@@ -35,7 +36,7 @@ def after(status: SyncStatus, result: SyncResult) -> SyncStatus:
     for phase, seconds in result.durations.items():
         durations[phase] = durations[phase].observe(seconds)
     rejections = dict(status.rejections)
-    for reason in {problem.reason for problem in result.problems if problem.reason} if is_new_rejection else ():
+    for reason in _reasons(result.problems) if is_new_rejection else ():
         rejections[reason] = rejections.get(reason, 0) + 1
     return replace(
         status,
@@ -54,6 +55,10 @@ def after(status: SyncStatus, result: SyncResult) -> SyncStatus:
     )
 
 
+def _reasons(problems: Iterable[Problem]) -> set[Reason]:
+    return {problem.reason for problem in problems if problem.reason}
+
+
 def _with_refusal(before: tuple[Refusal, ...], result: SyncResult) -> tuple[Refusal, ...]:
     told, left_out = result.problems[:MOST_TOLD], result.problems[MOST_TOLD:]
     refusal = Refusal(revision=result.revision, outcome=result.outcome, at=result.finished_at, problems=told, more=len(left_out))
@@ -61,15 +66,19 @@ def _with_refusal(before: tuple[Refusal, ...], result: SyncResult) -> tuple[Refu
 
 
 def remembered(status: SyncStatus, memory: SyncMemory) -> SyncStatus:
-    """The status with what an earlier agent process knew: a revision that it turned down is turned down until another verdict is given."""
+    """The status with what an earlier agent process knew. A revision that it turned down is turned down until another verdict is given, and counted
+    once here too: that process may have ended before anybody asked it.
+    """
     judged = memory.judged
+    problems = judged.problems if judged else ()
     return replace(
         status,
         last_success=memory.last_success,
         last_apply=memory.last_apply,
         rejected=judged.revision if judged else "",
-        problems=judged.problems if judged else (),
+        problems=problems,
         refusals=memory.refusals,
+        rejections=dict.fromkeys(_reasons(problems), 1),
     )
 
 
