@@ -216,10 +216,11 @@ def test_a_command_that_hangs_is_given_up_on(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_command_that_hangs_ends_with_the_deadline_of_git(real: RealWorld, server: GitServer, tmp_path: Path) -> None:
-    real.remote = replace(real.remote, credential_command=command(tmp_path, "exec sleep 600"), timeout_ms=5_000)
+    real.remote = replace(real.remote, credential_command=command(tmp_path, "exec sleep 600"))
     real.source.resolve(real.remote)
     session = real.source._child.pid
     assert eventually(lambda: any(b"sleep" in line for line in commands_of(session)))
+    real.expire()
     event = real.next_event()
     assert isinstance(event, ResolveFailed)
     assert event.problem.code == "TS204"
@@ -465,14 +466,15 @@ def test_an_answer_that_drips_costs_the_timeout_and_leaves_no_process(real: Real
     ca, pair = certificate
     with dripping(pair) as port:
         drip = replace(real.remote, url=f"https://127.0.0.1:{port}/x", ca_file=str(ca))
-        real.source.resolve(replace(drip, timeout_ms=5_000))
+        real.source.resolve(drip)
         session = real.source._child.pid
         assert eventually(lambda: any(b"git-remote-https" in line for line in commands_of(session)))
+        real.expire()
         event = real.next_event()
         assert isinstance(event, ResolveFailed)
         assert (event.problem.code, event.timed_out) == ("TS204", True)
         assert eventually(lambda: session_members(session) == [])
-        real.remote = replace(drip, clone_timeout_ms=5_000)
+        real.remote = replace(drip, clone_timeout_ms=4_000)
         real.source.sync(request(real, Revision(real.repo.head)))
         session = real.source._child.pid
         answered = real.next_event()

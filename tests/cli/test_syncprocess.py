@@ -137,9 +137,7 @@ def test_it_ends_with_its_git_when_the_agent_closes_the_pipe(repo: Repo, state: 
         assert process.stdin
         assert eventually(lambda: has_helper(process.pid))
         process.stdin.close()
-        began = time.monotonic()
         assert eventually(lambda: process.poll() is not None)
-        assert time.monotonic() - began < 20
         assert eventually(lambda: session_members(process.pid) == [])
     end(process)
 
