@@ -29,6 +29,7 @@ from torchsync.core.entries import HistoryQuery
 from torchsync.core.herald import Herald
 from torchsync.core.logevents import LogEvent
 from torchsync.core.model import HostFacts, Instant, Millis, Outcome, Run, RunId, SkipReason
+from torchsync.core.policy import no_groups, seen_accounts
 from torchsync.core.runoutput import EndedAttempt
 from torchsync.core.snapshot import Snapshot
 from torchsync.errors import Problem
@@ -111,6 +112,7 @@ class Desk:
         self.notices: tuple[Problem, ...] = ()
         self.addresses: tuple[str, ...] = ("10.2.0.7",)
         self.zone = "UTC"
+        self.uids = dict(UIDS)
         self._numbers = count(1)
         self.config: AgentConfig = config_from_document(document())
         self.start()
@@ -123,6 +125,7 @@ class Desk:
         settings = self.settings_of(self.config)
         self.syncs = Syncs(self.git, settings.sync, state="/state", version="1")
         self.syncs.tree_is_whole = lambda tree: tree in self.git.trees
+        self.syncs.look_up = lambda users: seen_accounts(users, self.uid_of, no_groups)
         self.engine = Engine(boot_id=self.machine.boot_id, policy=settings.policy, new_run_id=self._run_id)
         self.recorder = Recorder(self.ledger, self.spool, self.log)
         self.loop = Loop(self._parts(), settings, self._blank(settings))
@@ -155,6 +158,9 @@ class Desk:
 
     def stop(self) -> None:
         self.loop.turn([StopAgent()])
+
+    def uid_of(self, user: str) -> int | None:
+        return self.uids.get(user)
 
     def settings_of(self, config: AgentConfig) -> Settings:
         seen = self.look_at_host(config)
@@ -224,8 +230,8 @@ class Desk:
             saved=self.loop_saved,
             holding=self.holding,
             log=self.log,
-            uid_of=UIDS.get,
-            groups_of=lambda _: (),
+            uid_of=self.uid_of,
+            groups_of=no_groups,
             randomness=lambda: 0.5,
             settings_of=self.settings_of,
             look_at_host=self.look_at_host,

@@ -9,7 +9,7 @@ from torchsync.core.diff import Diff
 from torchsync.core.generation import succeed, tasks_of
 from torchsync.core.guard import judge_removal
 from torchsync.core.model import Generation, HostFacts, Instant
-from torchsync.core.policy import HostRules, judge_host
+from torchsync.core.policy import HostRules, SeenAccount, effective_user, judge_host, seen_accounts
 from torchsync.core.syncdoc import SyncAnswer, SyncOutcome, SyncResult
 from torchsync.errors import Problem
 
@@ -24,9 +24,10 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class HostRefuses:
-    """What keeps this host from running the set; other hosts may."""
+    """What keeps this host from running the set; other hosts may. `accounts` are those it would run as, as they were when that was found."""
 
     problems: tuple[Problem, ...]
+    accounts: tuple[SeenAccount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ def prepare(
         return AnswerInvalid(str(error))
     problems = (*_judge_removal(old, answer, len(tasks)), *judge_host(tasks.values(), rules, answer.pools))
     if problems:
-        return HostRefuses(problems)
+        users = {effective_user(task, rules.policy) for task in tasks.values()}
+        return HostRefuses(problems, seen_accounts(users, rules.uid_of, rules.groups_of))
     generation, found = succeed(old, answer, tasks, observed=observed, origin=origin, now=now)
     return Prepared(generation, found)
 
@@ -70,8 +72,8 @@ def turn_down(syncs: Syncs, verdict: HostRefuses | AnswerInvalid, now: Instant) 
     match verdict:
         case AnswerInvalid(why=why):
             return syncs.close(SyncOutcome.FAILED, why, now, (Problem(code="TS220", message=why),))
-        case HostRefuses(problems=problems):
-            return syncs.close(SyncOutcome.REFUSED, str(problems[0]), now, problems)
+        case HostRefuses(problems=problems, accounts=accounts):
+            return syncs.close(SyncOutcome.REFUSED, str(problems[0]), now, problems, accounts=accounts)
 
 
 def close_applied(syncs: Syncs, prepared: Prepared, now: Instant) -> SyncResult:

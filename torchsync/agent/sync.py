@@ -11,11 +11,12 @@ again, later and later. Neither ever touches what runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from torchsync.core.course import Course
 from torchsync.core.model import Generation, HostFacts, Instant, Millis, Revision
+from torchsync.core.policy import SeenAccount
 from torchsync.core.rhythm import first_delay, next_delay, overloaded_delay, retry_delay
 from torchsync.core.snapshot import SYNC_BOUNDS, Histogram, SyncStatus
 from torchsync.core.syncdoc import Phase, RemoteSpec, SyncAnswer, SyncOutcome, SyncRequest, SyncResult, TrustSpec, Verdict, stamp
@@ -78,6 +79,8 @@ class Syncs:
         self.course = Course()
         self.tree_is_whole: Callable[[str], bool] = lambda _: True
         self.trust_stamp: Callable[[TrustSpec], str] = lambda _: ""
+        self.look_up: Callable[[Iterable[str]], tuple[SeenAccount, ...]] = lambda _: ()
+        """What the host says of these users now."""
         self._source = source
         self._settings = settings
         self._state = state
@@ -210,7 +213,8 @@ class Syncs:
             return self.close(SyncOutcome.UNCHANGED, f"{wanted[:12]} is in force already{beside}", now)
         judged = self._verdict_on(under_way)
         if judged and not (under_way.removal_allowed and judged.is_of_guard):
-            return self.close(judged.outcome, f"{wanted[:12]} was {judged.outcome.value} before", now, judged.problems)
+            before = f"{wanted[:12]} was {judged.outcome.value} before"
+            return self.close(judged.outcome, before, now, judged.problems, accounts=judged.accounts)
         self._source.sync(self._request_for(event, generation, under_way.pin))
         return None
 
@@ -255,8 +259,11 @@ class Syncs:
         problems: tuple[Problem, ...] = (),
         *,
         changes: tuple[int, int, int] = (0, 0, 0),
+        accounts: tuple[SeenAccount, ...] = (),
     ) -> SyncResult:
-        """The sync under way is over, counted, and the next one has its time. `changes`: tasks added, changed, removed."""
+        """The sync under way is over, counted, and the next one has its time. `changes`: tasks added, changed, removed. `accounts`: what the verdict
+        depended on, too.
+        """
         under_way = self._under_way
         if under_way is None:
             raise ValueError("no sync is under way")
@@ -277,7 +284,7 @@ class Syncs:
         self._is_stale = False
         self.results[under_way.ticket] = result
         self.results.pop(under_way.ticket - _RESULTS_KEPT, None)
-        self._judge(result, under_way)
+        self._judge(result, under_way, accounts)
         self.status = after(self.status, result)
         return result
 
@@ -324,7 +331,8 @@ class Syncs:
         tip = under_way.tip if under_way.pin else ""
         wanted = (under_way.revision, self.origin, self._settings.facts, self._version, tip, under_way.trust, self._settings.config)
         found = judged and (judged.revision, judged.origin, judged.facts, judged.version, judged.tip, judged.trust, judged.config)
-        return judged if found == wanted else None
+        is_same = judged is not None and found == wanted and judged.accounts == self.look_up(one.user for one in judged.accounts)
+        return judged if is_same else None
 
     def _request_for(self, event: Resolved, generation: Generation | None, pin: str) -> SyncRequest:
         is_same_origin = generation is not None and generation.origin == self.origin
@@ -343,7 +351,7 @@ class Syncs:
             verified_by=generation.trust if generation and is_same_origin else "",
         )
 
-    def _judge(self, result: SyncResult, under_way: _UnderWay) -> None:
+    def _judge(self, result: SyncResult, under_way: _UnderWay, accounts: tuple[SeenAccount, ...]) -> None:
         """A verdict is remembered, but for one that depends on what time it is."""
         if any(problem.code == FROM_THE_FUTURE for problem in result.problems):
             self.judged = None
@@ -358,6 +366,7 @@ class Syncs:
                 trust=under_way.trust,
                 config=self._settings.config,
                 tip=under_way.tip if under_way.pin else "",
+                accounts=accounts,
             )
         elif result.outcome in (SyncOutcome.APPLIED, SyncOutcome.UNCHANGED):
             self.judged = None

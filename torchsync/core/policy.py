@@ -67,6 +67,20 @@ GroupsOf = Callable[[str], Collection[str]]
 """The names of the groups that a user of this host is in, the primary one first; none for a name it does not know."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenAccount:
+    """What the host said of a user: no `uid` for a name that it did not know."""
+
+    user: str
+    uid: int | None
+    groups: tuple[str, ...]
+
+
+def seen_accounts(users: Iterable[str], uid_of: UidOf, groups_of: GroupsOf) -> tuple[SeenAccount, ...]:
+    """What the host says of each of the users now, by name."""
+    return tuple(SeenAccount(user=user, uid=uid_of(user), groups=tuple(groups_of(user))) for user in sorted(set(users)))
+
+
 def no_groups(_user: str) -> Collection[str]:
     return ()
 

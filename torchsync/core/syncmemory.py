@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torchsync.core.guard import GUARD_OF_REMOVAL
 from torchsync.core.model import HostFacts, Instant
+from torchsync.core.policy import SeenAccount
 from torchsync.core.snapshot import Refusal
 from torchsync.core.syncdoc import SyncOutcome
 from torchsync.errors import Problem
@@ -25,6 +26,8 @@ class Judged:
     config: str = ""
     tip: str = ""
     """Of a pinned revision: what the remote's ref pointed to. Whether a pin can be followed depends on it."""
+    accounts: tuple[SeenAccount, ...] = ()
+    """Of a revision that the host refused: those whom its tasks run as. Somebody may create the user that it lacked."""
 
     @property
     def is_of_guard(self) -> bool:
