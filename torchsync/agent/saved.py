@@ -35,7 +35,7 @@ class Saved:
     def __init__(self, store: Store) -> None:
         self.notices: list[Problem] = []
         self._store = store
-        self._written: bytes | None = None
+        self._written: SyncMemory | None = None
         self._texts: dict[TaskName, tuple[Task, str]] = {}
 
     def load_generation(self) -> Generation | None:
@@ -52,10 +52,9 @@ class Saved:
 
     def save_syncs(self, memory: SyncMemory) -> None:
         """It is remembered what the syncs came to. Raises StateUnwritable."""
-        content = wrap("sync", _VERSION, CODEC.document(memory))
-        if content != self._written:
-            self._store.write(SYNC, content)
-            self._written = content
+        if memory != self._written:
+            self._store.write(SYNC, wrap("sync", _VERSION, CODEC.document(memory)))
+            self._written = memory
 
     def load_holds(self) -> Holds | None:
         """What operators hold; None when it was never written, or cannot be read."""

@@ -5,7 +5,7 @@ something new starts the sync process, whose one answer is judged for this host 
 exactly one `SyncResult` is made, logged and counted.
 
 Two kinds of failure are kept apart. A *rejected* or *refused* revision is at fault itself: it gets the same verdict again without another
-look, until the facts of the host, the configuration or the version change. *Unavailable* means that nobody is at fault yet: it is tried
+look, until the facts of the host, its users, the configuration or the version change. *Unavailable* means that nobody is at fault yet: it is tried
 again, later and later. Neither ever touches what runs.
 """
 

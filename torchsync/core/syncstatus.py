@@ -15,7 +15,7 @@ from torchsync.errors import Problem
 MOST_REFUSALS = 10
 """Refusals that are remembered one by one."""
 
-MOST_TOLD = 20
+MOST_TOLD = 5
 """Problems that are remembered of each: they are written down with every sync."""
 
 
