@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from torchsync.core.remoteurl import Scheme, SshServer, check_url, scheme_of, ssh_server
+from torchsync.core.remoteurl import Scheme, SshServer, check_url, local_folder, scheme_of, ssh_server
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,18 @@ def test_what_cannot_be_followed_is_said_and_no_secret_quoted(url: str, says: st
     assert says in fault.message
     assert fault.hint
     assert "hunter2" not in str(fault)
+
+
+@pytest.mark.parametrize(
+    ("url", "folder"),
+    [
+        ("/srv/my tasks.git", "/srv/my tasks.git"),
+        ("/srv/my%20tasks.git", "/srv/my%20tasks.git"),
+        ("file:///srv/my%20tasks.git", "/srv/my tasks.git"),
+        ("FILE://localhost/srv/tasks.git", "/srv/tasks.git"),
+        ("ssh://git@h/srv/tasks.git", ""),
+        ("git@h:/srv/tasks.git", ""),
+    ],
+)
+def test_an_address_of_this_machine_names_a_folder(url: str, folder: str) -> None:
+    assert local_folder(url) == folder

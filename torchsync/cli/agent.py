@@ -56,6 +56,7 @@ from torchsync.core.engine import Engine
 from torchsync.core.herald import Herald
 from torchsync.core.logevents import Level, LogEvent
 from torchsync.core.model import Instant, Millis, NotBegun, Run, RunId
+from torchsync.core.remoteurl import local_folder
 from torchsync.core.snapshot import Snapshot
 from torchsync.errors import ConfigInvalid, Problem
 from torchsync.ports import ConfigTouched, HangUp, RepositoryTouched, StartOrder, StopAgent
@@ -208,8 +209,8 @@ class _Agent:
     def _watch_repository(self, config: AgentConfig) -> Watcher:
         """Watches the remote when it is a folder of this machine."""
         self._watched = (config.repository.url, config.repository.watch)
-        folder = config.repository.url.removeprefix("file://").removeprefix("localhost")
-        is_watched = config.repository.watch is not Watch.OFF and folder.startswith("/")
+        folder = local_folder(config.repository.url)
+        is_watched = config.repository.watch is not Watch.OFF and folder
         repositories = [local_repository(Path(folder), lambda: self._wakeups.post(RepositoryTouched()))] if is_watched else []
         return Watcher(repositories, self._polling, polls=config.repository.watch is Watch.POLL)
 

@@ -79,6 +79,13 @@ def scheme_of(url: str) -> Scheme:
     return Scheme(found[1].lower()) if found else Scheme.SSH
 
 
+def local_folder(url: str) -> str:
+    """The folder of this machine that an address that `check_url` lets pass names; empty when it leads elsewhere."""
+    if url.startswith("/"):
+        return url
+    return unquote(urlsplit(url).path) if scheme_of(url) is Scheme.FILE else ""
+
+
 def ssh_server(url: str) -> SshServer:
     """Where an address that is reached over ssh leads."""
     if _SCHEME.match(url):
