@@ -349,3 +349,5 @@ def test_files_that_cannot_be_used_now_or_soon_are_told_apart(tmp_path: Path) ->
     assert ([problem.code for problem in bad], soon) == (["TS342"], ())
     bad, soon = file_problems(replace(http, basic_auth_file=""), Instant(now + 31 * day))
     assert ([problem.code for problem in bad], soon) == (["TS343"], ())
+    bad, soon = file_problems(replace(http, tls_cert="", basic_auth_file="", webhook_secret_file="/nonexistent"), now)
+    assert ([problem.code for problem in bad], soon) == (["TS341"], ())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torchsync.adapters.certificates import Certificates, Loaded, TlsFiles, expiry_problem
 from torchsync.adapters.certificates import load as load_certificate
+from torchsync.adapters.hookapi import read_secrets
 from torchsync.adapters.passwordgate import PasswordGate
 from torchsync.adapters.passwordgate import load as load_passwords
 from torchsync.adapters.passwordhash import find_check
@@ -74,6 +75,8 @@ def file_problems(http: HttpConfig, now: Instant) -> tuple[tuple[Problem, ...], 
         (soon if is_good(loaded, now) else bad).append(expiry)
     if settings.passwords and isinstance(found := load_passwords(settings.passwords), Problem):
         bad.append(found)
+    if http.webhook_secret_file and isinstance(secrets := read_secrets(http.webhook_secret_file), Problem):
+        bad.append(secrets)
     return tuple(bad), tuple(soon)
 
 
