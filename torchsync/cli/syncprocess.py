@@ -28,7 +28,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from torchsync.adapters.git import GitRunner
-from torchsync.adapters.gitcommand import DEFAULT_SEARCH_PATH, GitHome
+from torchsync.adapters.gitcommand import DEFAULT_SEARCH_PATH, GitHome, commit_id
 from torchsync.adapters.gitobjects import CommitContent, Damaged, Repository
 from torchsync.adapters.mirror import Mirror, mirror_lock
 from torchsync.adapters.schemas import repository_formats, verdict_rules
@@ -191,7 +191,7 @@ class Sync:
         revision = repository.commit(request.pin)
         ends = [request.revision, *filter(repository.commit, [request.floor] if request.floor else [])]
         if revision is None or not any(repository.is_ancestor(revision, end) for end in ends):
-            raise _no_pin(request.pin, is_known=revision is not None)
+            raise _no_pin(request.pin, is_whole=revision is not None or bool(commit_id(request.pin)))
         return revision, not request.floor or repository.is_ancestor(request.floor, revision)
 
     def _is_removal_allowed(self, repository: Repository) -> bool:
@@ -237,8 +237,8 @@ def valid_tasks(content: CommitContent, cache: VerdictCache | None = None) -> Ta
     return verdict
 
 
-def _no_pin(pin: str, *, is_known: bool) -> Refused:
-    where = "is not in the history of the branch" if is_known else "is the beginning of no commit of the branch, or of several"
+def _no_pin(pin: str, *, is_whole: bool) -> Refused:
+    where = "is not in the history of the branch" if is_whole else "is the beginning of no commit of the branch, or of several"
     message = f"the pinned revision {pin[:12]} {where}; what is in force stays"
     hint = "pin a commit of the branch, with all of its digits, or unpin"
     return Refused("TS219", message, (Problem(code="TS219", message=message, hint=hint),))
