@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torchsync.adapters import hostfacts
 from torchsync.core.model import NotBegun, Run
-from torchsync.core.policy import HostPolicy, HostRules, refused_user
+from torchsync.core.policy import HostPolicy, HostRules, refused_limits, refused_user
 from torchsync.core.startscript import run_environment
 from torchsync.ports import StartOrder
 
@@ -17,7 +17,7 @@ def order_of(run: Run, host: str, *, policy: HostPolicy, trees: Path, credential
     the executor says so.
     """
     accounts = hostfacts.Accounts()
-    if why := refused_user(run.task, run.user, HostRules(policy, accounts.uid)):
+    if why := refused_user(run.task, run.user, HostRules(policy, accounts.uid)) or refused_limits(run.task, policy):
         return NotBegun(why=why)
     account = accounts.get(run.user)
     environment = run_environment(run, account, host) if account else {}

@@ -140,6 +140,13 @@ def refused_user(task: Task, user: str, rules: HostRules) -> str:
     return ""
 
 
+def refused_limits(task: Task, policy: HostPolicy) -> str:
+    """Which limit of the task the host cannot enforce, in a sentence: another executor may have been chosen since its commit was accepted. Empty when
+    it can enforce all of them.
+    """
+    return next((problem.message for problem in _judge_limits(task, policy)), "")
+
+
 def judge_host(tasks: Iterable[Task], rules: HostRules, pools: Mapping[str, int]) -> tuple[Problem, ...]:
     """Everything that keeps these tasks from running on this host, in the order of their files; nothing when they may. `pools` are the sizes that
     the repository gives.
