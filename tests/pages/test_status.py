@@ -71,6 +71,13 @@ def test_it_says_which_revision_is_in_force_by_whom_and_how_old_it_is() -> None:
     assert "In force since 60 min , generation 12" in text
 
 
+def test_of_a_commit_with_many_problems_it_says_that_there_are_more() -> None:
+    busy = busy_snapshot()
+    many = replace(busy.sync, refusals=tuple(replace(refusal, more=995) for refusal in busy.sync.refusals))
+    assert ", and 995 more" in shown(render_status(replace(busy, sync=many), NOON))
+    assert "more" not in shown(render_status(busy, NOON)).partition("Commits not taken")[2].partition("Runs in flight")[0]
+
+
 def test_a_host_without_troubles_is_said_to_be_well() -> None:
     text = render_status(snapshot(task_status()), NOON)
     assert "<title>db-1: all is well</title>" in text
