@@ -790,6 +790,17 @@ def test_a_commit_of_another_branch_cannot_be_pinned_though_the_mirror_has_it(re
     assert "is not in the history of the branch" in answer.problems[0].message
 
 
+def test_a_remote_without_its_whole_history_is_told_so_and_nothing_of_it_kept(repo: Repo, state: Path, tmp_path: Path) -> None:
+    history(repo)
+    shallow = tmp_path / "shallow.git"
+    repo.git("clone", "--quiet", "--bare", "--depth=1", repo.url, str(shallow))
+    answer = in_process(asked(repo, state, url=f"file://{shallow}"))
+    assert (answer.verdict, codes(answer)) == (Verdict.UNAVAILABLE, ["TS221"])
+    assert not (state / "repo.git").exists()
+    subprocess.run(["git", "-C", shallow, "fetch", "--quiet", "--unshallow"], check=True)
+    assert in_process(asked(repo, state, url=f"file://{shallow}")).verdict is Verdict.ACCEPTED
+
+
 def test_what_was_accepted_here_can_be_pinned_after_the_remote_forgot_it(repo: Repo, state: Path) -> None:
     first, second, third = history(repo)
     assert in_process(asked(repo, state)).verdict is Verdict.ACCEPTED

@@ -186,6 +186,14 @@ def timeout_problem(url: str, seconds: float) -> Problem:
     return Problem(code="TS204", message=f"{redact(url)} did not answer within {seconds:g} s")
 
 
+def shallow_problem(stderr: str, url: str) -> Problem | None:
+    """A fetch that git calls a success, and that brought no whole history; None for any other."""
+    if "shallow roots are not allowed to be updated" not in stderr:
+        return None
+    message = f"{redact(url)} is a shallow copy: the beginning of its history is missing, by which rewinds and signatures are judged"
+    return Problem(code="TS221", message=message, hint="say `git fetch --unshallow` there, or follow the repository it was copied from")
+
+
 def ref_problem(url: str, ref: str) -> Problem:
     wanted = f"branch or tag {ref!r}" if ref not in ("", "HEAD") else "HEAD that points to a commit"
     hint = "a commit is named by all 40 digits of its id" if re.fullmatch(r"[0-9a-fA-F]{7,39}", ref) else ""

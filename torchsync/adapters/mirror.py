@@ -28,7 +28,7 @@ from torchsync.adapters.git import Ended, GitRunner
 from torchsync.adapters.gitaccess import failure
 from torchsync.adapters.gitcommand import OBJECT_ID, TIP, GitHome, fetch, initialise, local
 from torchsync.adapters.gitobjects import Repository
-from torchsync.adapters.gitproblem import is_overloaded, shown, timeout_problem
+from torchsync.adapters.gitproblem import is_overloaded, shallow_problem, shown, timeout_problem
 from torchsync.adapters.mirrorfiles import look_at
 from torchsync.adapters.syscalls import exchange
 from torchsync.core.model import Revision
@@ -221,6 +221,8 @@ class Mirror:
         if ended.status != 0:
             self.is_overloaded = is_overloaded(ended.stderr)
             raise _failed(self._why(ended))
+        if shallow := shallow_problem(ended.stderr, self._remote.url):
+            raise _failed(shallow)
 
     def _why(self, ended: Ended) -> Problem:
         return failure(ended.stderr or f"git ended with status {ended.status}", self._remote)

@@ -77,4 +77,10 @@ SYNC_CODES = (
         "Pin a commit of the branch, or say `torchsync unpin`. What is in force stays so meanwhile.",
     ),
     CodeInfo("TS220", "sync failed", "The sync process ended without an answer that makes sense.", "See the log; it is tried again."),
+    CodeInfo(
+        "TS221",
+        "remote without its whole history",
+        "The remote repository is a shallow copy. What a commit descends from cannot be known by it.",
+        "Say `git fetch --unshallow` in it, or follow the repository it was copied from.",
+    ),
 )
