@@ -363,6 +363,7 @@ def test_while_a_secret_is_replaced_both_count_and_the_log_alone_says_which(door
         pytest.param(lambda path: path.write_bytes(b"fifteen bytes..\n"), "15 bytes", id="short"),
         pytest.param(lambda path: path.write_bytes(b"x" * 5000), "5000 bytes in line 1", id="endless"),
         pytest.param(lambda path: path.write_bytes(SECRET + b"\nshort\n"), "5 bytes in line 2", id="short second"),
+        pytest.param(lambda path: path.write_bytes(SECRET + b"\n" * 20_000 + SECRET), "more than", id="cut off"),
         pytest.param(lambda path: path.chmod(0o644), "open to every user", id="open to all"),
         pytest.param(lambda path: (path.unlink(), path.mkdir(0o700)), "is no file", id="folder"),
         pytest.param(lambda path: (path.unlink(), os.mkfifo(path, 0o600)), "is no file", id="pipe"),

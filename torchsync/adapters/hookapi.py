@@ -56,6 +56,8 @@ def read_secrets(path: str) -> tuple[bytes, ...] | Problem:
         return _unusable(f"{path} is no file")
     if mode & stat.S_IRWXO:
         return _unusable(f"{path} is open to every user of this host (mode {stat.S_IMODE(mode):04o}); chmod o= {path}")
+    if len(content) > _MOST_CONTENT:
+        return _unusable(f"{path} has more than {_MOST_CONTENT} bytes")
     found = secrets_in(content)
     return _unusable(f"{path} {found}") if isinstance(found, str) else found
 
