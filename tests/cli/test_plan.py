@@ -499,3 +499,12 @@ def test_a_change_that_takes_most_tasks_away_is_refused_unless_a_commit_says_tha
     repo.git("commit", "--quiet", "-m", "drop\n\nTorchsync-Allow-Removal: yes")
     plan(repo.folder, "--base", "HEAD~1", "--head", "HEAD", *HERE, status=10)
     plan(repo.folder, "--base", "HEAD~1", *HERE, status=10)
+
+
+def test_files_that_look_like_a_repository_are_not_taken_for_the_one_they_are_in(tmp_path: Path, plan) -> None:
+    """Whoever could have a folder of the work tree taken for the repository would choose what a plan compares."""
+    repo = Repo(tmp_path / "repo", {f"ops/{name}": content for name, content in BEFORE.items()})
+    for name in ("HEAD", "config", "objects/info/packs", "refs/keep"):
+        source = repo.folder / ".git" / name
+        write(repo.folder, {f"ops/{name}": source.read_text() if source.is_file() else ""})
+    assert "cannot use bare repository" in plan(repo.folder / "ops", "--head", "HEAD", *HERE, status=66).err

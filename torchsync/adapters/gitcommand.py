@@ -145,10 +145,13 @@ def local(home: GitHome, repository: str, *words: str) -> GitCall:
 
 def find_repository(home: GitHome, folder: str) -> GitCall:
     """Prints the git directory that `folder` belongs to, then the path of `folder` in its work tree."""
-    return GitCall(
-        argv=_argv(("safe.directory=*",), ("-C", folder, "rev-parse", "--absolute-git-dir", "--show-prefix")),
-        environment=_environment(home, ""),
-    )
+    return in_folder(home, folder, "rev-parse", "--absolute-git-dir", "--show-prefix")
+
+
+def in_folder(home: GitHome, folder: str, *words: str) -> GitCall:
+    """As `local`, in a folder of a work tree. One that looks like a repository itself, by files that were committed there, is not taken for one."""
+    settings = ("safe.directory=*", "safe.bareRepository=explicit")
+    return GitCall(argv=_argv(settings, ("-C", folder, *words)), environment=_environment(home, ""))
 
 
 def _remote_call(remote: RemoteSpec, home: GitHome, words: list[str], deadline: int, repository: str = "") -> GitCall:
