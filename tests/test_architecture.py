@@ -249,6 +249,7 @@ adapters.sourcefiles
 adapters.systemdanalyze
 adapters.gitaccess
 adapters.gitcommand
+adapters.gitfolder
 adapters.ownlimits
 adapters.spawn
 adapters.configchild

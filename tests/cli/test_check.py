@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from tests.gitrepo import Repo
 from torchsync.adapters.schemas import read_schema
 from torchsync.cli.check import read_path
 from torchsync.cli.report import print_problems, problem_lines
@@ -130,6 +131,27 @@ def test_the_git_folder_is_not_looked_at(tmp_path: Path) -> None:
     (root / ".git").mkdir()
     (root / ".git/escape").symlink_to("/etc")
     assert validated(root)[0] == 0
+
+
+def test_what_git_ignores_is_no_part_of_the_verdict_and_an_ignored_task_file_is_told(tmp_path: Path) -> None:
+    root = tmp_path / "repo"
+    Repo(root, {"tasks/one.yaml": GOOD, "run.sh": "#!/bin/sh\n", ".gitignore": ".venv\nlocal.yaml\n"})
+    (root / ".venv/bin").mkdir(parents=True)
+    (root / ".venv/bin/python").symlink_to("/usr/bin/python3")
+    (root / "tasks/local.yaml").write_text("nonsense")
+    status, out, err = validated(root)
+    assert (status, out) == (0, "1 task in 1 file: valid, 1 warning\n")
+    assert err.startswith(f"{root}/tasks/local.yaml: TS167 warning: tasks/local.yaml is not read, since git ignores it")
+
+
+def test_a_submodule_that_a_runner_did_not_fetch_is_refused_as_every_host_does(tmp_path: Path) -> None:
+    root = tmp_path / "repo"
+    repo = Repo(root, {"tasks/one.yaml": GOOD, "run.sh": "#!/bin/sh\n"})
+    repo.git("update-index", "--add", "--cacheinfo", f"160000,{repo.head},vendor/lib")
+    (root / "vendor/lib").mkdir(parents=True)
+    status, _, err = validated(root)
+    assert status == 65
+    assert err.startswith(f"{root}/vendor/lib: TS140 a submodule is not allowed")
 
 
 def test_a_name_that_could_harm_a_terminal_is_told_safely(tmp_path: Path) -> None:

@@ -118,12 +118,13 @@ def test_files_that_count_and_are_not_committed_are_named_and_others_are_not(rep
     assert notice.endswith(": hosts.yaml, scripts/queue.sh, tasks/new.yaml, tasks/web.yaml")
 
 
-def test_a_mode_that_is_not_committed_counts_and_a_file_that_git_ignores_too(repo: Repo) -> None:
+def test_a_mode_that_is_not_committed_counts_and_a_file_that_git_ignores_does_not(repo: Repo) -> None:
     repo.commit({".gitignore": "local.yaml\n"})
     (repo.folder / "scripts/queue.sh").chmod(0o644)
     write(repo.folder, {"tasks/local.yaml": one_task("local")})
     (notice,) = notices(repo.folder)
-    assert notice.endswith(": scripts/queue.sh, tasks/local.yaml")
+    assert notice.endswith(": scripts/queue.sh")
+    assert "local" not in {task.name for task in read_sides(str(repo.folder), None, None).head.tasks}
 
 
 def test_many_files_are_counted_and_only_the_first_are_named(repo: Repo) -> None:

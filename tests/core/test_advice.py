@@ -4,7 +4,7 @@ import pytest
 
 from tests.core.cron_oracle import utc
 from torchsync.codes import CODES
-from torchsync.core.advice import Subject, advice, misnamed
+from torchsync.core.advice import Subject, advice, ignored_tasks, misnamed
 from torchsync.core.inventory import HostEntry, Inventory
 from torchsync.core.model import CronTiming, Instant, Millis, Position, TaskName
 from torchsync.errors import Problem
@@ -145,3 +145,9 @@ def test_a_file_that_is_nearly_read_is_told(paths: list[str], told: list[str]) -
     found = list(misnamed(paths))
     assert [problem.path for problem in found] == told
     assert all(problem.code == "TS167" and problem.hint for problem in found)
+
+
+def test_a_task_file_that_git_ignores_is_told() -> None:
+    found = list(ignored_tasks(["tasks/old/", "tasks/a.yaml", "tasks/a.yaml.swp", ".venv/", "scripts/x.yaml"]))
+    assert [problem.path for problem in found] == ["tasks/a.yaml", "tasks/old/"]
+    assert all(problem.code == "TS167" and ".gitignore" in problem.hint for problem in found)

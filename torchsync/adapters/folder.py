@@ -1,8 +1,8 @@
 """A folder as the tree that git would make of it, without git: for task files that are not committed yet.
 
 Files, links and modes are taken as `git add --all` takes them (gitglossary(7), "tree object"): empty folders and special files are not
-there, a folder with a repository of its own is a submodule, `.git` is left out. Files that git ignores are not: what is ignored is not known
-here.
+there, a folder with a repository of its own is a submodule, `.git` is left out. What git ignores, and which empty folder is a submodule that
+was not fetched, is in no file that could be read here: `adapters/gitfolder.py` asks git, where there is one.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from torchsync.core.treepaths import LINK, SUBMODULE, TreeEntry
+from torchsync.core.treepaths import LINK, NO_VIEW, SUBMODULE, GitView, TreeEntry
 from torchsync.errors import NotFound
 
 _HASHED = 64 * 1024 * 1024
 """A larger file is over the limit of a commit, so its id does not matter."""
 
 
-def list_folder(root: Path) -> tuple[TreeEntry, ...]:
-    """The entries of the folder, by path. Raises NotFound when the folder or a part of it cannot be read."""
+def list_folder(root: Path, view: GitView = NO_VIEW) -> tuple[TreeEntry, ...]:
+    """The entries of the folder, by path; what git ignores by `view` is none. Raises NotFound when the folder or a part of it cannot be read."""
     try:
-        return tuple(sorted(_entries(root, ""), key=lambda entry: entry.path))
+        return tuple(sorted(_entries(root, "", view), key=lambda entry: entry.path))
     except OSError as error:
         raise NotFound("TS353", f"{error.filename}: {error.strerror}") from error
 
@@ -36,23 +36,25 @@ def read_files(root: Path, paths: Iterable[str]) -> Mapping[str, bytes]:
         raise NotFound("TS353", f"{error.filename}: {error.strerror}") from error
 
 
-def _entries(folder: Path, prefix: str) -> Iterator[TreeEntry]:
+def _entries(folder: Path, prefix: str, view: GitView) -> Iterator[TreeEntry]:
     with os.scandir(folder) as found:
         for item in sorted(found, key=lambda item: item.name):
             path = f"{prefix}{item.name}"
-            if item.name == ".git":
+            if item.name == ".git" or path in view.ignored:
                 continue
             if item.is_dir(follow_symlinks=False):
-                yield from _below(folder / item.name, path)
+                yield from _below(folder / item.name, path, view)
             elif item.is_symlink() or item.is_file():
                 yield _entry(folder / item.name, path)
 
 
-def _below(folder: Path, path: str) -> Iterator[TreeEntry]:
-    if (folder / ".git").exists():
+def _below(folder: Path, path: str, view: GitView) -> Iterator[TreeEntry]:
+    if f"{path}/" in view.ignored:
+        return
+    if path in view.submodules or (folder / ".git").exists():
         yield TreeEntry(path=path, mode=SUBMODULE, object_id="", size=0)
     else:
-        yield from _entries(folder, f"{path}/")
+        yield from _entries(folder, f"{path}/", view)
 
 
 def _entry(file: Path, path: str) -> TreeEntry:

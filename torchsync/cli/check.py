@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torchsync.adapters.folder import list_folder, read_files
+from torchsync.adapters.gitfolder import git_view
 from torchsync.adapters.schemas import repository_formats
 from torchsync.cli.verdictfile import VerdictFile
 from torchsync.core import hostsfile, repositoryfile
@@ -27,7 +28,8 @@ class Checked:
     """What was found. The paths of `problems` lead there from the current folder; `number` counts all, of which the first are kept.
 
     `found` is there for a valid folder, `drafts` for valid task files: those of a single file have no fingerprint, since that depends on the tree
-    around them. `entries` are all files below `root`, `sources` the texts of the files with problems.
+    around them. `entries` are all files below `root` that a commit of it would hold, `ignored` the names of those that git ignores, `sources` the
+    texts of the files with problems.
     """
 
     root: Path
@@ -37,6 +39,7 @@ class Checked:
     problems: tuple[Problem, ...] = ()
     number: int = 0
     entries: tuple[TreeEntry, ...] = ()
+    ignored: frozenset[str] = frozenset()
     sources: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
@@ -71,13 +74,14 @@ def read_path(path: str, verdicts: VerdictFile | None = None, on_file: OnFile | 
 
 
 def read_folder(path: str, verdicts: VerdictFile | None = None, on_file: OnFile | None = None) -> Checked:
-    """The verdict on a folder, as if all of it were committed. Raises NotFound when it cannot be read.
+    """The verdict on a folder, as if all of it were committed but for what git ignores. Raises NotFound when it cannot be read.
 
     Task files whose verdict is among `verdicts` are not judged again; the new ones are added. `on_file` is told the number of files done and of
     all.
     """
     root = Path(path)
-    entries = list_folder(root)
+    view = git_view(root)
+    entries = list_folder(root, view)
     cache = verdicts.load(entries) if verdicts else None
     known = cache.known(entries) if cache else frozenset()
     unknown = [name for name in task_files(entries) if name not in known]
@@ -89,7 +93,8 @@ def read_folder(path: str, verdicts: VerdictFile | None = None, on_file: OnFile 
         sources = {str(root / name): content for name, content in contents.items()}
         problems = tuple(_from_here(problem, root) for problem in verdict.problems)
         return Checked(root=root, problems=problems, number=verdict.found, sources=sources, files=len(task_files(entries)), entries=entries)
-    return Checked(root=root, found=verdict, drafts=tuple(one.draft for one in verdict.found), files=verdict.files, entries=entries)
+    drafts = tuple(one.draft for one in verdict.found)
+    return Checked(root=root, found=verdict, drafts=drafts, files=verdict.files, entries=entries, ignored=view.ignored)
 
 
 def read_file(path: str) -> Checked:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torchsync.adapters.folder import list_folder
-from torchsync.cli.checkout import is_in_git, opened
+from torchsync.adapters.gitfolder import git_view, is_in_git
+from torchsync.cli.checkout import opened
 from torchsync.cli.sides import uncommitted
 from torchsync.core.plan import Side
 
@@ -29,4 +30,5 @@ def checked_out(path: str, side: Side) -> CheckedOut:
         return CheckedOut()
     with opened(root) as checkout:
         revision = checkout.revision("HEAD")
-        return CheckedOut(revision=revision, files=uncommitted(checkout, revision, list_folder(root), side) if revision else ())
+        files = uncommitted(checkout, revision, list_folder(root, git_view(root)), side) if revision else ()
+        return CheckedOut(revision=revision, files=files)

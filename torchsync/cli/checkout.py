@@ -117,12 +117,6 @@ class Checkout:
         return ended.stdout.decode("utf-8", "replace").strip()
 
 
-def is_in_git(root: Path) -> bool:
-    """Told without git, which need not be installed to plan a plain folder."""
-    place = root.resolve()
-    return any((folder / ".git").exists() for folder in (place, *place.parents))
-
-
 @contextmanager
 def opened(root: Path) -> Iterator[Checkout]:
     """The repository that the folder is in. Raises TorchsyncError (TS320) without git, NotFound (TS353) where there is no repository."""

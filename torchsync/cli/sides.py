@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from torchsync.adapters.gitfolder import is_in_git
 from torchsync.cli.check import Checked, read_folder
-from torchsync.cli.checkout import HOW_TO_DEEPEN, Checkout, differing, is_in_git, opened
+from torchsync.cli.checkout import HOW_TO_DEEPEN, Checkout, differing, opened
 from torchsync.cli.verdictfile import VerdictFile
 from torchsync.core import hostsfile, repositoryfile
 from torchsync.core.model import Fingerprint, Revision, Task

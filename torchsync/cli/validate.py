@@ -23,7 +23,7 @@ from torchsync.cli.sarif import Findings, sarif_document
 from torchsync.cli.verdictfile import VerdictFile
 from torchsync.codes import CODES
 from torchsync.core import hostsfile, repositoryfile
-from torchsync.core.advice import NEWER_THAN_REQUIRED, Subject, advice, misnamed
+from torchsync.core.advice import NEWER_THAN_REQUIRED, Subject, advice, ignored_tasks, misnamed
 from torchsync.core.definition import instants_of, timing_of
 from torchsync.core.inventory import Inventory
 from torchsync.core.model import Instant
@@ -163,7 +163,8 @@ def _warnings(checked: Checked, now: Instant) -> Iterator[Problem]:
     """By path, line and column; the paths lead there from the current folder."""
     inventory = checked.found.inventory if checked.found else Inventory()
     subjects = [_subject(draft) for draft in checked.drafts]
-    found = [*advice(subjects, inventory, now), *misnamed(checked.paths), *_newer_than_required(checked)]
+    passed_over = (*misnamed(checked.paths), *ignored_tasks(checked.ignored))
+    found = [*advice(subjects, inventory, now), *passed_over, *_newer_than_required(checked)]
     if checked.found:
         found = [replace(problem, path=str(checked.root / problem.path)) for problem in found]
     yield from sorted(found, key=lambda problem: (problem.path, problem.line, problem.column, problem.code))

@@ -171,8 +171,8 @@ COMMIT_CODES = (
     CodeInfo(
         "TS167",
         "file passed over",
-        "A file has nearly the name of one that torchsync reads.",
-        "Rename it.",
+        "A file has nearly the name of one that torchsync reads, or is a task file that git ignores.",
+        "Rename it, or take it out of `.gitignore`.",
     ),
     # TS17x: what `import` finds in the files of another scheduler
     CodeInfo(

@@ -5,7 +5,7 @@ None of it is part of the verdict on a commit: it may depend on the day, and it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -76,6 +76,14 @@ def _told_once(found: Sequence[Problem]) -> Iterator[Problem]:
             yield from group
         else:
             yield replace(group[0], message=f"{message} (so in {others} more {'task' if others == 1 else 'tasks'})")
+
+
+def ignored_tasks(ignored: Iterable[str]) -> Iterator[Problem]:
+    """The files, and with `/` on their end the folders, of those that git ignores, which look as if they were read."""
+    for path in sorted(ignored):
+        if path.startswith("tasks/") and path.lower().endswith((*_TASK_FILES, "/")):
+            message = f"{path} is not read, since git ignores it: no commit holds it"
+            yield Problem(code=PASSED_OVER, message=message, path=path, hint="take it out of .gitignore, or move it out of tasks/")
 
 
 def misnamed(paths: Sequence[str]) -> Iterator[Problem]:

@@ -46,6 +46,20 @@ class TreeEntry:
     size: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitView:
+    """What git knows of a folder that is no commit yet; paths are relative to it. `ignored` are untracked files that git ignores, and with `/` on
+    their end folders of which it ignores all; `submodules` are folders that are submodules, whether they are filled or not. Both are empty where
+    there is no git.
+    """
+
+    ignored: frozenset[str] = frozenset()
+    submodules: frozenset[str] = frozenset()
+
+
+NO_VIEW = GitView()
+
+
 class Nowhere(Enum):
     """Where a path leads that leads to no entry of the tree."""
 
