@@ -399,6 +399,16 @@ def test_another_zone_of_the_host_moves_its_local_tasks_and_no_others() -> None:
     assert not plan.is_empty
 
 
+def test_tasks_that_only_move_are_told_by_name_among_those_that_change() -> None:
+    after = Inventory(hosts={"db-1": HostEntry(zone="Asia/Tokyo")})
+    old = [task("a", timing=LOCAL), task("b"), task("c", timing=LOCAL)]
+    assert names(plan_host(side(old), side([old[0], changed(old[1], owner="x"), old[2]], after), own=HERE, now=NOON).changed) == (
+        "a",
+        "b",
+        "c",
+    )
+
+
 def test_jitter_and_inputs_are_told_as_they_are_written() -> None:
     old = task("a", timing=CronTiming(schedule="0 3 * * *", jitter=Millis(600_000)), inputs=("x/**",))
     step = the_change(old, changed(old, timing=CronTiming(schedule="0 3 * * *"), inputs=("x/**", "y")))

@@ -202,11 +202,12 @@ def plan_host(
     old, new = change.before.selected, change.after.selected
     found = diff(old, new)
     moved = [change.moved(new[name]) for name in found.unchanged if is_moved(new[name], change.before.facts, change.after.facts)]
+    changed = [*(change.changed(one) for one in found.changed), *moved]
     return HostPlan(
         facts=change.after.facts,
         added=tuple(change.addition(new[name]) for name in found.added),
         removed=tuple(change.removal(old[name]) for name in found.removed),
-        changed=(*(change.changed(one) for one in found.changed), *moved),
+        changed=tuple(sorted(changed, key=lambda step: step.name)),
         unchanged=len(found.unchanged) - len(moved),
         not_selected=len(change.after.all) - len(new),
         refused=judge_host(new.values(), rules, head.pools) if rules else None,
