@@ -223,6 +223,24 @@ def test_a_base_that_is_not_valid_is_taken_for_empty_and_that_is_said(tmp_path: 
     assert any("is not valid and is taken for empty" in notice and "TS120" in notice for notice in found["notices"])
 
 
+def test_in_place_of_a_base_that_is_not_valid_the_newest_valid_commit_before_it_is_compared_as_hosts_run_that(tmp_path: Path, plan) -> None:
+    files: dict = {f"tasks/{n}.yaml": one_task(f"t{n}") for n in range(12)}
+    repo = Repo(tmp_path / "repo", files)
+    good = repo.head
+    repo.commit({"tasks/1.yaml": one_task("t1", owner="ops"), "tasks/bad.yaml": "nonsense"})
+    bad = repo.commit({"tasks/2.yaml": one_task("t2", owner="ops")})
+    repo.commit({"tasks/bad.yaml": None} | {f"tasks/{n}.yaml": None for n in range(3, 12)}, "mend")
+    found = document(plan(repo.folder, "--base", bad, "--head", "HEAD", *HERE, "--json", status=77))
+    assert (found["base"], names(found["changed"]), len(found["removed"])) == (good, ["t1", "t2"], 9)
+    assert [problem["code"] for problem in found["refused"]] == ["TS208"]
+    (notice,) = found["notices"]
+    assert notice.startswith(
+        f"{bad} is not valid so that no host runs it; compared is {good[:12]}, the newest valid commit before it: tasks/bad"
+    )
+    repo.git("commit", "--quiet", "--allow-empty", "-m", "meant\n\nTorchsync-Allow-Removal: yes")
+    assert f"from {good[:12]} to HEAD" in plan(repo.folder, "--base", bad, "--head", "HEAD", *HERE, status=10).out
+
+
 def test_a_base_without_the_folder_is_taken_for_empty(repo: Repo, plan) -> None:
     write(repo.folder / "new", {"tasks/a.yaml": one_task("a")})
     found = document(plan(repo.folder / "new", *HERE, "--json", status=10))
@@ -394,6 +412,24 @@ def test_a_host_that_refuses_says_why_and_what_would_have_changed(repo: Repo, tm
     assert "+ new" in said.out
     assert "Refused by this host, whole: 1 problem" in said.out
     assert said.err.startswith(f"{repo.folder}/tasks/new.yaml:3:3: TS31")
+
+
+def test_a_task_with_a_user_in_a_file_of_another_name_is_told_where_nobody_knows_what_the_host_grants(
+    repo: Repo, tmp_path: Path, plan
+) -> None:
+    repo.commit({"tasks/owned.yaml": one_task("owned", user="deploy"), "tasks/free.yaml": one_task("free")})
+    for name in ("owned", "free"):
+        repo.git("mv", f"tasks/{name}.yaml", f"tasks/new-{name}.yaml")
+    repo.git("commit", "--quiet", "-m", "move")
+    words = (repo.folder, "--base", "HEAD~1", "--head", "HEAD", "--json")
+    (notice,) = document(plan(*words, *HERE, status=0))["notices"]
+    assert notice.startswith(
+        "1 task with `user` in another file, which hosts may not grant that user: tasks/owned.yaml -> tasks/new-owned.yaml"
+    )
+    (said,) = document(plan(*words, *HERE, "--config", config_file(tmp_path, policy=POLICY), status=77))["refused"]
+    assert (said["code"], said["path"]) == ("TS310", f"{repo.folder}/tasks/new-owned.yaml")
+    repo.commit({"hosts.yaml": "hosts: {db-1: {}}\n"})
+    assert "1 task with `user` in another file" in plan(repo.folder, "--base", "HEAD~2", "--head", "HEAD", "--all-hosts", status=0).out
 
 
 def test_a_refusal_is_part_of_the_json(repo: Repo, tmp_path: Path, plan) -> None:

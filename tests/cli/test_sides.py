@@ -98,6 +98,22 @@ def test_a_history_that_is_cut_between_the_two_is_told(repo: Repo, tmp_path: Pat
     assert "is not all here, nor are the trailers of its commits: the clone is shallow" in notice
 
 
+def test_a_history_that_is_cut_beside_the_base_is_told_since_a_trailer_may_be_there(repo: Repo, tmp_path: Path) -> None:
+    repo.git("checkout", "--quiet", "-b", "topic")
+    repo.commit({}, "drop\n\nTorchsync-Allow-Removal: yes")
+    repo.commit({})
+    repo.git("checkout", "--quiet", "main")
+    repo.git("merge", "--quiet", "--no-ff", "--no-edit", "topic")
+    assert notices(repo.folder, "HEAD^1", "HEAD") == ()
+    shallow = tmp_path / "shallow"
+    repo.git("clone", "--quiet", "--depth=2", repo.url, str(shallow))
+    (notice,) = notices(shallow, "HEAD^1", "HEAD")
+    assert "is not all here, nor are the trailers of its commits: the clone is shallow" in notice
+    assert read_sides(str(repo.folder), "HEAD^1", "HEAD").head.removal_allowed
+    repo.git("-C", str(shallow), "fetch", "--quiet", "--unshallow")
+    assert notices(shallow, "HEAD^1", "HEAD") == ()
+
+
 def test_histories_without_a_commit_in_common_are_told(repo: Repo) -> None:
     repo.git("checkout", "--quiet", "--orphan", "apart")
     repo.commit({}, "apart")

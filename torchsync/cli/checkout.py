@@ -94,6 +94,17 @@ class Checkout:
         lacking = self._output("rev-list", "--count", "--end-of-options", f"{newer}..{older}")
         return Ancestry(Revision(common) if common else None, int(lacking or 0))
 
+    def before(self, revision: Revision, most: int) -> tuple[Revision, ...]:
+        """The commits that a branch with the revision on its end had there before, the newest first."""
+        listed = self._output("rev-list", "--first-parent", "--skip=1", f"--max-count={most}", "--end-of-options", revision)
+        return tuple(map(Revision, listed.split()))
+
+    def is_cut(self, older: Revision, newer: Revision) -> bool:
+        """Whether commits that `newer` has and `older` has not are missing here: of a shallow clone the last ones there are have no parents."""
+        return self.is_shallow() and bool(
+            self._output("rev-list", "--max-parents=0", "--max-count=1", "--end-of-options", newer, f"^{older}")
+        )
+
     def is_shallow(self) -> bool:
         return self._output("rev-parse", "--is-shallow-repository") == "true"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from torchsync.cli.check import uncollected
 from torchsync.cli.moment import moment_of
 from torchsync.cli.plandoc import fleet_document, plan_document
-from torchsync.cli.planhosts import fleet_hosts, one_host, unknown_facts, unknown_of_fleet
+from torchsync.cli.planhosts import fleet_hosts, one_host, unknown_facts, unknown_grants, unknown_of_fleet
 from torchsync.cli.planmarkdown import fleet_markdown, plan_markdown
 from torchsync.cli.planview import FleetReport, Report, fleet_lines, plan_lines
 from torchsync.cli.report import print_problems
@@ -72,7 +72,8 @@ def _plan_one(args: argparse.Namespace, sides: Sides, now: Instant) -> int:
     host = one_host(args, sides.head.inventory)
     plan = _from_here(plan_host(sides.base, sides.head, own=host.facts, now=now, rules=host.rules), args.path)
     more = unknown_facts(sides, host.facts) if args.host else sides.head.inventory.notices(host.facts)
-    report = Report(plan=plan, base=sides.base, head=sides.head, now=now, rules=host.words, notices=(*sides.notices, *more))
+    grants = unknown_grants(sides) if host.rules is None else ()
+    report = Report(plan=plan, base=sides.base, head=sides.head, now=now, rules=host.words, notices=(*sides.notices, *more, *grants))
     match args.format:
         case "json":
             _print_json(plan_document(report))
@@ -86,7 +87,8 @@ def _plan_one(args: argparse.Namespace, sides: Sides, now: Instant) -> int:
 def _plan_all(args: argparse.Namespace, sides: Sides, now: Instant) -> int:
     hosts = fleet_hosts(args, sides.base.inventory, sides.head.inventory)
     plan = _fleet_from_here(plan_fleet(sides.base, sides.head, hosts=hosts, now=now), args.path)
-    notices = (*sides.notices, *unknown_of_fleet(sides, hosts))
+    grants = unknown_grants(sides) if any(host.rules is None for host in hosts) else ()
+    notices = (*sides.notices, *unknown_of_fleet(sides, hosts), *grants)
     report = FleetReport(plan=plan, base=sides.base, head=sides.head, now=now, notices=notices)
     match args.format:
         case "json":

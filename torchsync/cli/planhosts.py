@@ -14,6 +14,7 @@ from torchsync.cli.executors import expected
 from torchsync.cli.facts import configured_facts
 from torchsync.cli.place import config_path, is_named
 from torchsync.cli.sides import Sides
+from torchsync.cli.stepview import number, shown
 from torchsync.core.cron import check_zone
 from torchsync.core.fleetplan import FleetHost
 from torchsync.core.hostmask import Selection, places
@@ -160,6 +161,15 @@ def unknown_of_fleet(sides: Sides, hosts: Sequence[FleetHost]) -> Iterable[str]:
     selection = Selection([sides.head.inventory.facts_of(own) for own in facts], sides.head.inventory.groups)
     concerned = {place for selectors in local for place in places(selection.of(selectors))}
     yield from _without_zone(sides, sorted(facts[place].name for place in concerned))
+
+
+def unknown_grants(sides: Sides) -> Iterable[str]:
+    """That tasks which name a user are in another file now. Nothing of them changed, and a host grants its users to files (`policy.users`)."""
+    before = {task.name: task.source.path for task in sides.base.tasks}
+    moved = [task for task in sides.head.tasks if task.user and before.get(task.name, task.source.path) != task.source.path]
+    if moved:
+        files = ", ".join(sorted({shown(f"{before[task.name]} -> {task.source.path}") for task in moved})[:_NAMED])
+        yield f"{number(len(moved), 'task')} with `user` in another file, which hosts may not grant that user: {files}; give --facts FILE"
 
 
 def _without_zone(sides: Sides, names: Iterable[str]) -> Iterable[str]:

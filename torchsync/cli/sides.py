@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from torchsync.cli.check import Checked, read_folder
 from torchsync.cli.checkout import HOW_TO_DEEPEN, Checkout, differing, opened
 from torchsync.cli.verdictfile import VerdictFile
 from torchsync.core import hostsfile, repositoryfile
-from torchsync.core.model import Fingerprint, Revision, Task
+from torchsync.core.model import Fingerprint, Position, Revision, Task
 from torchsync.core.plan import Side
 from torchsync.core.taskset import FoundTask, TaskSet, task_files
 from torchsync.core.treepaths import TreeEntry
@@ -20,6 +21,8 @@ from torchsync.errors import CommitInvalid, NotFound, Problem
 _NO_TASK_FILE = "TS150"
 _SHA256_DIGITS = 64
 _NAMED = 5
+_LOOKED_BACK = 20
+"""Commits before a base that is not valid, among which the one is looked for that hosts run instead."""
 _NOTHING = Side(words="nothing", revision=None)
 
 
@@ -35,7 +38,8 @@ class Sides:
 def read_sides(path: str, base: str | None, head: str | None, *, use_cache: bool = True) -> Sides:
     """`base` and `head` name revisions; without `base` it is HEAD, or nothing outside of git, without `head` the folder as it is.
 
-    A base that is not valid is taken for empty: no host has ever run it. With `use_cache` the verdicts on task files are kept for the next time.
+    No host has ever run a base that is not valid: the newest valid commit before it counts, or nothing where there is none near. With `use_cache`
+    the verdicts on task files are kept for the next time.
     Raises CommitInvalid with everything that is wrong with the head, NotFound for a folder (TS353) or a revision (TS354) that is not there.
     """
     root = Path(path)
@@ -69,7 +73,7 @@ class _Reading:
         self._path = path
         self._root = Path(path)
         self._verdicts = verdicts
-        self._made: dict[Fingerprint, Task] = {}
+        self._made: dict[tuple[Fingerprint, Position], Task] = {}
 
     def sides(self, base: str | None, head: str | None) -> Sides:
         if base is None and head is None and not is_in_git(self._root):
@@ -129,10 +133,18 @@ class _Reading:
         try:
             side = self._commit(checkout, base, revision)
         except CommitInvalid as error:
-            first, more = error.problems[0], len(error.problems) - 1
-            notice = f"{base} is not valid and is taken for empty: {first}{f' (and {more} more)' if more else ''}"
-            return Sides(Side(words=base, revision=revision), head, (notice, *notices))
-        return Sides(side, replace(head, removal_allowed=checkout.allows_removal(revision, tip)), notices)
+            earlier = self._in_force_before(checkout, revision)
+            side = earlier or Side(words=base, revision=revision)
+            notices = (_invalid_base(base, error, earlier), *notices)
+        start = Revision(side.revision or revision)
+        return Sides(side, replace(head, removal_allowed=checkout.allows_removal(start, tip)), notices)
+
+    def _in_force_before(self, checkout: Checkout, revision: Revision) -> Side | None:
+        """The newest valid commit before the revision, which no host has run; None when there is none near."""
+        for earlier in checkout.before(revision, _LOOKED_BACK):
+            with suppress(CommitInvalid):
+                return self._commit(checkout, earlier[:12], earlier)
+        return None
 
     def _side(self, words: str, revision: Revision | None, found: TaskSet) -> Side:
         settings = found.settings
@@ -147,12 +159,22 @@ class _Reading:
         )
 
     def _task(self, found: FoundTask) -> Task:
-        if found.fingerprint not in self._made:
+        key = found.fingerprint, found.source
+        if key not in self._made:
             try:
-                self._made[found.fingerprint] = found.task()
+                self._made[key] = found.task()
             except ValueError as error:
                 raise _CacheUnfit from error
-        return self._made[found.fingerprint]
+        return self._made[key]
+
+
+def _invalid_base(name: str, error: CommitInvalid, earlier: Side | None) -> str:
+    """That the base is not valid, what is compared in its place, and why."""
+    taken = (
+        f"so that no host runs it; compared is {earlier.words}, the newest valid commit before it" if earlier else "and is taken for empty"
+    )
+    more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""
+    return f"{name} is not valid {taken}: {error.problems[0]}{more}"
 
 
 def _with_right_folder(checked: Checked) -> tuple[Problem, ...]:
@@ -168,15 +190,17 @@ def _on_the_way(checkout: Checkout, name: str, base: Revision, head: Side, tip: 
     """What is odd about the history between the two."""
     if head.revision is None and len(base) == _SHA256_DIGITS:
         yield "in a SHA-256 repository inputs look changed until they are committed: give --head REV"
-    ancestry = checkout.ancestry(base, tip) if tip and tip != base else None
+    if not tip or tip == base:
+        return
+    what, ancestry = head.words if head.revision else "HEAD", checkout.ancestry(base, tip)
+    is_cut = checkout.is_cut(base, tip)
+    if is_cut:
+        yield f"the history between {name} and {what} is not all here, nor are the trailers of its commits: {HOW_TO_DEEPEN}"
     if ancestry is None:
         return
-    what = head.words if head.revision else "HEAD"
-    if ancestry.common is None and checkout.is_shallow():
-        yield f"the history between {name} and {what} is not all here, nor are the trailers of its commits: {HOW_TO_DEEPEN}"
-    elif ancestry.common is None:
+    if ancestry.common is None and not is_cut:
         yield f"{name} and {what} have no commit in common"
-    else:
+    elif ancestry.common is not None:
         commits = "a commit" if ancestry.lacking == 1 else f"{ancestry.lacking} commits"
         remedy = f"rebase or merge first, or compare with the commit both come from: --base {ancestry.common[:12]}"
         yield f"{what} lacks {commits} of {name}, and what these did is shown as undone: {remedy}"
