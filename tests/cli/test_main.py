@@ -106,17 +106,65 @@ def test_an_interrupt_is_no_error_to_speak_of(command) -> None:
     assert main(["status"]) == 130
 
 
-def test_a_reader_that_goes_away_is_no_error() -> None:
+NO_READER = """
+import os, sys
+from torchsync.cli.main import main
+inner, outer = os.pipe()
+os.close(inner)
+os.dup2(outer, {fd})
+sys.exit(main({words}))
+"""
+SHORT, LONG, WRONG = ["explain", "TS101"], ["next", "--expr", "* * * * * *", "-n", "20000"], ["explain", "TS999"]
+
+
+@pytest.mark.parametrize(
+    ("words", "fd", "unbuffered", "status"),
+    [
+        pytest.param(SHORT, 1, "", 0, id="the answer was known before it was written"),
+        pytest.param(SHORT, 1, "1", 141, id="it was not"),
+        pytest.param(LONG, 1, "", 141, id="a long answer is cut short"),
+        pytest.param(WRONG, 1, "1", 66, id="an error"),
+        pytest.param(WRONG, 2, "1", 66, id="an error that nobody reads"),
+        pytest.param(SHORT, 2, "1", 0, id="nobody would read errors, and there are none"),
+    ],
+)
+def test_a_reader_that_goes_away_changes_no_answer_and_one_cut_short_is_no_yes(words, fd, unbuffered, status) -> None:
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered}
+    script = NO_READER.format(fd=fd, words=words)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, check=False)
+    assert (done.returncode, "Exception" in done.stderr, "TS901" in done.stderr) == (status, False, False)
+
+
+def test_output_that_does_not_fit_on_the_disk_is_told() -> None:
     done = subprocess.run(
-        f"{sys.executable} -m torchsync next --expr '* * * * * *' -n 100000 | head -1",
-        shell=True,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
+        f"{sys.executable} -m torchsync explain > /dev/full", shell=True, capture_output=True, text=True, cwd=ROOT, check=False
     )
-    assert done.stderr == ""
-    assert done.stdout.endswith("Z\n")
+    assert (done.returncode, "make room" in done.stderr, "Exception" in done.stderr) == (1, True, False)
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", ">&- 2>&- <&-"])
+def test_a_stream_that_is_closed_is_no_error(tmp_path: Path, closed: str) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks/a.yaml").write_text("nonsense")
+    words = f"{sys.executable} -m torchsync import crontab - {closed}; test $? -eq 66 && {sys.executable} -m torchsync validate {tmp_path} {closed}"
+    assert subprocess.run(words, shell=True, capture_output=True, cwd=ROOT, check=False).returncode == 65
+
+
+def test_what_an_encoding_does_not_have_is_written_as_an_escape(tmp_path: Path) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks/a.yaml").write_text("version: 1\ntasks: {a: {schedule: x, command: ä}}\n")
+    done = run("validate", str(tmp_path / "tasks"), "--format", "github", PYTHONIOENCODING="ascii")
+    assert (done.returncode, "TS901" in done.stderr) == (65, False)
+    (tmp_path / "tasks/a.yaml").rename(tmp_path / "tasks/ü.yaml")
+    done = run("validate", str(tmp_path), "--format", "github", PYTHONIOENCODING="ascii")
+    assert (done.returncode, "\\xfc.yaml" in done.stdout, done.stderr) == (65, True, "")
+
+
+def test_an_option_is_written_in_full_and_an_unknown_one_is_told_with_the_options_there_are() -> None:
+    done = run("sync", "--allow")
+    assert done.returncode == 2
+    assert "usage: torchsync sync " in done.stderr
+    assert done.stderr.endswith("torchsync sync: error: unrecognized arguments: --allow\n")
 
 
 def test_what_is_not_there_ends_with_66(tmp_path: Path) -> None:

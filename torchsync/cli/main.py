@@ -7,17 +7,23 @@ traceback of the latter.
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
+from typing import TextIO
 
 from torchsync.codes import CODES
 from torchsync.errors import TorchsyncError
 
-INTERRUPTED = 130
+INTERRUPTED, READER_GONE = 130, 141
+"""As a shell tells SIGINT and SIGPIPE; the latter where the output ended before the command did, so that nobody takes it for a yes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +78,25 @@ COMMANDS: tuple[Command, ...] = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The exit status of the command line `argv`, without the program's name."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    """The exit status of the command line `argv`, without the program's name; all that was said is written by then."""
+    _open_streams()
+    status = READER_GONE
+    try:
+        try:
+            status = _told(list(sys.argv[1:] if argv is None else argv))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        status = _tell_unexpected(error)
+    finally:
+        _drop_unwritten(sys.stdout, sys.stderr)
+    return status
+
+
+def _told(words: list[str]) -> int:
+    """The exit status; why the command ended early is on stderr."""
     try:
         return _run(words)
     except TorchsyncError as error:
@@ -81,17 +104,36 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_status
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # Who reads our output has gone: nothing is left to say, at exit neither.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError:
+        raise
     except Exception as error:  # noqa: BLE001 the top of the command line: no traceback reaches a user
         return _tell_unexpected(error)
 
 
+def _open_streams() -> None:
+    """Each of the three is there, where whoever started us closed it too, and what an encoding does not have is written as an escape."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 they are open until the end
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _drop_unwritten(*streams: TextIO) -> None:
+    """What nobody takes is not tried again at exit."""
+    for stream in streams:
+        try:
+            stream.flush()
+        except OSError:
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
+
+
 def _run(words: list[str]) -> int:
     parser = build_parser(next((word for word in words if not word.startswith("-")), None))
-    args = parser.parse_args(words)
+    args, unknown = parser.parse_known_args(words)
+    if unknown:
+        getattr(args, "parser", parser).error(f"unrecognized arguments: {' '.join(unknown)}")
     execute: Callable[[argparse.Namespace], int] | None = getattr(args, "execute", None)
     if execute is None:
         parser.print_help()
@@ -100,16 +142,20 @@ def _run(words: list[str]) -> int:
 
 
 def build_parser(only: str | None = None, *, every: bool = False) -> argparse.ArgumentParser:
-    """The parser of the command line. Only the module of the command `only` is imported, or all of them with `every`."""
-    parser = argparse.ArgumentParser(prog="torchsync", description="Cron for a fleet, driven by git.")
+    """The parser of the command line. Only the module of the command `only` is imported, or all of them with `every`.
+
+    Options are written in full: one that comes with a later version must not change what a script of today means.
+    """
+    parser = argparse.ArgumentParser(prog="torchsync", description="Cron for a fleet, driven by git.", allow_abbrev=False)
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
     for command in COMMANDS:
-        one = commands.add_parser(command.name, help=command.summary, description=command.summary[0].upper() + command.summary[1:] + ".")
+        description = command.summary[0].upper() + command.summary[1:] + "."
+        one = commands.add_parser(command.name, help=command.summary, description=description, allow_abbrev=False)
         if every or command.name == only:
             add_arguments, execute = command.load()
             add_arguments(one)
-            one.set_defaults(execute=execute)
+            one.set_defaults(execute=execute, parser=one)
     return parser
 
 
@@ -132,18 +178,21 @@ def _tell(error: TorchsyncError) -> None:
 def _tell_unexpected(error: Exception) -> int:
     if os.environ.get("TORCHSYNC_DEBUG"):
         traceback.print_exception(error)
-    _complain(
-        f"torchsync: TS901 {type(error).__name__}: {error}",
-        "  what to do: this is a bug; please report it with the output of the same command under TORCHSYNC_DEBUG=1",
-    )
+    remedy = "this is a bug; please report it with the output of the same command under TORCHSYNC_DEBUG=1"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = "make room on the disk that is written to, also by the output of this command"
+    _complain(f"torchsync: TS901 {type(error).__name__}: {error}", f"  what to do: {remedy}")
     return 1
 
 
 def _complain(*lines: str) -> None:
-    """On stderr; where that is the journal, as errors: it takes a number in front of a line for the priority (sd-daemon(3))."""
+    """On stderr, as far as somebody listens: the status says it anyway. Where stderr is the journal, as errors: it takes a number in front of a line
+    for the priority (sd-daemon(3)).
+    """
     mark = "<3>" if os.environ.get("JOURNAL_STREAM") and _is_journal() else ""
-    for line in lines:
-        print(f"{mark}{line}", file=sys.stderr)
+    with suppress(OSError):
+        for line in lines:
+            print(f"{mark}{line}", file=sys.stderr)
 
 
 def _is_journal() -> bool:
