@@ -163,6 +163,12 @@ def test_a_plan_that_fits_leaves_nothing_out_and_is_always_the_same() -> None:
     assert text == fleet_markdown(fleet_of(3, 2))
 
 
+@pytest.mark.parametrize(("groups", "tasks", "opened"), [(1, 4, 1), (2, 2, 2), (1, 5, 0), (5, 1, 0)])
+def test_what_fits_on_a_screen_needs_no_click(groups: int, tasks: int, opened: int) -> None:
+    text = fleet_markdown(fleet_of(groups, tasks))
+    assert (text.count("<details open>"), text.count("<details")) == (opened, groups)
+
+
 def test_a_thousand_refusals_are_not_listed() -> None:
     problems = tuple(Problem(code="TS310", message=f"m{number}", path="tasks/a.yaml", hint="x" * 5_000) for number in range(1_000))
     base, head = hostile_sides("x", 200)

@@ -43,6 +43,8 @@ MOST_BYTES = 60_000
 _FOR_FOOT = 2_000
 _ROWS, _PROBLEMS, _NOTICES = 20, 20, 10
 _LONGEST_LINE = 600
+_SEEN_AT_ONCE = 4
+"""Tasks that are shown without a click."""
 _WIDTH = 110
 _LONGEST_LIST = 2_000
 
@@ -61,14 +63,17 @@ def plan_markdown(report: Report) -> str:
 
 
 def fleet_markdown(report: FleetReport) -> str:
-    """The plan of all hosts, at most `MOST_BYTES` of UTF-8: a table of the groups, then one part for each of those that change."""
+    """The plan of all hosts, at most `MOST_BYTES` of UTF-8: a table of the groups, then one part for each of those that change. They are unfolded
+    where they fit on a screen, as most changes do.
+    """
     plan = report.plan
     head = [MARKER, f"### torchsync plan for {number(plan.hosts, 'host')}: {fleet_sum(plan)}", ""]
     head += [*_context(report), *_table(plan.groups), ""]
     room, body = _Room.after(head), []
-    for group in plan.groups:
-        if not group.is_untouched:
-            body += room.details(_group_title(group), _group_head(group), _blocks(group.plan, told_for(group)))
+    touched = [group for group in plan.groups if not group.is_untouched]
+    is_open = sum(len(group.plan.steps) for group in touched) <= _SEEN_AT_ONCE
+    for group in touched:
+        body += room.details(_group_title(group), _group_head(group), _blocks(group.plan, told_for(group)), is_open=is_open)
     foot = [POLICY_UNKNOWN, ""] if any(group.plan.refused is None for group in plan.groups) else []
     return _document([*head, *body, *foot, *room.foot("--all-hosts")])
 
