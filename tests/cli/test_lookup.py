@@ -8,19 +8,24 @@ import pwd
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from tests.gitrepo import one_task
 from torchsync.adapters.hostfacts import read_host_facts
 from torchsync.adapters.schemas import read_schema, schema_names
-from torchsync.cli.main import main
+from torchsync.cli.main import COMMANDS, main
 from torchsync.codes import CODES
 
 SCHEMAS = Path(__file__).parents[2] / "torchsync/schemas"
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0):
+    """What is said; JSON keeps to the schema of the command."""
     assert main(list(words)) == status
-    return capsys.readouterr()
+    told = capsys.readouterr()
+    if "--json" in words and words[0] in ("facts", "explain"):
+        Draft202012Validator(read_schema(words[0])).validate(json.loads(told.out))
+    return told
 
 
 def test_every_schema_is_listed_and_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
@@ -29,6 +34,31 @@ def test_every_schema_is_listed_and_printed_as_it_is(capsys: pytest.CaptureFixtu
     for name in listed:
         assert said(capsys, "schema", name).out == (SCHEMAS / f"{name}.schema.json").read_text()
         assert read_schema(name)["title"]
+
+
+@pytest.mark.parametrize("name", schema_names())
+def test_a_schema_is_one_and_its_examples_keep_to_it(name: str) -> None:
+    schema = read_schema(name)
+    Draft202012Validator.check_schema(schema)
+    for example in schema.get("examples", ()):
+        Draft202012Validator(schema).validate(example)
+
+
+SCHEMA_OF = {
+    "validate": "problems", "plan": "plan", "fleet": "fleet", "next": "next", "import": "import", "facts": "facts", "explain": "explain",
+    "doctor": "doctor", "status": "status", "history": "history", "why": "why",
+}  # fmt: skip
+
+
+def test_every_command_that_prints_json_has_a_schema_for_it(capsys: pytest.CaptureFixture[str]) -> None:
+    printing = set()
+    for command in COMMANDS:
+        with pytest.raises(SystemExit):
+            main([command.name, "--help"])
+        if "--json" in capsys.readouterr().out:
+            printing.add(command.name)
+    assert printing == SCHEMA_OF.keys()
+    assert set(SCHEMA_OF.values()) <= set(schema_names())
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@ import json
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from torchsync.adapters.schemas import read_schema
 from torchsync.cli.main import main
 from torchsync.core.instants import parse_rfc3339, rfc3339_short
 from torchsync.core.model import Instant
@@ -12,8 +14,12 @@ AFTER = ["--after", "2026-03-28T12:00:00Z"]
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0):
+    """What is said; JSON keeps to its schema."""
     assert main(["next", *words]) == status
-    return capsys.readouterr()
+    told = capsys.readouterr()
+    if "--json" in words:
+        Draft202012Validator(read_schema("next")).validate(json.loads(told.out))
+    return told
 
 
 def test_an_expression_gives_its_fires_as_json(capsys: pytest.CaptureFixture[str]) -> None:

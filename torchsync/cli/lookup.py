@@ -29,9 +29,10 @@ def execute_schema(args: Namespace) -> int:
 
     names = schema_names()
     if args.name is None:
+        width = max(map(len, names))
         for name in names:
             schema = read_schema(name)
-            print(f"{name:<10} {schema['title']}: {schema['description']}")
+            print(f"{name.ljust(width)}  {schema['title']}: {schema['description']}")
         return 0
     if args.name not in names:
         message = f"there is no schema {args.name!r}"
