@@ -162,6 +162,14 @@ def test_without_an_agent_history_and_logs_read_the_state_directory(state, capsy
         inspect.run_logs(place, OLD.id, to)
 
 
+def test_a_history_without_entries_says_so(state, capsys):
+    place = Place(state / "nobody.sock", state)
+    assert inspect.run_history(place, {"limit": "50", "task": "mistyped"}, as_json=False) == 0
+    assert capsys.readouterr() == ("", "nothing that fits is recorded\n")
+    assert inspect.run_history(place, {"limit": "50", "task": "mistyped"}, as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["entries"] == []
+
+
 def test_a_run_that_is_tried_again_tells_its_attempts(state, capsys):
     wait = Wait(until=Instant(NOON + 90 * SECOND), mono=Millis(5), boot_id="boot")
     first = Attempt(number=1, outcome=Outcome.FAILED, finished_at=Instant(NOON + MINUTE), started_at=NOON, exit_status=7)

@@ -161,7 +161,10 @@ def add_history_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, default=50, help="at most this many lines (default: 50)")
     parser.add_argument("--json", action="store_true", help="print the document of the API")
     parser.add_argument(
-        "--compare", nargs="+", metavar="FILE", help="with --shadow: hold it against what cron started by these system logs (`-` is stdin)"
+        "--compare",
+        nargs="+",
+        metavar="FILE",
+        help="with --shadow: hold it against what cron started by these system logs (`-` is stdin); 10 when they differ",
     )
     parser.add_argument("--timezone", metavar="ZONE", default="", help="of local times in the logs (default: the zone of the host)")
     parser.add_argument("--log-host", metavar="NAME", default="", help="the name of this host in the logs (default: its own)")
@@ -198,6 +201,9 @@ def run_history(place: Place, query: dict[str, str], *, as_json: bool, is_shadow
         from torchsync.cli.shadowhistory import shadow_lines
 
         print("\n".join(shadow_lines(document["entries"], coloured=is_coloured())))
+        return 0
+    if not document["entries"]:
+        print("nothing that fits is recorded", file=sys.stderr)
         return 0
     for line in table(_HISTORY_HEAD, [_history_line(entry) for entry in document["entries"]], coloured=is_coloured()):
         print(line)
