@@ -134,7 +134,8 @@ def _read_fields(tokens: list[Token], spread: Spread | None) -> list[Field] | Sc
 
 def _wrong_count(tokens: list[Token]) -> ScheduleRefusal:
     place = tokens[6] if len(tokens) > 6 else tokens[0]
-    message = f"found {len(tokens)} fields, expected five (minute, hour, day of month, month, day of week) or six with seconds first"
+    found = "1 field" if len(tokens) == 1 else f"{len(tokens)} fields"
+    message = f"found {found}, expected five (minute, hour, day of month, month, day of week) or six with seconds first"
     hint = "there is no field for the year, take it out" if len(tokens) == 7 else "for every day at 03:00 write `0 3 * * *`"
     return refusal(place, message, hint)
 

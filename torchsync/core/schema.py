@@ -147,7 +147,7 @@ def shown(value: object) -> str:
         return f'"{brief(redact(value))}"' if len(value) <= _LONGEST_QUOTE else f"a text of {len(value):,} characters"
     if isinstance(value, list):
         return "a list" if value else "an empty list"
-    return "a mapping"
+    return "a mapping" if value else "an empty mapping"
 
 
 def _violations(error: Any, document: Document, parts: Mapping[str, Any]) -> Iterator[Violation]:
