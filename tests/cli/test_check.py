@@ -23,6 +23,7 @@ BAD = "version: 1\ntasks:\n  a: {schedule: '61 * * * *', command: ./run.sh}\n  b
 def repository(root: Path, **files: str) -> Path:
     (root / "tasks").mkdir()
     (root / "run.sh").write_text("#!/bin/sh\n")
+    (root / "run.sh").chmod(0o755)
     for name, text in files.items():
         (root / "tasks" / f"{name}.yaml").write_text(text)
     return root
@@ -126,6 +127,28 @@ def test_links_are_judged_as_git_would_hold_them(tmp_path: Path) -> None:
     ]
 
 
+def test_a_program_that_nobody_may_execute_is_told(tmp_path: Path) -> None:
+    """Also one behind a link, from a working directory, or of a notice; not one that an interpreter reads, or that was judged before."""
+    root = repository(
+        tmp_path,
+        one=GOOD,
+        two="version: 1\ntasks:\n  b: {schedule: '@daily', command: [./link], working_dir: bin}\n"
+        "  c: {schedule: '@daily', command: sh ./run.sh, notify: [{on: [failure], exec: [bin/told]}]}\n",
+    )
+    (root / "run.sh").chmod(0o644)
+    (root / "bin").mkdir()
+    (root / "bin/link").symlink_to("../run.sh")
+    (root / "bin/told").write_text("x")
+    places = ["one.yaml:3:36: TS177", "two.yaml:3:36: TS177", "two.yaml:4:58: TS177"]
+    for _ in range(2):
+        err = io.StringIO()
+        assert validate(str(root), "text", out=io.StringIO(), err=err, use_cache=True) == 0
+        assert [line.partition(" warning")[0].rpartition("/")[2] for line in err.getvalue().splitlines() if "TS" in line] == places
+    for name in ("run.sh", "bin/told"):
+        (root / name).chmod(0o755)
+    assert validated(root) == (0, "3 tasks in 2 files: valid\n", "")
+
+
 def test_the_git_folder_is_not_looked_at(tmp_path: Path) -> None:
     root = repository(tmp_path, one=GOOD)
     (root / ".git").mkdir()
@@ -135,7 +158,10 @@ def test_the_git_folder_is_not_looked_at(tmp_path: Path) -> None:
 
 def test_what_git_ignores_is_no_part_of_the_verdict_and_an_ignored_task_file_is_told(tmp_path: Path) -> None:
     root = tmp_path / "repo"
-    Repo(root, {"tasks/one.yaml": GOOD, "run.sh": "#!/bin/sh\n", ".gitignore": ".venv\nlocal.yaml\n"})
+    Repo(
+        root,
+        {"tasks/one.yaml": GOOD.replace("./run", "./scripts/run"), "scripts/run.sh": "#!/bin/sh\n", ".gitignore": ".venv\nlocal.yaml\n"},
+    )
     (root / ".venv/bin").mkdir(parents=True)
     (root / ".venv/bin/python").symlink_to("/usr/bin/python3")
     (root / "tasks/local.yaml").write_text("nonsense")

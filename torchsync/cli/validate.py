@@ -27,9 +27,11 @@ from torchsync.core.advice import NEWER_THAN_REQUIRED, Subject, advice, ignored_
 from torchsync.core.definition import instants_of, timing_of
 from torchsync.core.inventory import Inventory
 from torchsync.core.model import Instant
+from torchsync.core.references import unexecutable
 from torchsync.core.schema import has_newer_fields, newer_fields
 from torchsync.core.taskfile import TaskDraft
-from torchsync.core.taskset import MAX_PROBLEMS
+from torchsync.core.taskset import MAX_PROBLEMS, link_files
+from torchsync.core.treepaths import Tree
 from torchsync.core.verdictcache import Draft
 from torchsync.core.yamltext import load
 from torchsync.errors import CommitInvalid, NotFound, Problem
@@ -164,7 +166,7 @@ def _warnings(checked: Checked, now: Instant) -> Iterator[Problem]:
     inventory = checked.found.inventory if checked.found else Inventory()
     subjects = [_subject(draft) for draft in checked.drafts]
     passed_over = (*misnamed(checked.paths), *ignored_tasks(checked.ignored))
-    found = [*advice(subjects, inventory, now), *passed_over, *_newer_than_required(checked)]
+    found = [*advice(subjects, inventory, now), *passed_over, *_newer_than_required(checked), *_unexecutable(checked)]
     if checked.found:
         found = [replace(problem, path=str(checked.root / problem.path)) for problem in found]
     yield from sorted(found, key=lambda problem: (problem.path, problem.line, problem.column, problem.code))
@@ -174,6 +176,14 @@ def _subject(draft: Draft) -> Subject:
     task = draft.task
     timing = instants_of(draft.task) if isinstance(draft, TaskDraft) else timing_of(draft.definition)
     return Subject(name=task.name, source=task.source, hosts=task.hosts, timing=timing, places=draft.places)
+
+
+def _unexecutable(checked: Checked) -> Iterator[Problem]:
+    """Nothing for a single file, of which the tree is not known."""
+    if checked.found:
+        tree = Tree(checked.entries, read_files(checked.root, link_files(checked.entries)))
+        for draft in checked.drafts:
+            yield from unexecutable(draft, tree)
 
 
 def _newer_than_required(checked: Checked) -> Iterator[Problem]:

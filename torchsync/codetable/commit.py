@@ -211,4 +211,10 @@ COMMIT_CODES = (
         "A file that `import --into` would write is there already.",
         "Move it away, or name another folder.",
     ),
+    CodeInfo(
+        "TS177",
+        "program not executable",
+        "A task starts a file of the commit that has no permission to be executed, as files have that were made in a browser or on Windows.",
+        "Run `git update-index --chmod=+x FILE` and commit, or name an interpreter, as in `sh FILE`.",
+    ),
 )

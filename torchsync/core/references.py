@@ -12,10 +12,12 @@ from torchsync.core.inventory import Inventory
 from torchsync.core.model import Position, ProgramCommand, Task
 from torchsync.core.notify import NoticeCommand
 from torchsync.core.selector import group_of
-from torchsync.core.treepaths import LINK, Folder, Nowhere, Tree, TreeEntry
+from torchsync.core.treepaths import LINK, PLAIN, Folder, Nowhere, Tree, TreeEntry
 from torchsync.core.verdictcache import Draft
 from torchsync.core.yamlfault import on_one_line
 from torchsync.errors import Problem
+
+NOT_EXECUTABLE = "TS177"
 
 _PLAIN_WORD = re.compile(r"\s*(?P<word>[^\s;&|<>()$`\"'\\*?\[\]{}~#=!]+)(?=[\s;&|<>()]|$)")
 
@@ -35,6 +37,19 @@ def references(draft: Draft, tree: Tree) -> Iterator[Problem]:
         if not isinstance(found, TreeEntry):
             what = "is a folder" if isinstance(found, Folder) else "is not in the commit" if found is Nowhere.MISSING else found.value
             yield problem_at("TS132", draft, place, f"the program `{program}` {what}", "add it to the commit, or correct the path")
+
+
+def unexecutable(draft: Draft, tree: Tree) -> Iterator[Problem]:
+    """The programs that are certainly started and that nobody may execute: warnings, since all else of the commit is as it should be."""
+    folder = _start_folder(draft.task, tree)
+    if not isinstance(folder, Folder):
+        return
+    for place, program in _needed_programs(draft):
+        found = tree.resolve(program, folder.path)
+        if isinstance(found, TreeEntry) and found.mode == PLAIN:
+            message = f"the program `{program}` has no permission to be executed in the commit, so that runs of it fail"
+            hint = f"run `git update-index --chmod=+x {found.path}` and commit, or name an interpreter, as in `sh {program}`"
+            yield problem_at(NOT_EXECUTABLE, draft, place, message, hint)
 
 
 def _needed_programs(draft: Draft) -> Iterator[tuple[Position, str]]:

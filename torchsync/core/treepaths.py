@@ -20,6 +20,7 @@ from enum import Enum
 from torchsync.core.pathglob import literal_start, matches_path
 from torchsync.errors import Problem
 
+PLAIN = "100644"
 LINK = "120000"
 SUBMODULE = "160000"
 
