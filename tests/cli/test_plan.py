@@ -516,6 +516,22 @@ def test_hosts_yaml_tells_labels_zone_and_address_of_a_host_that_only_has_a_name
     assert [step["task"] for step in out["removed"]] == ["b"]
 
 
+def test_a_host_that_is_taken_out_of_hosts_yaml_keeps_its_addresses_as_its_agent_does(tmp_path: Path, plan) -> None:
+    files = {
+        "tasks/a.yaml": one_task("a", hosts="[10.2.0.0/16]"),
+        "tasks/b.yaml": one_task("b", hosts="[role=db]"),
+        "hosts.yaml": "hosts: {db-1: {addresses: [10.2.0.7], labels: {role: db}}, db-2: {}}\n",
+    }
+    repo = Repo(tmp_path / "r", files)
+    repo.commit({"hosts.yaml": "hosts: {db-2: {}}\n"})
+    words = (repo.folder, "--base", "HEAD~1", "--head", "HEAD", "--json")
+    found = document(plan(*words, *HERE, status=10))
+    assert (names(found["removed"]), found["unchanged"], found["not_selected"]) == (["b"], 1, 1)
+    assert found["notices"] == ["no longer in hosts.yaml, and planned for as if their agents go on: db-1"]
+    (group,) = [group for group in json.loads(plan(*words, "--all-hosts", status=10).out)["groups"] if "db-1" in group["hosts"]]
+    assert (names(group["removed"]), group["unchanged"]) == (["b"], {"least": 1, "most": 1})
+
+
 def test_a_host_that_hosts_yaml_does_not_have_is_said(tmp_path: Path, plan) -> None:
     repo = Repo(tmp_path / "r", BEFORE | {"hosts.yaml": "hosts: {web-1: {}}\n"})
     assert "the host db-1 is not in hosts.yaml" in plan(repo.folder, *HERE, status=0).out

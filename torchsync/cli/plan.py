@@ -69,7 +69,7 @@ def _check_hosts(args: argparse.Namespace) -> None:
 
 
 def _plan_one(args: argparse.Namespace, sides: Sides, now: Instant) -> int:
-    host = one_host(args, sides.head.inventory)
+    host = one_host(args, sides.base.inventory, sides.head.inventory)
     plan = _from_here(plan_host(sides.base, sides.head, own=host.facts, now=now, rules=host.rules), args.path)
     more = unknown_facts(sides, host.facts) if args.host else sides.head.inventory.notices(host.facts)
     grants = unknown_grants(sides) if host.rules is None else ()

@@ -50,20 +50,21 @@ class PlannedHost:
     words: str = ""
 
 
-def one_host(args: argparse.Namespace, inventory: Inventory) -> PlannedHost:
-    """The host to plan for. A policy that comes with the facts is that of the host, and counts before the one of a configuration here.
+def one_host(args: argparse.Namespace, base: Inventory, head: Inventory) -> PlannedHost:
+    """The host to plan for; one that only has a name here is what hosts.yaml says of it, as in `fleet_hosts`. A policy that comes with the facts is
+    that of the host, and counts before the one of a configuration here.
 
     Raises ConfigInvalid for a configuration that cannot be used, NotFound and UsageError for facts that cannot.
     """
     config = _config(args)
-    return _with_rules(_sheet(args.facts[0]) if args.facts else HostSheet(facts=_facts(args, config, inventory)), config)
+    return _with_rules(_sheet(args.facts[0]) if args.facts else HostSheet(facts=_facts(args, config, base, head)), config)
 
 
 def fleet_hosts(args: argparse.Namespace, base: Inventory, head: Inventory) -> tuple[FleetHost, ...]:
     """The hosts of hosts.yaml, as far as that tells: before or after the change, so that one which is taken out is planned for as well. A host
     whose facts or agent.yaml are given is what these say. Raises NotFound (TS359) when there is none, and as `one_host`.
     """
-    own = {name: _as_named(head if name in head.hosts else base, name) for name in {*base.hosts, *head.hosts}}
+    own = {name: _as_named(base, head, name) for name in {*base.hosts, *head.hosts}}
     hosts = {name: FleetHost(own=facts) for name, facts in own.items()}
     given = [_with_rules(_sheet(path), None) for path in args.facts or ()]
     if (config := _config(args)) is not None:
@@ -90,17 +91,18 @@ def _with_rules(sheet: HostSheet, config: AgentConfig | None) -> PlannedHost:
     return PlannedHost(sheet.facts, HostRules(expected(config).policy(config), Accounts().uid, Accounts().groups), words)
 
 
-def _facts(args: argparse.Namespace, config: AgentConfig | None, inventory: Inventory) -> HostFacts:
+def _facts(args: argparse.Namespace, config: AgentConfig | None, base: Inventory, head: Inventory) -> HostFacts:
     """What the host says of itself, as far as it can be told here: of a host that only has a name here, hosts.yaml knows the addresses."""
     if args.host is not None:
-        return _checked(_as_named(inventory, args.host.lower()), "--host")
+        return _checked(_as_named(base, head, args.host.lower()), "--host")
     if config is None:
         return read_host_facts()
     return configured_facts(config)
 
 
-def _as_named(inventory: Inventory, name: str) -> HostFacts:
+def _as_named(base: Inventory, head: Inventory, name: str) -> HostFacts:
     """What the host of this name says of itself: labels and zone are left for the inventory of each side to say."""
+    inventory = head if name in head.hosts else base
     return replace(inventory.named(name), labels={}, zone="UTC")
 
 
@@ -138,6 +140,9 @@ def unknown_facts(sides: Sides, facts: HostFacts) -> Iterable[str]:
     if facts.name in sides.head.inventory.hosts:
         yield from _without_zone(sides, [facts.name])
         return
+    if facts.name in sides.base.inventory.hosts:
+        yield _gone([facts.name])
+        return
     yield from sides.head.inventory.notices(facts)
     tasks = (*sides.base.tasks, *sides.head.tasks)
     if any(not _is_by_name(selector) for task in tasks for selector in task.hosts):
@@ -150,7 +155,7 @@ def unknown_of_fleet(sides: Sides, hosts: Sequence[FleetHost]) -> Iterable[str]:
     """What hosts.yaml does not tell of hosts, when there are tasks that ask, and which hosts it tells nothing of any more."""
     before, after = sides.base.inventory.hosts, sides.head.inventory.hosts
     if gone := sorted(before.keys() - after.keys()):
-        yield f"no longer in hosts.yaml, and planned for as if their agents go on: {_named(gone)}"
+        yield _gone(gone)
     if new := sorted(after.keys() - before.keys()) if before else []:
         yield f"new in hosts.yaml, and planned for as if their agents ran the base: {_named(new)}"
     for host in hosts:
@@ -161,6 +166,10 @@ def unknown_of_fleet(sides: Sides, hosts: Sequence[FleetHost]) -> Iterable[str]:
     selection = Selection([sides.head.inventory.facts_of(own) for own in facts], sides.head.inventory.groups)
     concerned = {place for selectors in local for place in places(selection.of(selectors))}
     yield from _without_zone(sides, sorted(facts[place].name for place in concerned))
+
+
+def _gone(names: Sequence[str]) -> str:
+    return f"no longer in hosts.yaml, and planned for as if their agents go on: {_named(names)}"
 
 
 def unknown_grants(sides: Sides) -> Iterable[str]:
