@@ -255,6 +255,17 @@ def test_a_script_that_changed_is_named_as_inputs(repo: Repo, plan) -> None:
     assert step["restarts"]
 
 
+def test_a_script_that_cannot_be_executed_any_more_is_told_so(repo: Repo, plan) -> None:
+    (repo.folder / "scripts/queue.sh").chmod(0o644)
+    write(repo.folder, {"scripts/backup.sh": "#!/bin/sh\n"})
+    said = plan(repo.folder, *HERE, status=10).out
+    assert "scripts/queue.sh: its mode changed, and it cannot be executed\n" in said
+    assert "scripts/backup.sh: its content changed\n" in said
+    repo.commit({})
+    (repo.folder / "scripts/queue.sh").chmod(0o755)
+    assert "scripts/queue.sh: its mode changed, and it can be executed\n" in plan(repo.folder, *HERE, status=10).out
+
+
 def test_revisions_of_a_sha256_repository_are_compared_and_what_its_folder_cannot_tell_is_said(tmp_path: Path, plan) -> None:
     repo = Repo(tmp_path / "repo", BEFORE, object_format="sha256")
     assert document(plan(repo.folder, "--head", "HEAD", *HERE, "--json", status=0))["notices"] == []

@@ -22,7 +22,7 @@ FILE = ("a", "100644", "1")
     ],
 )
 def test_what_happened_to_a_file_is_told(old: Inputs, new: Inputs, effect: InputEffect) -> None:
-    assert input_changes(old, new) == (InputChange("a", effect),)
+    assert input_changes(old, new) == (InputChange("a", effect, new[0][1] if new else ""),)
 
 
 def test_files_are_told_by_path_and_those_that_are_the_same_are_not() -> None:

@@ -9,12 +9,13 @@ from torchsync.cli.terminal import Tone, clock, paint
 from torchsync.core.durations import format_duration
 from torchsync.core.fieldchange import FieldChange
 from torchsync.core.forecast import HORIZON, Forecast
-from torchsync.core.inputchange import InputEffect
+from torchsync.core.inputchange import InputChange, InputEffect
 from torchsync.core.instants import rfc3339_short
 from torchsync.core.jsontext import Json
 from torchsync.core.model import Conduct, CronTiming, Instant, Task
 from torchsync.core.nightwords import night_told
 from torchsync.core.plan import GONE, Running, Step
+from torchsync.core.treepaths import PLAIN, PROGRAM
 
 _LONGEST_VALUE = 80
 _SHOWN_BEFORE = 20
@@ -75,9 +76,15 @@ def _forecast_words(found: Forecast) -> str:
 
 def _input_pairs(step: Step) -> Iterator[tuple[str, str]]:
     for change in step.inputs[:_MOST_INPUTS]:
-        yield "inputs", f"{shown(change.path)}: {_INPUT_WORDS[change.effect]}"
+        yield "inputs", f"{shown(change.path)}: {_INPUT_WORDS[change.effect]}{_new_mode(change)}"
     if len(step.inputs) > _MOST_INPUTS:
         yield "inputs", f"and {len(step.inputs) - _MOST_INPUTS} more files"
+
+
+def _new_mode(change: InputChange) -> str:
+    if change.effect not in (InputEffect.MODE, InputEffect.BOTH):
+        return ""
+    return {PLAIN: ", and it cannot be executed", PROGRAM: ", and it can be executed"}.get(change.mode, "")
 
 
 def _timing_words(task: Task) -> str:

@@ -21,15 +21,18 @@ class InputEffect(Enum):
 
 @dataclass(frozen=True, slots=True)
 class InputChange:
+    """`mode` is the new one, empty for a file that is gone."""
+
     path: str
     effect: InputEffect
+    mode: str = ""
 
 
 def input_changes(old: Inputs, new: Inputs) -> tuple[InputChange, ...]:
     """What differs, by path."""
     before, after = ({path: (mode, blob) for path, mode, blob in files} for files in (old, new))
     paths = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
-    return tuple(InputChange(path, _effect(before.get(path), after.get(path))) for path in paths)
+    return tuple(InputChange(path, _effect(before.get(path), after.get(path)), after.get(path, ("",))[0]) for path in paths)
 
 
 def _effect(old: tuple[str, str] | None, new: tuple[str, str] | None) -> InputEffect:

@@ -21,6 +21,7 @@ from torchsync.core.pathglob import literal_start, matches_path
 from torchsync.errors import Problem
 
 PLAIN = "100644"
+PROGRAM = "100755"
 LINK = "120000"
 SUBMODULE = "160000"
 
