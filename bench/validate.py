@@ -67,6 +67,7 @@ def write_repository(root: Path, files: int, hosts: int) -> None:
     """A task repository in which each file holds a task, and the hosts are those of hosts.yaml."""
     (root / "scripts").mkdir(parents=True)
     (root / "scripts/backup.sh").write_text("#!/bin/sh\n")
+    (root / "scripts/backup.sh").chmod(0o755)
     for number in range(files):
         team = root / "tasks" / f"team-{number % 50}"
         team.mkdir(parents=True, exist_ok=True)
