@@ -200,6 +200,30 @@ def settings_schema() -> str:
     return json.dumps({**schema, "$defs": {"fields": fields}}, indent=2, ensure_ascii=False) + "\n"
 
 
+def top_schema() -> str:
+    """`top.schema.json`: the schemas of what `top` shows, in one (JSON Schema 2020-12, 9.3: "Compound Documents")."""
+    parts = {name: json.loads((ROOT / f"torchsync/schemas/{name}.schema.json").read_text()) for name in ("status", "runs", "tasks")}
+    lists = {
+        name: {"$ref": f"{parts[name]['$id']}#/properties/{name}", "description": words}
+        for name, words in (
+            ("runs", "The runs in flight, the longest first; those that wait for their next attempt come last."),
+            ("tasks", "The tasks: those that are late, then those that fail, then those that run, then by their next fire."),
+        )
+    }
+    schema = {
+        "$schema": parts["status"]["$schema"],
+        "$id": "urn:torchsync:schema:top",
+        "title": "What runs just now",
+        "description": "What `torchsync top --json` prints.",
+        "type": "object",
+        "required": ["status", "runs", "tasks"],
+        "properties": {"status": {"$ref": parts["status"]["$id"], "description": "The agent at that moment."}, **lists},
+        "additionalProperties": False,
+        "$defs": parts,
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
 def starter_copies() -> dict[str, Callable[[], str]]:
     """The files of sample-repo that `torchsync init` writes too: those of editors, of hooks, and of every forge."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -214,6 +238,7 @@ def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 GENERATED: Mapping[str, Callable[[], str]] = {
     "torchsync/schemas/torchsync.schema.json": settings_schema,  # before what is made from it
+    "torchsync/schemas/top.schema.json": top_schema,
     "torchsync/schemas/openapi.json": public_openapi,
     "torchsync/schemas/openapi-control.json": control_openapi,
     "docs/reference/task.md": lambda: render_schema_page(read_schema("task")),

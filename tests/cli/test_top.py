@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from tests.builders import NOON, many_tasks
 from tests.cli.agents import agent
 from tests.cli.test_topframe import view_of
+from torchsync.adapters.schemas import read_schema_text
 from torchsync.cli import top
 from torchsync.cli.top import pressed
 from torchsync.cli.topframe import Choices, Size, page_of
@@ -85,6 +88,19 @@ def test_where_there_is_no_terminal_it_is_printed_once(tmp_path: Path, capsys: p
     assert "nightly-backup" in out
     assert "is not accepted" in out
     assert "\x1b" not in out
+
+
+def test_one_view_is_a_document_in_the_order_of_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with agent(tmp_path) as socket:
+        assert run("--json", "--socket", str(socket)) == 0
+    found = json.loads(capsys.readouterr().out)
+    validator = Draft202012Validator(json.loads(read_schema_text("top")))
+    validator.validate(found)
+    assert [one["name"] for one in found["tasks"]] == ["web-proxy", "nightly-backup", "old-report"]
+    assert [one["task"] for one in found["runs"]] == ["nightly-backup", "web-proxy"]
+    assert found["status"]["host"] == "db-1"
+    for part in ({"status": {}}, {"runs": [{}]}, {"tasks": [{"name": 1}]}, {"more": 1}):
+        assert not validator.is_valid(found | part)
 
 
 def test_without_an_agent_there_is_nothing_to_print(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -13,7 +14,7 @@ from torchsync.cli.client import ControlClient, add_place_arguments, place_of
 from torchsync.cli.topframe import Choices, Size, bounded_first, frame, page_of, whole
 from torchsync.cli.toppoll import Asker, Poller
 from torchsync.cli.topscreen import Screen, painted
-from torchsync.cli.topview import Order, View, chosen
+from torchsync.cli.topview import Order, View, chosen, run_rows, task_rows
 from torchsync.core.model import Instant
 from torchsync.errors import UsageError
 
@@ -29,13 +30,17 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_place_arguments(parser)
     parser.add_argument("--interval", type=float, default=2.0, metavar="SECONDS", help="ask the agent this often, or less (default: 2)")
     parser.add_argument("--once", action="store_true", help="print one view and end, as for an output that is no terminal")
+    parser.add_argument("--json", action="store_true", help="print one view as a document of the schema `top` and end")
 
 
 def execute(args: Namespace) -> int:
     """Until `q`: the screen follows the agent, over its restarts too. Then the terminal is as it was."""
     if not args.interval >= _LEAST_INTERVAL:
         raise UsageError("TS357", f"--interval {args.interval:g} is less than {_LEAST_INTERVAL:g} seconds")
-    asker = Asker(ControlClient(place_of(args).socket), args.interval)
+    client = ControlClient(place_of(args).socket)
+    if args.json:
+        return _print_json(client)
+    asker = Asker(client, args.interval)
     is_screen = sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     if args.once or not is_screen:
         return _print(asker.view())
@@ -48,6 +53,19 @@ def _print(view: View) -> int:
     is_coloured = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     for line in painted(lines, Size(width=columns, height=len(lines))) if is_coloured else (text.plain for text in lines):
         print(line)
+    return 0
+
+
+def _print_json(client: ControlClient) -> int:
+    """What a view is made of, as the agent says it; runs and tasks stand as on the screen."""
+    status, runs, tasks = (client.get(f"/api/v1/{name}") for name in ("status", "runs", "tasks"))
+    by_id, by_name = {run["id"]: run for run in runs["runs"]}, {task["name"]: task for task in tasks["tasks"]}
+    document = {
+        "status": status,
+        "runs": [by_id[row.id] for row in run_rows(runs["runs"])],
+        "tasks": [by_name[row.name] for row in chosen(task_rows(tasks["tasks"], {}), Order.FAILURES, "")],
+    }
+    print(json.dumps(document))
     return 0
 
 
