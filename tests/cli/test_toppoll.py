@@ -10,7 +10,7 @@ import pytest
 from tests.builders import busy_snapshot
 from torchsync.cli.toppoll import Asker
 from torchsync.core.api import runs_document, status_document, tasks_document
-from torchsync.errors import Unavailable
+from torchsync.errors import TorchsyncError, Unavailable
 
 ONE = busy_snapshot()
 ANSWERS: dict[str, Any] = {
@@ -83,6 +83,26 @@ def test_an_agent_that_is_gone_is_asked_again_and_what_was_known_stays() -> None
     assert lost.tasks == first.tasks == back.tasks
     assert (first.trouble, back.trouble) == ("", "")
     assert one.asked[-2:] == ["history", "tasks"], "all is asked for after a restart"
+
+
+def test_an_agent_of_another_version_is_said_to_be_one_and_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Agent()
+    asker = Asker(one, 2.0, one.clock)
+    first = asker.ask()
+    monkeypatch.setitem(ANSWERS, "/api/v1/status", {"status": "as in version 9"})
+    one.now += 2.0
+    strange = asker.ask()
+    assert first is not None
+    assert strange is not None
+    assert strange.tasks == first.tasks
+    assert "is it of another version?; trying again" in strange.trouble
+    with pytest.raises(TorchsyncError, match="another version"):
+        asker.view()
+    monkeypatch.undo()
+    one.now += 2.0
+    back = asker.ask()
+    assert back is not None
+    assert back.trouble == ""
 
 
 def test_one_view_is_asked_for_at_once_or_it_is_said_why_not() -> None:

@@ -76,16 +76,26 @@ class Asker:
         return self._asked()
 
     def _asked(self) -> View:
-        with self._pace.paid():
-            status, runs = self._client.get("/api/v1/status"), self._client.get("/api/v1/runs")["runs"]
-        tasks = self._asked_tasks() if self._pace_of_tasks.is_due() else self._view.tasks
-        now = Instant(time.time_ns() // 1_000_000)
-        return View(head=head_of(status, now), alarms=alarms_of(status), runs=run_rows(runs), tasks=tasks)
+        with _understood():
+            with self._pace.paid():
+                status, runs = self._client.get("/api/v1/status"), self._client.get("/api/v1/runs")["runs"]
+            tasks = self._asked_tasks() if self._pace_of_tasks.is_due() else self._view.tasks
+            now = Instant(time.time_ns() // 1_000_000)
+            return View(head=head_of(status, now), alarms=alarms_of(status, now), runs=run_rows(runs), tasks=tasks)
 
     def _asked_tasks(self) -> tuple[TaskRow, ...]:
         with self._pace_of_tasks.paid():
             history = self._client.get("/api/v1/history", {"runs": "true", "limit": _HISTORY})["entries"]
             return task_rows(self._client.get("/api/v1/tasks")["tasks"], marks_of(history))
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """An agent of another version may not say what is looked for: without this the thread that asks would end, and the screen stand still."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError) as error:
+        raise TorchsyncError("TS901", "the agent answers what this torchsync does not understand: is it of another version?") from error
 
 
 class Poller:
