@@ -11,14 +11,18 @@ import pytest
 
 from tests.builders import HOUR, NOON, REVISION, SECOND, busy_snapshot, record, snapshot, sync_status, task, task_status
 from torchsync.core.api import status_document
+from torchsync.core.holds import EVERY_TASK, HOST, SYNCS, Hold, Holds, Pin, held_task, pinned, placed
 from torchsync.core.instants import rfc3339
 from torchsync.core.model import Instant, Outcome, ProgramCommand, TaskName
+from torchsync.core.snapshot import SyncStatus
 from torchsync.core.syncdoc import SyncOutcome, SyncResult
 from torchsync.errors import Problem
 from torchsync.pages.status import render_status
 from torchsync.pages.statuswords import Clock, length, sync_words
 
 BAD = Problem(code="TS111", message="'/etc/secret' is no length of time", path="tasks/private.yaml", task="nightly-backup", hint="write 5s")
+
+HOLD = Hold(actor="mallory (1001)", since=NOON)
 
 
 def shown(text: str) -> str:
@@ -78,8 +82,13 @@ def test_of_a_commit_with_many_problems_it_says_that_there_are_more() -> None:
     assert "more" not in shown(render_status(busy, NOON)).partition("Commits not taken")[2].partition("Runs in flight")[0]
 
 
+def synced(**changes: Any) -> SyncStatus:
+    """The remote was reached just now."""
+    return sync_status(**({"verdict_since_start": True, "last_verdict": NOON, "last_success": NOON} | changes))
+
+
 def test_a_host_without_troubles_is_said_to_be_well() -> None:
-    text = render_status(snapshot(task_status()), NOON)
+    text = render_status(snapshot(task_status(), sync=synced()), NOON)
     assert "<title>db-1: all is well</title>" in text
     assert "All is well" in shown(text)
 
@@ -87,20 +96,47 @@ def test_a_host_without_troubles_is_said_to_be_well() -> None:
 @pytest.mark.parametrize(
     ("changes", "verdict"),
     [
-        ({"sync": sync_status(consecutive_failures=1)}, "The last sync failed"),
-        ({"sync": sync_status(consecutive_failures=3)}, "The last 3 syncs failed"),
-        ({"sync": sync_status(consecutive_failures=3, rejected="a" * 40)}, "The newest commit was not taken"),
+        ({"sync": synced(consecutive_failures=1)}, "The last sync failed"),
+        ({"sync": synced(consecutive_failures=3)}, "The last 3 syncs failed"),
+        ({"sync": synced(consecutive_failures=3, rejected="a" * 40)}, "The newest commit was not taken"),
         ({"state_degraded": True, "config_reload_ok": False}, "The state cannot be written, the configuration could not be reloaded"),
-        ({"holds": busy_snapshot().holds}, "All is well"),
+        ({"last_tick": Instant(NOON - HOUR)}, "The scheduler last turned 1h00m ago"),
+        ({"sync": sync_status(consecutive_failures=3)}, "No sync has reached the remote since the agent started"),
+        ({"sync": synced(last_verdict=Instant(NOON - HOUR))}, "The last sync that reached the remote ended 1h00m ago; 10m00s are allowed"),
     ],
 )
 def test_what_calls_for_somebody_stands_at_the_top(changes: dict[str, Any], verdict: str) -> None:
-    assert f"db-1 {verdict}" in shown(render_status(snapshot(task_status(), **changes), NOON))
+    text = render_status(snapshot(task_status(), **({"sync": synced()} | changes)), NOON)
+    assert f'troubled" id="verdict">{verdict}</p>' in text
+
+
+DRAINED = placed(placed(Holds(), HOST, HOLD), held_task("web-proxy"), HOLD)
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({"holds": busy_snapshot().holds}, "Rolled back, 1 task is paused"),
+        ({"holds": DRAINED, "notices": (BAD,)}, "Drained, 1 task is paused, 1 notice"),
+        ({"holds": placed(placed(Holds(), EVERY_TASK, HOLD), SYNCS, HOLD)}, "Every task is paused, syncs are paused"),
+        ({"holds": pinned(Holds(), Pin(revision=REVISION, hold=HOLD))}, "Pinned"),
+        ({"notices": (BAD, BAD)}, "2 notices"),
+    ],
+)
+def test_nothing_is_said_to_be_well_that_is_held_back_or_has_a_notice(changes: dict[str, Any], verdict: str) -> None:
+    text = render_status(snapshot(task_status(), sync=synced(), **changes), NOON)
+    assert f'held" id="verdict">{verdict}</p>' in text
+    assert "all is well" not in text.lower()
+
+
+def test_a_trouble_comes_before_what_is_held_back() -> None:
+    text = render_status(snapshot(task_status(), sync=synced(), holds=DRAINED, state_degraded=True), NOON)
+    assert "<title>db-1: the state cannot be written</title>" in text
 
 
 def test_an_agent_that_has_not_synced_has_a_page_too() -> None:
     text = shown(render_status(snapshot(), NOON))
-    assert "Nothing is in force yet" in text
+    assert "No generation is in force yet" in text
     assert "There was no sync yet" in text
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from torchsync.core.api import runs_document, status_document, tasks_document
+from torchsync.core.api import runs_document, status_document, tasks_document, why_not_ready
 from torchsync.core.model import Instant
 from torchsync.core.snapshot import Snapshot
 from torchsync.pages import statuswords as words
@@ -33,6 +33,14 @@ class Bars:
     good: str
     bad: str
     other: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The sentence at the top, and what colour it has."""
+
+    style: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +73,7 @@ def render_status(snapshot: Snapshot, now: Instant, *, is_still: bool = False) -
         "status",
         connect="'self'",
         status=status,
-        troubles=words.troubles(status, [row.task for row in rows]),
+        verdict=_verdict(status, rows, why_not_ready(snapshot, now)),
         rows=rows,
         runs=runs,
         clock=clock,
@@ -73,6 +81,15 @@ def render_status(snapshot: Snapshot, now: Instant, *, is_still: bool = False) -
         reload_seconds=0 if is_still else RELOAD_SECONDS,
         refresh_seconds=REFRESH_SECONDS,
     )
+
+
+def _verdict(status: Document, rows: Sequence[Row], unready: str) -> Verdict:
+    """Nobody reads that all is well where nothing would start, or where nobody knows."""
+    if troubles := words.troubles(status, [row.task for row in rows], unready):
+        return Verdict("troubled", ", ".join(troubles))
+    if reservations := words.reservations(status):
+        return Verdict("held", ", ".join(reservations))
+    return Verdict("well", "all is well")
 
 
 def _listed(found: object) -> Sequence[Document]:

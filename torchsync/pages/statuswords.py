@@ -99,21 +99,39 @@ def hold_words(hold: Document, clock: Clock) -> str:
     return f"{what}, since {clock.since(hold['since'])}{until}"
 
 
-def troubles(status: Document, tasks: Sequence[Document]) -> list[str]:
-    """What calls for somebody, the worst first; empty when nothing does."""
+def troubles(status: Document, tasks: Sequence[Document], unready: str = "") -> list[str]:
+    """What calls for somebody, the worst first; empty when nothing does. `unready` is what /readyz answers, empty when the agent is ready."""
     failing = sum(bool(task["consecutive_failures"]) for task in tasks)
     late = sum(bool(task["late_since"]) for task in tasks)
     sync = status["sync"]
     found = [
-        "nothing is in force yet" if status["generation"] is None else "",
+        unready,
         f"{count(failing, 'task fails', 'tasks fail')}" if failing else "",
         f"{count(late, 'task is late', 'tasks are late')}" if late else "",
         "the newest commit was not taken" if sync["rejected"] else "",
-        _cut_off(sync),
+        "" if unready else _cut_off(sync),
         "the state cannot be written" if status["state_degraded"] else "",
         "the configuration could not be reloaded" if not status["config_reload_ok"] else "",
     ]
     return [one for one in found if one]
+
+
+def reservations(status: Document) -> list[str]:
+    """Why a host that has no troubles is not simply well: what operators hold back, and what the agent has to say of itself."""
+    holds, notices = Counter(hold["scope"] for hold in status["holds"]), len(status["notices"])
+    found = [words for scope, words in _HELD.items() if holds[scope]]
+    if paused := holds["task"]:
+        found.append(count(paused, "task is paused", "tasks are paused"))
+    return [*found, count(notices, "notice", "notices")] if notices else found
+
+
+_HELD = {
+    "drain": "drained",
+    "all": "every task is paused",
+    "sync": "syncs are paused",
+    "pin": "pinned",
+    "rollback": "rolled back",
+}
 
 
 def _cut_off(sync: Document) -> str:

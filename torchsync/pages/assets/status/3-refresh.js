@@ -6,11 +6,12 @@ let isPaused = false;
 let isAsking = false;
 let fetchedAt = Date.now();
 
-// An XMLHttpRequest makes a document, without scripts run, of the answer: no text becomes markup here.
+// An XMLHttpRequest makes a document, without scripts run, of the answer: no text becomes markup here. The address is that of the page, which a proxy
+// may have put below another.
 function fetchPage() {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("GET", "/");
+    request.open("GET", location.pathname);
     request.responseType = "document";
     request.timeout = 15_000;
     request.onload = () => (request.status === 200 && request.response?.getElementById("table") ? resolve(request.response) : reject());
