@@ -167,6 +167,7 @@ def busy_snapshot() -> Snapshot:
         clock_jumps={ClockDirection.FORWARD: 1},
         runs_adopted=2,
         runs_lost=1,
+        certificate_end=Instant(NOON + 90 * 24 * HOUR),
         notices=(Problem(code="TS340", message="127.0.0.1:9747 is in use", path="http.listen"),),
     )
 

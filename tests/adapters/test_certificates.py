@@ -118,7 +118,9 @@ def test_a_pair_that_stays_half_written_is_told_once_until_it_is_whole(host, aut
     host.put(first)
     host.look()
     host.put(second, key=False)
+    end = host.certificates.end
     assert [host.look(), host.look(), host.look()] == [[], ["TS342"], ["TS342"]]
+    assert host.certificates.end == end, "that of the one in force"
     told = f"{host.files.key} is not the key of the certificate in {host.files.cert}; the one read before stays in force"
     assert host.lines(LogEvent.HTTP_NOT_SECURED) == [told]
     host.put(second)
@@ -209,6 +211,18 @@ def test_what_openssl_says_of_the_validity_is_what_is_read(authority, first):
         assert validity is not None
         assert validity.end - validity.begin == 30 * DAY
         assert abs(validity.begin - time.time() * 1000) < DAY
+
+
+def test_it_is_known_until_when_the_certificate_in_force_is_good(host, authority, first):
+    assert host.certificates.end == 0
+    host.look()
+    assert host.certificates.end == 0, "nothing is in force"
+    host.put(first)
+    host.look()
+    assert host.certificates.end == validity_of(first.cert.read_bytes()).end
+    host.certificates.files = TlsFiles()
+    host.look()
+    assert host.certificates.end == 0
 
 
 def test_dates_past_2050_are_read_too(tmp_path):

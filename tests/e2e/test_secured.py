@@ -199,6 +199,9 @@ def test_a_certificate_is_renewed_under_a_scraping_prometheus_and_no_scrape_is_l
         scrapes = one.value("count_over_time(up[5m])") or 0
         wait_for("scrapes with the new pair", lambda: (one.value("count_over_time(up[5m])") or 0) > scrapes + 2)
         assert one.value("min_over_time(up[5m])") == 1.0
+        days_left = one.value("(torchsync_http_certificate_end_timestamp_seconds - time()) / 86400")
+        assert days_left
+        assert 364 < days_left < 366  # as the page makes it
     host.kill()
     (site.folder / "etc/tls/agent.key").write_text("damaged")
     host.start()

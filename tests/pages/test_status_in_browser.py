@@ -40,7 +40,8 @@ class Agent:
 
 
 @contextmanager
-def serving(snapshot: Snapshot) -> Iterator[Agent]:
+def serving(snapshot: Snapshot, below: str = "") -> Iterator[Agent]:
+    """An agent that shows this; a proxy has it below a path, which the agent does not see."""
     agent = Agent(snapshot)
     surface = PublicSurface(
         read=lambda: agent.snapshot,
@@ -51,8 +52,8 @@ def serving(snapshot: Snapshot) -> Iterator[Agent]:
     )
     bound = bind_tcp("127.0.0.1:0")
     assert not isinstance(bound, Problem)
-    running = serve(bound, surface, print)
-    agent.url = f"http://{running.address}/"
+    running = serve(bound, lambda request: surface(replace(request, path=request.path.removeprefix(below))), print)
+    agent.url = f"http://{running.address}{below}/"
     try:
         yield agent
     finally:
@@ -191,6 +192,16 @@ def test_an_agent_that_does_not_answer_is_said_and_what_was_known_stays(browser:
         found.page.unroute(agent.url)
         refresh(found)
         found.page.get_by_role("alert").wait_for(state="hidden")
+
+
+def test_a_proxy_may_have_the_page_below_a_path(browser: Browser) -> None:
+    with serving(usual(), below="/hosts/db-1") as agent, visited(browser, agent.url, home=agent.url) as found:
+        agent.fail("tidy")
+        refresh(found)
+        assert found.page.locator("#task-tidy .badge").inner_text() == "failed 3 times in a row"
+        links = found.page.locator("footer a").evaluate_all("found => found.map((each) => each.href)")
+        assert links == [f"{agent.url}{path}" for path in ("api/v1/status", "api/v1/tasks", "api/v1/runs", "metrics")]
+        assert found.said == []
 
 
 def test_a_paused_page_asks_for_nothing(browser: Browser, agent: Agent) -> None:

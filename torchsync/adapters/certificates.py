@@ -201,6 +201,12 @@ class Certificates:
         """That of `http.hooks_listen`, or of `http.listen`."""
         return Front(lambda connection: self._wrap(connection, is_hooks=is_hooks), self._refused)
 
+    @property
+    def end(self) -> Instant:
+        """Until when the certificate in force is good; 0 where there is none, or that cannot be told."""
+        in_force = self._in_force
+        return in_force.validity.end if isinstance(in_force, Loaded) and in_force.validity else Instant(0)
+
     def look(self) -> None:
         """What the files hold is in force, or it is said why not. For one thread at a time."""
         files = self.files

@@ -55,6 +55,11 @@ class Secured:
     def problems(self) -> tuple[Problem, ...]:
         return (*self._certificates.problems, *([self._gate.problem] if self._gate.problem else []))
 
+    @property
+    def certificate_end(self) -> Instant:
+        """Until when the certificate that is shown is good; 0 where none is."""
+        return self._certificates.end
+
     def front(self, *, is_hooks: bool = False) -> Front:
         return self._certificates.front(is_hooks=is_hooks)
 

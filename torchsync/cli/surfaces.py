@@ -66,17 +66,21 @@ class Surfaces:
         self._hooks = hooks
         self._secured = listen.secured
         self._store = store
-        self._read = read
+        self._read_loop = read
         self._now = now
         self._log = log
-        self.exposition = Exposition(read)
+        self.exposition = Exposition(self._read)
         pages = StatusPages(load_page)
-        self._public = PublicSurface(read=read, now=now, metrics=self.exposition.render, page=pages, names=own_names(listen.host))
+        self._public = PublicSurface(read=self._read, now=now, metrics=self.exposition.render, page=pages, names=own_names(listen.host))
         self._guarded = listen.secured.guard(self._public)
         self._running: dict[str, Running] = {}
         self._problems: dict[str, Problem] = {}
         self._next_try: Millis | None = None
         self._looking: threading.Thread | None = None
+
+    def _read(self) -> Snapshot:
+        """The newest snapshot of the loop, with what is known here alone."""
+        return replace(self._read_loop(), certificate_end=self._secured.certificate_end)
 
     def open(self, post: Callable[[object], None], mono: Millis) -> None:
         """Both surfaces answer, or it is said why not; `tick` tries again."""

@@ -157,6 +157,8 @@ class Snapshot:
     runs_lost: int = 0
     state_degraded: bool = False
     config_reload_ok: bool = True
+    certificate_end: Instant = Instant(0)
+    """Until when the certificate is good that is shown on TCP; 0 where none is."""
     notices: tuple[Problem, ...] = ()
     """What is wrong with the agent itself just now: an address in use, a reload refused."""
 
