@@ -193,6 +193,7 @@ def live_host(name: str, **given: Any) -> Document:
         "pinned": False,
         "state_degraded": False,
         "facts_mismatch": False,
+        "stalled": False,
         "drifts": False,
         "missing": [],
         "extra": [],

@@ -130,15 +130,50 @@ def test_hosts_can_be_told_by_another_label() -> None:
         Sample("up", {"instance": "127.0.0.1:2", "host": "web-1"}, 0.0),
         Sample("up", {"instance": "127.0.0.1:3"}, 1.0),
     ]
-    found = live(LiveAnswers(at=NOON, label="host", up=series))
+    said = [Sample("torchsync_build_info", {"instance": "127.0.0.1:1", "host": "db-1", "version": "1.2.0"}, 1.0)]
+    found = live(LiveAnswers(at=NOON, label="host", up=series, agents=said))
     assert [one.state.value for one in found.hosts] == ["up", "down", "absent"]
     assert found.warnings == ("targets without a label host, whose host is not known: 1, such as 127.0.0.1:3",)
 
 
-def test_two_targets_of_one_host_are_said() -> None:
-    found = live(changed(up=[*ALL_WELL.up, up("db-1:9748", 0.0)]))
+def seen(instance: str, at: float = SECONDS - 300) -> Sample:
+    return Sample("", {"instance": instance, "job": "torchsync"}, at)
+
+
+def test_two_agents_of_one_host_are_said() -> None:
+    found = live(changed(up=[*ALL_WELL.up, up("db-1:9748", 0.0)], last_seen=[seen("db-1:9748")]))
     assert found.warnings == ("db-1 is more than one target, and what they say is mixed: db-1:9747, db-1:9748",)
     assert host(found, "db-1").state is HostState.UP
+
+
+def test_what_else_a_job_scrapes_on_a_host_does_not_hide_that_its_agent_is_silent() -> None:
+    others = changed(up=[up("db-1:9747", 0.0), up("db-1:9100")], agents=[], last_seen=[seen("db-1:9747")])
+    assert (host(live(others), "db-1").state, live(others).warnings) == (HostState.DOWN, ())
+
+
+def test_something_else_that_answers_in_place_of_an_agent_is_none() -> None:
+    assert host(live(changed(up=[up("db-1:9747")], agents=[])), "db-1").state is HostState.DOWN
+
+
+def test_a_target_that_is_no_more_is_remembered_and_does_not_count() -> None:
+    """The port of the agent was changed."""
+    moved = changed(up=[up("db-1:9748")], agents=agent("db-1:9748"), last_seen=[seen("db-1:9747", SECONDS - 9000)])
+    assert (host(live(moved), "db-1").state, live(moved).warnings) == (HostState.UP, ())
+    assert host(live(moved), "db-1").target == "db-1:9748"
+    unheard = live(changed(up=[up("db-1:9748", 0.0)], agents=[], last_seen=[seen("db-1:9747", SECONDS - 9000)]))
+    assert host(unheard, "db-1").state is HostState.DOWN
+    gone = host(live(changed(up=[], agents=[], last_seen=[seen("db-1:9747", SECONDS - 9000)])), "db-1")
+    assert (gone.state, gone.target) == (HostState.ABSENT, "db-1:9747")
+
+
+def test_an_agent_whose_scheduler_does_not_turn_is_told() -> None:
+    def is_stalled(age: float, value: float = 1.0) -> bool:
+        said = agent("db-1:9747", scheduler_last_tick_timestamp_seconds=SECONDS - age)
+        return host(live(changed(up=[up("db-1:9747", value)], agents=said)), "db-1").is_stalled
+
+    assert [is_stalled(age) for age in (0, 359, 361, 86_400)] == [False, False, True, True]
+    assert not is_stalled(361, 0.0), "it is silent, and that is said"
+    assert not host(live(), "db-1").is_stalled, "where it tells no time"
 
 
 def test_targets_of_which_none_is_a_host_are_said() -> None:

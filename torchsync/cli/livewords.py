@@ -21,6 +21,7 @@ def live_summary(live: LiveFleet) -> str:
     hosts = [host for host in live.hosts if host.is_known]
     counts = (
         (sum(host.is_silent for host in hosts), "silent"),
+        (sum(host.is_stalled for host in hosts), "with a scheduler that does not turn"),
         (sum(host.drifts for host in hosts), f"on another commit than {live.head}"),
         (sum(bool(host.missing or host.extra) for host in hosts), "with other tasks than the repository says"),
         (sum(not host.is_known for host in live.hosts), "not in hosts.yaml"),
@@ -70,6 +71,7 @@ def _besides(host: LiveHost, extent: Extent) -> Iterator[str]:
     said = {
         "not in hosts.yaml": not host.is_known,
         "no commit in force": host.state is HostState.UP and not host.running,
+        "its scheduler does not turn, or its clock is behind": host.is_stalled,
         "another commit": host.drifts,
         f"lacks {extent.tasks(host.missing)}": bool(host.missing),
         f"has besides {extent.tasks(host.extra)}": bool(host.extra),

@@ -189,6 +189,7 @@ def _live_host(host: LiveHost) -> Document:
         "pinned": host.is_pinned,
         "state_degraded": host.is_degraded,
         "facts_mismatch": host.has_other_facts,
+        "stalled": host.is_stalled,
         "drifts": host.drifts,
         "missing": list(host.missing),
         "extra": list(host.extra),

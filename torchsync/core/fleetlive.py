@@ -13,7 +13,7 @@ class HostState(Enum):
 
     UP = "up"
     DOWN = "down"
-    """It is scraped, and does not answer."""
+    """It is scraped, and no agent answers."""
     ABSENT = "absent"
     """Prometheus has no target of that name."""
 
@@ -57,6 +57,8 @@ class LiveHost:
     is_pinned: bool = False
     is_degraded: bool = False
     has_other_facts: bool = False
+    is_stalled: bool = False
+    """Its agent answers, and its scheduler does not turn; or its clock is behind."""
     drifts: bool = False
     """It runs another commit than the one shown."""
     missing: tuple[TaskName, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torchsync.core.fleet import Fleet
@@ -14,6 +14,8 @@ from torchsync.core.metrictable import COMMIT_DIGITS, PREFIX
 from torchsync.core.model import Instant, TaskName
 from torchsync.core.prometheus import Sample
 
+_STALLED = 360
+"""Seconds since the last turn: as many as make an agent dead (`TICK_FRESH`), and as many as a sample of Prometheus may be old."""
 _COUNTED = ("active", "disabled", "paused")
 _VALUE_LABELS = {"commit_info": "state", "tasks": "state", "paused": "scope"}
 """The label that tells the series of a metric apart."""
@@ -67,8 +69,12 @@ class _Host:
     """The numbers of one host, by metric and the value of the label that tells its series apart, and of each task by metric."""
 
     targets: set[str] = field(default_factory=set)
+    """Those that Prometheus has now, or if there is none those that it had."""
     up: float | None = None
+    is_heard: bool = False
+    """Its agent is: something else may answer at an address as well."""
     last_seen: float = 0.0
+    last_tick: float = 0.0
     exported: float = 0.0
     version: str = ""
     commits: dict[str, str] = field(default_factory=dict)
@@ -84,6 +90,10 @@ class _Host:
         return self.exported > 0 or not any(self.number("tasks", state) for state in _COUNTED)
 
 
+_Target = tuple[str, str]
+"""The label that tells the host, and the address that is scraped."""
+
+
 class _Heard:
     """Everything that was heard, by host."""
 
@@ -91,14 +101,18 @@ class _Heard:
         self.hosts: dict[str, _Host] = {}
         self._match = match
         self._label = label
-        self._known: dict[tuple[str, str], _Host | None] = {}
+        self._known: dict[_Target, _Host | None] = {}
         self._unplaced: set[str] = set()
 
     def listen(self, answers: LiveAnswers) -> None:
-        for host, sample in self._placed(answers.up):
+        agents = {self._target(sample) for sample in (*answers.agents, *answers.last_seen)}
+        for host, sample in self._placed(self._of_agents(answers.up, agents)):
+            host.targets.add(self._words(sample))
             host.up = max(sample.value, host.up or 0.0)
         for host, sample in self._placed(answers.last_seen):
             host.last_seen = max(sample.value, host.last_seen)
+            if host.up is None:
+                host.targets.add(self._words(sample))
         for host, sample in self._placed(answers.exported):
             host.exported = max(sample.value, host.exported)
         for host, sample in self._placed(answers.agents):
@@ -121,20 +135,31 @@ class _Heard:
     def _placed(self, samples: Iterable[Sample]) -> Iterator[tuple[_Host, Sample]]:
         """The samples whose host is known, with it."""
         for sample in samples:
-            key = sample.labels.get(self._label, ""), sample.labels.get("instance", "")
-            if key not in self._known:
-                self._known[key] = self._new(*key)
-            if host := self._known[key]:
+            target = self._target(sample)
+            if target not in self._known:
+                self._known[target] = self._new(*target)
+            if host := self._known[target]:
                 yield host, sample
 
-    def _new(self, target: str, instance: str) -> _Host | None:
+    def _target(self, sample: Sample) -> _Target:
+        return sample.labels.get(self._label, ""), sample.labels.get("instance", "")
+
+    def _words(self, sample: Sample) -> str:
+        name, instance = self._target(sample)
+        return instance or name
+
+    def _new(self, name: str, instance: str) -> _Host | None:
         """The host of a target that was not met before."""
-        if not target:
+        if not name:
             self._unplaced.add(instance)
             return None
-        host = self.hosts.setdefault(self._match.host_of(target), _Host())
-        host.targets.add(instance or target)
-        return host
+        return self.hosts.setdefault(self._match.host_of(name), _Host())
+
+    def _of_agents(self, up: Iterable[Sample], agents: Collection[_Target]) -> list[Sample]:
+        """Without what else the same job scrapes on the host of an agent, such as a node_exporter."""
+        placed = [(self._match.host_of(sample.labels.get(self._label, "")), self._target(sample) in agents, sample) for sample in up]
+        with_agent = {host for host, is_agent, _ in placed if is_agent}
+        return [sample for host, is_agent, sample in placed if is_agent or host not in with_agent]
 
 
 def _note(host: _Host, sample: Sample) -> None:
@@ -143,9 +168,11 @@ def _note(host: _Host, sample: Sample) -> None:
     host.numbers[metric, value] = sample.value
     if metric == "build_info":
         host.version = sample.labels.get("version", "")
+        host.is_heard = True
     if metric == "commit_info":
         host.commits[value] = sample.labels.get("commit", "")
     if metric == "scheduler_last_tick_timestamp_seconds":
+        host.last_tick = max(sample.value, host.last_tick)
         host.last_seen = max(sample.value, host.last_seen)
 
 
@@ -158,7 +185,7 @@ def _live_host(name: str, host: _Host, now: Instant, expected: Expected) -> Live
     return LiveHost(
         name=name,
         is_known=is_known,
-        state=HostState.ABSENT if host.up is None else HostState.UP if host.up else HostState.DOWN,
+        state=_state(host),
         target=", ".join(sorted(host.targets)),
         last_seen=_instant(host.last_seen),
         version=host.version,
@@ -172,11 +199,18 @@ def _live_host(name: str, host: _Host, now: Instant, expected: Expected) -> Live
         is_pinned=bool(host.number("pinned")),
         is_degraded=bool(host.number("state_degraded")),
         has_other_facts=bool(host.number("host_facts_mismatch")),
+        is_stalled=_state(host) is HostState.UP and 0 < host.last_tick < now / 1000 - _STALLED,
         drifts=bool(running and expected.head) and running != expected.head[:COMMIT_DIGITS],
         missing=missing,
         extra=extra,
         tasks=tuple(_live_task(task, host.tasks[task], now) for task in sorted(host.tasks) if _wants(task, expected)),
     )
+
+
+def _state(host: _Host) -> HostState:
+    if host.up is None:
+        return HostState.ABSENT
+    return HostState.UP if host.up and host.is_heard else HostState.DOWN
 
 
 def _differing(name: str, host: _Host, expected: Expected) -> tuple[tuple[TaskName, ...], tuple[TaskName, ...]]:
