@@ -263,13 +263,41 @@ def test_trouble_comes_first_in_the_live_view(desk: Opened) -> None:
     desk.shoot("live")
 
 
+def test_who_is_gone_is_not_silent_and_who_answers_is_not_always_well(browser: Browser, folder: Path) -> None:
+    odd = {"web-10": {"stalled": True}, "old-1": {"state": "absent"}}
+    page = written(folder / "odd.html", with_live(usual(), lambda each: each | odd.get(each["name"], {})))
+    with opened(browser, page, fragment="#view=live", width=PHONE) as found:
+        assert names(found.page)[:5] == ["spare-1", "web-03", "web-10", "web-07", "old-1"]
+        rows = found.page.locator("#list tbody tr")
+        assert rows.nth(2).locator(".badge").all_inner_texts() == ["scheduler does not turn"]
+        assert rows.nth(4).locator(".badge").all_inner_texts() == ["not in hosts.yaml"]
+        chosen = found.page.locator("#tabs [aria-current]").bounding_box()
+        assert chosen
+        assert 0 < chosen["x"] < PHONE - chosen["width"], "the tab is in sight"
+        found.page.evaluate(SHOW, "#view=live&host=web-10")
+        assert "scheduler does not turn" in found.page.inner_text("#detail")
+
+
+def test_where_a_server_forbids_scripts_the_page_says_so(browser: Browser, usual_page: Path) -> None:
+    home = "http://fleet.example.org/"
+    policy = {"content-type": "text/html", "content-security-policy": "default-src 'self'"}
+    context = browser.new_context()
+    try:
+        page = context.new_page()
+        page.route(f"{home}*", lambda route: route.fulfill(body=usual_page.read_text(), headers=policy))
+        page.goto(home)
+        page.get_by_text("The script of this page has not run.").wait_for()
+    finally:
+        context.close()
+
+
 def test_differences_tell_who_gains_and_who_loses(desk: Opened) -> None:
     page = desk.page
     with moved(page):
         page.click("#tabs >> text=Differences")
     assert page.inner_text("#about") == "compared with main (aaaaaaaaaaaa)"
     row = page.locator("#list tbody tr", has_text="old-sync")
-    assert row.locator("td").all_text_contents() == ["gone", "old-sync task", "–", "db-1db-2"]
+    assert row.locator("td, th").all_text_contents() == ["gone", "old-sync task", "–", "db-1db-2"]
     page.click("text=and 4 more")
     assert page.locator("#list tbody tr", has_text="warm-cache").locator("li").count() == 12
 
@@ -280,6 +308,7 @@ def test_a_screen_reader_finds_landmarks_headings_and_a_table(desk: Opened) -> N
     assert page.get_by_role("navigation", name="Views").get_by_role("link", name="Tasks").get_attribute("aria-current") == "page"
     assert page.get_by_role("table", name="Tasks").get_by_role("row").count() == 13
     assert page.get_by_role("columnheader", name="Owner").count() == 1
+    assert page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="vacuum")).count() == 1
     assert [page.get_by_role("searchbox", name="Search").count(), page.get_by_role("combobox", name="Owner").count()] == [1, 1]
     with moved(page):
         page.click("text=vacuum")

@@ -38,6 +38,11 @@ function cell(name, ...children) {
   return el("td", { class: name, role: "cell" }, ...children);
 }
 
+// The cell that names the row.
+function headCell(name, ...children) {
+  return el("th", { class: name, scope: "row", role: "rowheader" }, ...children);
+}
+
 function row(item, ...cells) {
   return el("tr", { role: "row", class: state.open && state.open.name === item.name && state.open.kind === item.kind ? "opened" : null }, ...cells);
 }
@@ -54,7 +59,7 @@ function taskRow(task) {
 }
 
 function taskCell(task) {
-  return cell("task", link(task), taskBadges(task), task.description && el("p", { class: "about" }, given(cut(task.description, 240))));
+  return headCell("task", link(task), taskBadges(task), task.description && el("p", { class: "about" }, given(cut(task.description, 240))));
 }
 
 function taskBadges(task) {
@@ -133,7 +138,7 @@ function hostRow(host) {
 function hostCell(host) {
   const seen = liveNamed.get(host.name);
   const about = [host.zone, ...(host.addresses || [])].filter(Boolean).join(" · ");
-  return cell("task", link(host), seen && liveBadges(seen).slice(0, 3), el("p", { class: "about" }, given(about)));
+  return headCell("task", link(host), seen && liveBadges(seen).slice(0, 3), el("p", { class: "about" }, given(about)));
 }
 
 function labelCell(host) {
@@ -165,7 +170,7 @@ function strayRow(task) {
 
 function idleRow(host) {
   const addresses = (host.addresses || []).join(", ");
-  return row(host, cell("task", link(host)), labelCell(host), cell("when", given(addresses), soft(given(host.zone || ""))));
+  return row(host, headCell("task", link(host)), labelCell(host), cell("when", given(addresses), soft(given(host.zone || ""))));
 }
 
 // The differences of the tasks and hosts that match.
@@ -186,7 +191,7 @@ function moveRow(move) {
   return row(
     move,
     cell("change", badge(move.change, words[move.change])),
-    cell("task", linkNamed(move.kind, move.name), " ", el("span", { class: "zone inline" }, move.kind), fields),
+    headCell("task", linkNamed(move.kind, move.name), " ", el("span", { class: "zone inline" }, move.kind), fields),
     cell("gains", names(move.gains)),
     cell("loses", names(move.loses)),
   );
@@ -202,8 +207,12 @@ function liveOf(found) {
 
 function weight(host) {
   const failing = host.tasks.filter(isTrouble).length;
-  return (host.state !== "up") * 1000 + Boolean(host.rejected) * 300 + (isDrifting(host) * 200 + !host.known * 100) + Math.min(failing, 99);
+  const alarms = isSilent(host) * 1000 + Boolean(host.stalled) * 700 + Boolean(host.rejected) * 300;
+  return alarms + isDrifting(host) * 200 + !host.known * 100 + Math.min(failing, 99);
 }
+
+// A host that neither hosts.yaml nor Prometheus has any more is gone, and not silent.
+const isSilent = (host) => host.state !== "up" && (host.known || host.state === "down");
 
 const isDrifting = (host) => Boolean(host.drifts || host.missing || host.extra);
 
@@ -216,7 +225,8 @@ function liveBadges(host) {
   const late = host.tasks.filter((task) => task.late).length;
   return [
     host.state === "down" && badge("bad", "silent", "Prometheus gets no answer from it"),
-    host.state === "absent" && badge("bad", "silent", "Prometheus has no target for it"),
+    host.state === "absent" && host.known && badge("bad", "silent", "Prometheus has no target for it"),
+    host.stalled && badge("bad", "scheduler does not turn", "Its agent answers, and its scheduler does not turn; or its clock is behind"),
     !host.known && badge("warn", "not in hosts.yaml"),
     host.rejected && badge("bad", `turned down ${host.rejected.slice(0, 8)}`),
     host.drifts && badge("warn", "another commit"),
@@ -247,11 +257,11 @@ function liveRow(host) {
   const seen = host.state !== "up" && host.last_seen ? `heard ${since(host.last_seen)}` : "";
   return row(
     { kind: "host", name: host.name },
-    cell("task", linkNamed("host", host.name), host.version && el("p", { class: "about" }, given(`torchsync ${host.version}`))),
-    cell("state", el("span", { class: `state ${host.state}` }, STATES[host.state]), seen && soft(seen)),
-    cell("runs", host.running ? code(host.running.slice(0, 12)) : "–", host.running_since && soft(`for ${spanSince(host.running_since)}`)),
-    cell("last", since(host.last_sync)),
-    cell("troubles", badges.length ? badges : soft("–")),
+    headCell("task", linkNamed("host", host.name), host.version && el("p", { class: "about" }, given(`torchsync ${host.version}`))),
+    cell("state", el("span", { class: `state ${isSilent(host) ? "silent" : host.state}` }, STATES[host.state]), seen && soft(seen)),
+    cell(host.running ? "runs" : "runs none", host.running ? code(host.running.slice(0, 12)) : "–", host.running_since && soft(`for ${spanSince(host.running_since)}`)),
+    cell(host.last_sync ? "last" : "last none", since(host.last_sync)),
+    cell(badges.length ? "troubles" : "troubles none", badges.length ? badges : soft("–")),
   );
 }
 

@@ -163,7 +163,7 @@ function liveTable(all, head, who, most = 30) {
   const sorted = [...all].sort((a, b) => isTrouble(b) - isTrouble(a) || b.paused - a.paused);
   const row = (each) => {
     const there = each.since < 0 ? "–" : lengthText(each.since);
-    return el("tr", {}, el("td", {}, who(each), " ", word(each)), el("td", {}, ago(each.succeeded)), el("td", {}, there));
+    return el("tr", {}, el("th", { scope: "row" }, who(each), " ", word(each)), el("td", {}, ago(each.succeeded)), el("td", {}, there));
   };
   const body = el("tbody", {}, sorted.slice(0, most).map(row));
   const table = tableOf("agenda", [head, "Last success", "There for"], body);

@@ -55,6 +55,8 @@ function renderTabs(found) {
     return el("li", {}, el("a", { href: linkTo({ view, open: null }), "aria-current": view === state.view && "page" }, TABS[view], tally));
   };
   byId("tabs").replaceChildren(...Object.entries(counts).map(tab));
+  const current = byId("tabs").querySelector("[aria-current]");
+  if (current) byId("tabs").scrollLeft = current.parentElement.offsetLeft - 40; // on a phone not all tabs are in sight
 }
 
 function renderControls() {
@@ -154,6 +156,7 @@ function renderAge() {
   old.textContent = `This is the fleet of ${lengthText(age)} ago.`;
 }
 
+byId("blocked").remove();
 byId("app").hidden = false;
 fillChoices();
 renderAge();
