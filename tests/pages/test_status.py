@@ -72,7 +72,7 @@ def test_it_says_nothing_of_commands_environments_paths_users_and_actors() -> No
 def test_it_says_which_revision_is_in_force_by_whom_and_how_old_it_is() -> None:
     text = shown(render_status(busy_snapshot(), Instant(NOON + HOUR)))
     assert f"Revision {REVISION[:12]} by Ada Example , committed 3 h ago" in text
-    assert "In force since 60 min , generation 12" in text
+    assert "In force for 60 min , generation 12" in text
 
 
 def test_of_a_commit_with_many_problems_it_says_that_there_are_more() -> None:
@@ -138,6 +138,23 @@ def test_an_agent_that_has_not_synced_has_a_page_too() -> None:
     text = shown(render_status(snapshot(), NOON))
     assert "No generation is in force yet" in text
     assert "There was no sync yet" in text
+    assert "Tasks 0" in text
+    assert "There are none yet." in text
+    assert "No generation is in force yet, the last 3 syncs failed" in render_status(
+        snapshot(sync=sync_status(consecutive_failures=3)), NOON
+    )
+
+
+def test_what_is_held_is_told_with_how_long_and_until_when() -> None:
+    holds = pinned(placed(DRAINED, EVERY_TASK, replace(HOLD, until=Instant(NOON + 2 * HOUR))), Pin(revision=REVISION, hold=HOLD))
+    text = shown(render_status(snapshot(task_status(), holds=holds), Instant(NOON + HOUR)))
+    for sentence in (
+        "Every task has been paused for 60 min; ends in 60 min.",
+        "The host has been drained for 60 min: nothing new starts.",
+        "The task web-proxy has been paused for 60 min.",
+        f"Pinned at {REVISION[:12]} for 60 min.",
+    ):
+        assert sentence in text
 
 
 def test_there_is_a_sentence_for_every_outcome_of_a_sync() -> None:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser import DESKTOP, PHONE, Opened, chromium, faint_texts, visited
-from tests.builders import HOUR, NOON, busy_snapshot, many_tasks, record, task, task_status
+from tests.builders import HOUR, NOON, busy_snapshot, many_tasks, record, snapshot, task, task_status
 from torchsync.adapters.http import bind_tcp, serve
 from torchsync.core.model import Instant, Outcome, TaskName
 from torchsync.core.snapshot import Snapshot
@@ -166,6 +166,18 @@ def test_a_refresh_shows_what_is_new_and_moves_neither_focus_nor_place_nor_choic
             == "db-1: 3 tasks fail, 1 task is late, the newest commit was not taken"
         )
         assert found.said == []
+
+
+def test_the_first_tasks_take_the_place_of_the_word_that_there_are_none(browser: Browser) -> None:
+    with serving(snapshot()) as agent, visited(browser, agent.url, home=agent.url) as found:
+        none, table = found.page.locator("#none"), found.page.locator("#table")
+        assert (none.inner_text(), table.is_visible()) == ("There are none yet.", False)
+        agent.snapshot = usual()
+        refresh(found)
+        assert (none.is_visible(), table.is_visible(), len(names(found))) == (False, True, 5)
+        agent.snapshot = snapshot()
+        refresh(found)
+        assert (none.is_visible(), table.is_visible()) == (True, False)
 
 
 def test_what_has_not_changed_is_not_touched_by_a_refresh(browser: Browser, agent: Agent) -> None:

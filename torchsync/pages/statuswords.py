@@ -86,17 +86,16 @@ _SYNCS = {
 
 def hold_words(hold: Document, clock: Clock) -> str:
     """What is held, since when and until when; who did it and why is for the control socket."""
-    revision = (hold["revision"] or "")[:12]
+    revision, since = (hold["revision"] or "")[:12], clock.since(hold["since"])
     what = {
-        "sync": "Syncs are paused",
-        "all": "Every task is paused",
-        "task": f"The task {hold['task']} is paused",
-        "drain": "The host is drained: nothing new starts",
-        "pin": f"Pinned at {revision}",
-        "rollback": f"Rolled back to {revision}, until a newer commit comes",
+        "sync": f"Syncs have been paused for {since}",
+        "all": f"Every task has been paused for {since}",
+        "task": f"The task {hold['task']} has been paused for {since}",
+        "drain": f"The host has been drained for {since}: nothing new starts",
+        "pin": f"Pinned at {revision} for {since}",
+        "rollback": f"Rolled back to {revision} for {since}, until a newer commit comes",
     }[hold["scope"]]
-    until = f", ends {clock.ahead(hold['until'])}" if hold["until"] else ""
-    return f"{what}, since {clock.since(hold['since'])}{until}"
+    return f"{what}; ends {clock.ahead(hold['until'])}" if hold["until"] else what
 
 
 def troubles(status: Document, tasks: Sequence[Document], unready: str = "") -> list[str]:
@@ -109,7 +108,7 @@ def troubles(status: Document, tasks: Sequence[Document], unready: str = "") -> 
         f"{count(failing, 'task fails', 'tasks fail')}" if failing else "",
         f"{count(late, 'task is late', 'tasks are late')}" if late else "",
         "the newest commit was not taken" if sync["rejected"] else "",
-        "" if unready else _cut_off(sync),
+        "" if unready and status["generation"] else _cut_off(sync),
         "the state cannot be written" if status["state_degraded"] else "",
         "the configuration could not be reloaded" if not status["config_reload_ok"] else "",
     ]

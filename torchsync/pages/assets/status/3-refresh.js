@@ -1,7 +1,7 @@
 // Fetches the page again from time to time while somebody can see it, and puts in what is different.
 
 const EVERY = Number(document.body.dataset.every) * 1000;
-const LIVE = ["head", "now", "attention", "refusals", "runs", "foot"];
+const LIVE = ["head", "now", "attention", "refusals", "runs", "none", "foot"];
 let isPaused = false;
 let isAsking = false;
 let fetchedAt = Date.now();
@@ -26,6 +26,7 @@ function show(fresh) {
   const rows = fresh.getElementById("table").tBodies[0];
   for (const row of rows.rows) if (byId(row.id)?.hidden) row.hidden = true; // as it is; the filter judges anew below
   patch(byId("table").tBodies[0], rows);
+  byId("table").hidden = fresh.getElementById("table").hidden;
   applyFilter();
   if (document.title !== fresh.title) {
     document.title = fresh.title;
