@@ -78,6 +78,10 @@ def test_a_scraper_that_takes_gzip_gets_the_same_text_packed(address):
     answer, packed = get(address, "/metrics", **{"Accept-Encoding": "gzip"})
     assert answer.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(packed) == plain
+    for refusing in ("gzip;q=0", "br, gzip; q=0.0", "identity, *;q=0"):
+        answer, text = get(address, "/metrics", **{"Accept-Encoding": refusing})
+        assert (answer.headers["Content-Encoding"], text) == (None, plain), refusing
+    assert get(address, "/metrics", **{"Accept-Encoding": "deflate, GZIP;q=0.5"})[0].headers["Content-Encoding"] == "gzip"
 
 
 def test_head_has_the_headers_of_get_and_no_body(address):

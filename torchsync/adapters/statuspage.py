@@ -21,7 +21,6 @@ FRESH = Millis(1_000)
 @dataclass(frozen=True, slots=True)
 class _Made:
     at: Instant
-    is_still: bool
     page: str
 
 
@@ -31,7 +30,7 @@ class StatusPages:
     def __init__(self, load: Callable[[], StatusPage]) -> None:
         self._load = load
         self._render: StatusPage | None = None
-        self._made: _Made | None = None
+        self._made: dict[bool, _Made] = {}
         self._maker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="page")
 
     def __call__(self, snapshot: Snapshot, now: Instant, is_still: bool) -> str:
@@ -39,10 +38,10 @@ class StatusPages:
         return self._maker.submit(self._page, snapshot, now, is_still).result()
 
     def _page(self, snapshot: Snapshot, now: Instant, is_still: bool) -> str:
-        made = self._made
-        if made and made.is_still is is_still and abs(now - made.at) < FRESH:
+        made = self._made.get(is_still)
+        if made and abs(now - made.at) < FRESH:
             return made.page
         self._render = self._render or self._load()
         page = self._render(snapshot, now, is_still)
-        self._made = _Made(now, is_still, page)
+        self._made[is_still] = _Made(now, page)
         return page

@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import os
 import pwd
+import re
 import socket
 import struct
 import time
@@ -26,6 +27,7 @@ _PIECE = 32 * 1024
 """Each may take a few times TIMEOUT with a client that hardly reads: the smaller, the sooner it is noticed. Larger ones are not faster."""
 _WORTH_PACKING = 4 * 1024
 _SO_PEERGROUPS = 59
+_REFUSED = re.compile(r"q=0(\.0*)?")
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
@@ -55,7 +57,7 @@ def _request(environ: Environ) -> Request:
         path=environ["PATH_INFO"],
         query=dict(parse_qsl(environ["QUERY_STRING"], keep_blank_values=True)),
         host=environ.get("HTTP_HOST", ""),
-        accepts_gzip="gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""),
+        accepts_gzip=_accepts_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")),
         headers=_headers(environ),
         length=_length(environ),
         body=lambda: bytes(environ["wsgi.input"].read()),
@@ -63,6 +65,12 @@ def _request(environ: Environ) -> Request:
         peer=peer_of(connection) if connection.family == socket.AF_UNIX else None,
         source="" if connection.family == socket.AF_UNIX else environ.get("REMOTE_ADDR", ""),
     )
+
+
+def _accepts_gzip(header: str) -> bool:
+    """Whether the header names it, and not to refuse it (RFC 9110, 12.5.3)."""
+    codings = (text.lower().replace(" ", "").partition(";") for text in header.split(","))
+    return any(coding == "gzip" and not _REFUSED.fullmatch(weight) for coding, _, weight in codings)
 
 
 def _headers(environ: Environ) -> dict[str, str]:
