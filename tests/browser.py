@@ -110,7 +110,7 @@ def visited(browser: Browser, url: str, *, home: str, width: int = DESKTOP, dark
 
 
 def faint_texts(page: Page) -> list[str]:
-    """The words with less contrast to their ground than WCAG 2.1 asks of text, 4.5 to 1."""
+    """The words with less contrast to their ground than WCAG 2.1 asks of text, 4.5 to 1; and the controls whose edge has less than 3 to 1 (1.4.11)."""
     found: list[str] = page.evaluate(
         """() => {
         const channel = (value) => (value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
@@ -121,12 +121,22 @@ def faint_texts(page: Page) -> list[str]:
           const color = numbers(getComputedStyle(element).backgroundColor);
           return color.length === 4 && color[3] === 0 && element.parentElement ? ground(element.parentElement) : color;
         };
+        const contrast = (color, element) => {
+          const [a, b] = [light(numbers(color)), light(ground(element))].sort((x, y) => y - x);
+          return (a + 0.05) / (b + 0.05);
+        };
         const faint = new Set();
+        for (const element of document.querySelectorAll("input, select, button")) {
+          const style = getComputedStyle(element), hint = getComputedStyle(element, "::placeholder");
+          if (!element.checkVisibility() || element.type === "checkbox") continue;
+          const edged = numbers(style.borderTopColor)[3] !== 0 && style.borderTopWidth !== "0px";
+          if (edged && contrast(style.borderTopColor, element) < 3) faint.add(`edge of ${element.id || element.textContent}`);
+          if (element.placeholder && (hint.opacity < 1 || contrast(hint.color, element) < 4.5)) faint.add(`hint of ${element.id}`);
+        }
         for (const element of document.querySelectorAll("body *")) {
           const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
           if (!own || !element.checkVisibility() || element.closest("script, option, svg")) continue;
-          const [a, b] = [light(numbers(getComputedStyle(element).color)), light(ground(element))].sort((x, y) => y - x);
-          if ((a + 0.05) / (b + 0.05) < 4.5) faint.add(`${element.className}: ${element.textContent.trim().slice(0, 40)}`);
+          if (contrast(getComputedStyle(element).color, element) < 4.5) faint.add(`${element.className}: ${element.textContent.trim().slice(0, 40)}`);
         }
         return [...faint];
       }"""
