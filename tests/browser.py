@@ -110,7 +110,7 @@ def visited(browser: Browser, url: str, *, home: str, width: int = DESKTOP, dark
 
 
 def faint_texts(page: Page) -> list[str]:
-    """The words with less contrast to their ground than WCAG 2.1 asks of text, 4.5 to 1; and the controls whose edge has less than 3 to 1 (1.4.11)."""
+    """The words with less contrast to their ground than WCAG 2.1 asks of text, 4.5 to 1; and controls whose edge has less than 3 to 1."""
     found: list[str] = page.evaluate(
         """() => {
         const channel = (value) => (value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);

@@ -61,7 +61,9 @@ def test_who_asks_within_a_second_gets_the_same_page(maker: Maker) -> None:
 def test_a_page_that_keeps_still_is_another_one(maker: Maker) -> None:
     pages = StatusPages(maker.load)
     assert [pages(snapshot(), NOON, is_still) for is_still in (False, True)] == ["1 False", "2 True"]
-    assert [pages(snapshot(), NOON, is_still) for is_still in (False, True)] == ["1 False", "2 True"], "who asks for both in turn gets no more"
+    assert [pages(snapshot(), NOON, is_still) for is_still in (False, True)] == ["1 False", "2 True"], (
+        "who asks for both in turn gets no more"
+    )
 
 
 def test_many_at_once_cost_one_page_and_one_thread(maker: Maker) -> None:
