@@ -12,8 +12,8 @@ def test_an_instant_is_written_in_utc_with_milliseconds_and_read_back():
 
 
 @pytest.mark.parametrize("text", ["2026-11-23T12:00:00", "2026-11-23", "yesterday", ""])
-def test_a_time_without_a_zone_is_refused(text):
-    with pytest.raises(ValueError):
+def test_what_is_no_time_with_a_zone_is_refused_and_it_is_said_what_one_looks_like(text):
+    with pytest.raises(ValueError, match="write it as 2026-11-23T20:00:00Z"):
         parse_rfc3339(text)
 
 

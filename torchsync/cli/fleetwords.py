@@ -103,7 +103,7 @@ def no_next(report: FleetReport, task: Task) -> str:
     if not isinstance(task.timing, CronTiming):
         return "kept running"
     if isinstance(parse_schedule(task.timing.schedule), StartupSchedule):
-        return "at each start"
+        return "after a boot"
     return "by host" if task.name in report.by_host else "none to come"
 
 

@@ -22,7 +22,10 @@ def rfc3339_short(instant: Instant) -> str:
 
 def parse_rfc3339(text: str) -> Instant:
     """The instant that `text` names. Raises ValueError when it is no date and time, or has no zone."""
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no date and time; write it as 2026-11-23T20:00:00Z") from None
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone; write it as 2026-11-23T20:00:00Z")
     return Instant((moment - _EPOCH) // timedelta(milliseconds=1))
