@@ -17,6 +17,7 @@ from torchsync.core.api import status_document, tasks_document
 from torchsync.core.entries import Admit, Annul, AwaitAttempt, BeginAttempt, Finish, PutHold
 from torchsync.core.holds import SYNCS, HoldAct, HoldChange
 from torchsync.core.model import Attempt, Instant, Millis, Outcome, Wait
+from torchsync.core.web import of_text
 from torchsync.errors import NotFound, Unavailable, UsageError
 
 
@@ -96,6 +97,14 @@ def test_status_is_text_without_json(tmp_path, capsys):
     with agent(tmp_path) as path:
         assert inspect.run_status(ControlClient(path), as_json=False) == 0
     assert capsys.readouterr().out.startswith("torchsync 0.1.0 on db-1")
+
+
+def test_a_scheduler_that_does_not_turn_is_said_before_all_else(tmp_path, capsys):
+    with agent(tmp_path, probes=lambda _: of_text("the scheduler last turned 2h00m ago", 503)) as path:
+        assert inspect.run_status(ControlClient(path), as_json=False) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first == "notice  the scheduler last turned 2h00m ago: nothing starts, and all of this is as it was then"
+    assert second.startswith("torchsync 0.1.0 on db-1")
 
 
 def test_history_is_a_table(tmp_path, capsys):

@@ -48,6 +48,8 @@ def run_status(client: ControlClient, *, as_json: bool) -> int:
     status, tasks = client.get("/api/v1/status"), client.get("/api/v1/tasks")
     if as_json:
         return _print_json({**status, "task_list": tasks["tasks"]})
+    if stalled := client.probe("/healthz"):
+        print(paint(f"notice  {stalled}: nothing starts, and all of this is as it was then", Tone.BAD, coloured=is_coloured()))
     for line in status_lines(status, tasks["tasks"], coloured=is_coloured()):
         print(line)
     return 0

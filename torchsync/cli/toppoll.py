@@ -94,7 +94,7 @@ def _understood() -> Iterator[None]:
     """An agent of another version may not say what is looked for: without this the thread that asks would end, and the screen stand still."""
     try:
         yield
-    except (LookupError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise TorchsyncError("TS901", "the agent answers what this torchsync does not understand: is it of another version?") from error
 
 
