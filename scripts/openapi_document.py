@@ -23,16 +23,23 @@ _MOMENT: Schema = {"type": "string", "format": "date-time"}
 def public_openapi() -> str:
     """`schemas/openapi.json`: what everybody who reaches the TCP address may read."""
     paths = {
-        "/": _page("The status page", "text/html"),
+        "/": _asking(_page("The status page", "text/html"), {"still": {**_TEXT, "description": "Given: it does not load itself again."}}),
         "/metrics": _page("The metrics, in the text format of Prometheus or in OpenMetrics", "text/plain", "application/openmetrics-text"),
         "/healthz": _probe("Whether the scheduler turns"),
         "/readyz": _probe("Whether a generation is in force and the remote was reached lately"),
         **{f"/api/v1/{name}": _answer(read_schema(name)["title"], name) for name in ("status", "tasks", "runs")},
     }
     for path in paths.values():
-        path["get"]["responses"]["421"] = _plain("The Host header names no name of this host")
+        path["get"]["responses"] = {**_GATE, **path["get"]["responses"], "421": _plain("The Host header names no name of this host")}
+        path["get"]["security"] = [{}, {"password": []}]
     schemas = _components("status", "tasks", "runs", is_public=True)
-    return _document("torchsync agent", "What the agent shows on `http.listen`. Nothing there changes anything.", paths, schemas)
+    about = "What the agent shows on `http.listen`. Nothing there changes anything. A password is asked for where agent.yaml says so."
+    return _document("torchsync agent", about, paths, schemas, password={"type": "http", "scheme": "basic"})
+
+
+def _refusal(description: str, **headers: str) -> Schema:
+    told = {name.replace("_", "-"): {"description": text, "schema": _TEXT} for name, text in headers.items()}
+    return {**_plain(description), "headers": told}
 
 
 def control_openapi() -> str:
@@ -131,7 +138,9 @@ def _page(summary: str, *kinds: str) -> Schema:
 
 
 def _probe(summary: str) -> Schema:
-    return _get(summary, {"200": _plain("It is so"), "503": _plain("It is not; the text says why")})
+    return _get(
+        summary, {"200": _plain("It is so"), "503": _plain("It is not, and the text says why; or `http.basic_auth_file` cannot be read")}
+    )
 
 
 def _plain(description: str) -> Schema:
@@ -228,7 +237,14 @@ def _references(schema: Any) -> Iterator[str]:
             yield from _references(value)
 
 
-def _document(title: str, description: str, paths: Mapping[str, Schema], schemas: Mapping[str, Schema]) -> str:
+_GATE: Mapping[str, Schema] = {
+    "401": _refusal("`http.basic_auth_file` is set, and the request has no user and password of it", WWW_Authenticate="That of RFC 7617"),
+    "429": _refusal("Others try passwords just now, or this address has tried too many", Retry_After="Seconds"),
+    "503": _plain("`http.basic_auth_file` is set, and cannot be read"),
+}
+
+
+def _document(title: str, description: str, paths: Mapping[str, Schema], schemas: Mapping[str, Schema], **security: Schema) -> str:
     document = {
         "openapi": "3.1.0",
         "info": {
@@ -238,7 +254,7 @@ def _document(title: str, description: str, paths: Mapping[str, Schema], schemas
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {path: _identified(path, item) for path, item in paths.items()},
-        "components": {"schemas": schemas},
+        "components": {"schemas": schemas, **({"securitySchemes": security} if security else {})},
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +19,10 @@ from tests.adapters.test_controlapi import OLD_RUN, ROOT, Agent
 from tests.builders import HOUR, NOON, busy_snapshot, run_id, snapshot
 from torchsync.adapters import controlapi
 from torchsync.adapters.http import bind_tcp, serve
+from torchsync.adapters.passwordgate import PasswordGate
 from torchsync.core import control, web
 from torchsync.core.control import Ask
-from torchsync.core.model import Instant
+from torchsync.core.model import Instant, Millis
 from torchsync.core.snapshot import Snapshot
 from torchsync.core.syncdoc import SyncOutcome, SyncResult
 from torchsync.core.web import Handler, PublicSurface, Request, Response
@@ -64,19 +67,20 @@ class Server:
     address: str = ""
     shown: Snapshot = busy_snapshot()
 
-    def ask(self, method: str, path: str, body: object = None, host: str = "localhost") -> tuple[int, str, bytes]:
+    def ask(self, method: str, path: str, body: object = None, host: str = "localhost", password: str = "") -> tuple[int, str, bytes]:
+        told = {"Authorization": f"Basic {b64encode(f'user:{password}'.encode()).decode()}"} if password else {}
         connection = http.client.HTTPConnection(self.address, timeout=30)
         try:
             content = None if body is None else json.dumps(body)
-            connection.request(method, path, body=content, headers={"Host": host})
+            connection.request(method, path, body=content, headers={"Host": host, **told})
             answer = connection.getresponse()
             return answer.status, answer.headers["Content-Type"], answer.read()
         finally:
             connection.close()
 
-    def holds(self, method: str, path: str, body: object = None, *, template: str = "", host: str = "localhost") -> int:
+    def holds(self, method: str, path: str, body: object = None, *, template: str = "", host: str = "localhost", password: str = "") -> int:
         """The status of the answer, which is one that the document describes, and so is its content."""
-        status, kind, content = self.ask(method, path, body, host)
+        status, kind, content = self.ask(method, path, body, host, password)
         described = self.described["paths"][template or path][method.lower()]["responses"][str(status)]["content"]
         assert kind.partition(";")[0] in described
         if schema := described[kind.partition(";")[0]].get("schema"):
@@ -96,7 +100,19 @@ def serving(described: Json, handler: Handler) -> Iterator[Server]:
 
 
 @pytest.fixture
-def public() -> Iterator[Server]:
+def gate() -> PasswordGate:
+    """Asks for nothing until a test names a file, and finds every password wrong."""
+    return PasswordGate(
+        "",
+        find_check=lambda: lambda _password, _digest: False,
+        log=lambda _event, _message, **_: None,
+        monotonic=lambda: Millis(0),
+        on_refused=lambda _: None,
+    )
+
+
+@pytest.fixture
+def public(gate: PasswordGate) -> Iterator[Server]:
     surface = PublicSurface(
         read=lambda: found[0].shown,
         now=lambda: NOON,
@@ -105,7 +121,7 @@ def public() -> Iterator[Server]:
         names=frozenset(),
     )
     found: list[Server] = []
-    for server in serving(PUBLIC, surface):
+    for server in serving(PUBLIC, gate.guard(surface)):
         found.append(server)
         yield server
 
@@ -189,10 +205,19 @@ def test_what_the_public_surface_answers_is_what_its_document_says(public: Serve
         assert public.ask("HEAD", path)[2] == b""
 
 
-def test_the_public_surface_gives_every_answer_that_its_document_names(public: Server) -> None:
+def test_the_public_surface_gives_every_answer_that_its_document_names(public: Server, gate: PasswordGate, tmp_path: Path) -> None:
     given = {(path, str(public.holds("GET", path, host=host))) for path in PUBLIC["paths"] for host in ("localhost", "evil.example.com")}
     public.shown = STALE
     given |= {(path, str(public.holds("GET", path))) for path in PUBLIC["paths"]}
+    gate.file = str(tmp_path / "passwords")
+    gate.look()
+    given |= {(path, str(public.holds("GET", path))) for path in PUBLIC["paths"]}
+    (tmp_path / "passwords").write_text(f"user:$2y$10${'a' * 53}\n")
+    (tmp_path / "passwords").chmod(0o600)
+    gate.look()
+    for number in range(10):
+        assert public.holds("GET", "/", password=f"guess {number}") == 401
+    given |= {(path, str(public.holds("GET", path, password=word))) for path in PUBLIC["paths"] for word in ("", "guess")}
     assert given == {(path, status) for path, item in PUBLIC["paths"].items() for status in item["get"]["responses"]}
 
 
