@@ -238,9 +238,22 @@ def test_history_is_asked_for_as_the_query_says():
     ]
 
 
-@pytest.mark.parametrize("query", [{"limit": "many"}, {"since": "yesterday"}, {"until": "now"}, {"skip": "x"}, {"tsk": "a"}])
-def test_a_history_query_that_makes_no_sense_is_told_so(query):
-    assert Agent().ask("/api/v1/history", **query)[0] == 400
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ({"limit": "many"}, "limit is to be a number; found 'many'"),
+        ({"skip": "x"}, "skip is to be a number; found 'x'"),
+        ({"failed": "yes"}, "failed is to be true or false; found 'yes'"),
+        ({"runs": ""}, "runs is to be true or false; found ''"),
+        ({"since": "yesterday"}, "'yesterday' is no date and time; write it as 2026-11-23T20:00:00Z"),
+        ({"until": "now"}, "'now' is no date and time"),
+        ({"tsk": "a"}, "unknown parameter 'tsk'; known are task, failed"),
+    ],
+)
+def test_a_history_query_that_makes_no_sense_is_told_so(query, told):
+    status, document = Agent().ask("/api/v1/history", **query)
+    assert status == 400
+    assert document["error"]["message"].startswith(told)
 
 
 def test_trouble_with_the_ledger_is_told_with_its_code():

@@ -168,13 +168,26 @@ def history_query(fields: Mapping[str, str]) -> HistoryQuery:
     every = HistoryQuery()
     return HistoryQuery(
         task=fields.get("task", ""),
-        failed=fields.get("failed") == "true",
-        runs=fields.get("runs") == "true",
+        failed=_flag(fields, "failed"),
+        runs=_flag(fields, "runs"),
         since=parse_rfc3339(fields["since"]) if fields.get("since") else every.since,
         until=parse_rfc3339(fields["until"]) if fields.get("until") else every.until,
-        skip=max(0, min(int(fields.get("skip", "0")), MOST_HISTORY)),
-        limit=max(1, min(int(fields.get("limit", "50")), MOST_HISTORY)),
+        skip=_number(fields, "skip", "0", least=0),
+        limit=_number(fields, "limit", "50", least=1),
     )
+
+
+def _flag(fields: Mapping[str, str], name: str) -> bool:
+    if (text := fields.get(name, "false")) not in ("true", "false"):
+        raise ValueError(f"{name} is to be true or false; found {text!r}")
+    return text == "true"
+
+
+def _number(fields: Mapping[str, str], name: str, usual: str, *, least: int) -> int:
+    try:
+        return max(least, min(int(fields.get(name, usual)), MOST_HISTORY))
+    except ValueError:
+        raise ValueError(f"{name} is to be a number; found {fields[name][:40]!r}") from None
 
 
 # Parts.
