@@ -92,6 +92,11 @@ def test_what_a_host_does_not_export_is_not_taken_for_missing() -> None:
     assert host(live(changed(tasks={}, agents=none, exported=[])), "db-1").missing == ("backup", "everywhere")
 
 
+def test_hosts_that_tell_nothing_of_their_tasks_are_said() -> None:
+    found = live(changed(tasks={}, exported=ALL_WELL.exported[:1]))
+    assert found.warnings == ("hosts that tell nothing of their tasks (metrics.per_task: off): 2, such as web-1, web-2",)
+
+
 def test_a_task_that_is_asked_for_can_be_missing_too() -> None:
     only = {"task_running": [of_task("web-1:9747", "rotate", 0.0)]}
     found = live(changed(tasks=only), tasks=("rotate",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from torchsync.cli.fleetview import Style
-from torchsync.cli.livewords import MOST_RUNS, host_rows, live_summary, run_rows
+from torchsync.cli.livewords import MOST_RUNS, host_rows, live_summary, no_bad_run, run_rows
 from torchsync.cli.terminal import Cell, Tone
 from torchsync.core.fleetlive import LiveFleet
 
@@ -39,7 +39,7 @@ def _runs(live: LiveFleet, style: Style, *, is_narrowed: bool) -> Iterator[str]:
         yield from style.table(("TASK", "HOST", "THERE SINCE", "LAST RUN", "LAST SUCCESS", "STATE"), rows)
     elif not is_narrowed:
         yield ""
-        yield "No task fails, and none is late."
+        yield no_bad_run(live)
     if len(shown) < len(runs):
         yield f"and {len(runs) - len(shown):,} more; --full shows them"
 

@@ -104,6 +104,16 @@ def run_rows(live: LiveFleet, *, all_of_them: bool) -> list[RunRow]:
     return [_run_row(task, host, live.asked_at) for task, host in sorted(found, key=lambda pair: (pair[0].name, pair[1].name))]
 
 
+def no_bad_run(live: LiveFleet) -> str:
+    """That no task fails or is late, as far as that can be known."""
+    is_known = not any(host.is_silent for host in live.hosts if host.is_known)
+    return (
+        "No task fails, and none is late."
+        if is_known
+        else "On the hosts that are up no task fails, and none is late; of the others nothing is known."
+    )
+
+
 def _run_row(task: LiveTask, host: LiveHost, now: Instant) -> RunRow:
     return RunRow(
         task=task.name,

@@ -125,6 +125,8 @@ class _Heard:
         if self._unplaced:
             some = ", ".join(sorted(self._unplaced)[:3])
             yield f"targets without a label {self._label}, whose host is not known: {len(self._unplaced)}, such as {some}"
+        if mute := sorted(name for name, host in self.hosts.items() if host.is_heard and not host.exports_tasks):
+            yield f"hosts that tell nothing of their tasks (metrics.per_task: off): {len(mute)}, such as {', '.join(mute[:3])}"
         if self.hosts and not any(map(self._match.is_known, self.hosts)):
             some = ", ".join(sorted(self.hosts)[:3])
             yield f"no target is a host of hosts.yaml: {some}; --host-label names another label that tells the host"
