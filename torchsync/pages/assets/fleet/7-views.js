@@ -51,7 +51,7 @@ const taskHeads = { task: "Task", when: "When", next: "Next", week: "Next seven 
 const hostHeads = { task: "Host", labels: "Labels", week: "Next seven days", on: "Tasks" };
 const strayHeads = { task: "Task", when: "When", owner: "Owner", selectors: "Asks for" };
 const idleHeads = { task: "Host", labels: "Labels", when: "Addresses" };
-const moveHeads = { change: "", task: "Task or host", gains: "Gains", loses: "Loses" };
+const moveHeads = { change: "Change", task: "Task or host", gains: "Gains", loses: "Loses" };
 const liveHeads = { task: "Host", state: "State", runs: "Runs", last: "Synced", troubles: "Needs attention" };
 
 function taskRow(task) {
