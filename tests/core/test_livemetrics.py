@@ -151,6 +151,13 @@ def test_two_agents_of_one_host_are_said() -> None:
     assert host(found, "db-1").state is HostState.UP
 
 
+def test_many_hosts_with_two_agents_are_not_named_one_by_one() -> None:
+    twice = [(host, port) for host in ("db-1", "web-1", "web-2", "old-8", "old-9") for port in (1, 2)]
+    found = live(changed(up=[up(f"{host}:{port}") for host, port in twice], last_seen=[seen(f"{host}:{port}") for host, port in twice]))
+    assert len(found.warnings) == 4
+    assert found.warnings[-1] == "so are 2 more hosts"
+
+
 def test_what_else_a_job_scrapes_on_a_host_does_not_hide_that_its_agent_is_silent() -> None:
     others = changed(up=[up("db-1:9747", 0.0), up("db-1:9100")], agents=[], last_seen=[seen("db-1:9747")])
     assert (host(live(others), "db-1").state, live(others).warnings) == (HostState.DOWN, ())

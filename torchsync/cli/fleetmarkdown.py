@@ -6,6 +6,7 @@ What differs comes first. GitHub takes 65,536 characters for a comment; what doe
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from torchsync.cli import fleetwords as words
 from torchsync.cli.fleetwords import By, Extent
@@ -17,46 +18,52 @@ from torchsync.core.fleetlive import LiveFleet
 from torchsync.core.model import Task
 
 MOST_BYTES = 60_000
-_FOR_FOOT = 500
+_FOR_FOOT = 1_000
 _NO_LIMIT = 1 << 40
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Lines that are there together, or not at all. Of what may be left out, `what` it is, and the `options` that print it."""
+
+    lines: tuple[str, ...]
+    what: str = ""
+    options: str = "--full"
+
+    @property
+    def size(self) -> int:
+        """In bytes of UTF-8."""
+        return sum(len(line.encode()) + 1 for line in self.lines)
+
+
 def fleet_markdown(report: FleetReport, extent: Extent, by: By | None = None) -> str:
-    """The sum of it, what differs, what is idle, and the tables by task, by host and by owner, or the one that `by` names. At most `MOST_BYTES`
-    of UTF-8, unless everything is to be named.
+    """The sum of it, what differs, what is idle, what really runs, and the tables by task, by host and by owner, or the one that `by` names. At most
+    `MOST_BYTES` of UTF-8, unless everything is to be named.
     """
-    parts = ["\n".join(_head(report, extent))]
-    room = MOST_BYTES if not extent.full else _NO_LIMIT
-    left_out = []
+    room = (_NO_LIMIT if extent.full else MOST_BYTES) - _FOR_FOOT
+    kept: list[_Part] = []
+    left_out: list[_Part] = []
+    for part in _parts(report, extent, by):
+        is_too_long = part.what and sum(one.size for one in kept) + part.size > room
+        (left_out if is_too_long else kept).append(part)
+    foot = [f"Left out, since it is too long: {part.what}; `{part.options}` prints it.\n" for part in left_out]
+    return "\n".join([*(line for part in kept for line in part.lines), *foot]).rstrip("\n")
+
+
+def _parts(report: FleetReport, extent: Extent, by: By | None) -> Iterator[_Part]:
+    yield _Part(("## Who runs what", "", f"{text(words.summary(report))}.", "", *(f"> {text(notice)}\n" for notice in report.notices)))
+    if report.compared:
+        yield from _differences(report.compared, extent)
+    yield _Part(tuple(_idle(report, extent)))
+    if report.live:
+        yield from _live(report.live, extent)
     for kind in [by] if by else _kinds(report):
-        part = "\n".join([f"### By {kind.value}", "", *_TABLES[kind](report, extent)])
-        if sum(map(_size, parts)) + _size(part) > room - _FOR_FOOT:
-            left_out.append(kind)
-        else:
-            parts.append(part)
-    foot = [f"Left out, since it is too long: the table by {kind.value}; `--by {kind.value} --full` prints it.\n" for kind in left_out]
-    return "\n".join([*parts, *foot]).rstrip("\n")
+        lines = (f"### By {kind.value}", "", *_TABLES[kind](report, extent))
+        yield _Part(lines, f"the table by {kind.value}", f"--by {kind.value} --full")
 
 
 def _kinds(report: FleetReport) -> list[By]:
     return [kind for kind in By if kind is not By.HOST or report.inventory.hosts]
-
-
-def _size(part: str) -> int:
-    return len(part.encode())
-
-
-def _head(report: FleetReport, extent: Extent) -> Iterator[str]:
-    yield "## Who runs what"
-    yield ""
-    yield f"{text(words.summary(report))}."
-    yield ""
-    yield from (f"> {text(notice)}\n" for notice in report.notices)
-    if report.compared:
-        yield from _differences(report.compared, extent)
-    yield from _idle(report, extent)
-    if report.live:
-        yield from _live(report.live, extent)
 
 
 # Tables
@@ -108,34 +115,33 @@ def _idle(report: FleetReport, extent: Extent) -> Iterator[str]:
 # What differs
 
 
-def _differences(compared: Compared, extent: Extent) -> Iterator[str]:
+def _differences(compared: Compared, extent: Extent) -> Iterator[_Part]:
     base = code(compared.words) + (f" ({compared.revision[:12]})" if compared.revision else "")
-    if not compared.change.tasks and not compared.change.hosts:
-        yield f"Nothing differs from {base}.\n"
+    change = compared.change
+    if not change.tasks and not change.hosts:
+        yield _Part((f"Nothing differs from {base}.\n",))
         return
-    yield f"### What differs from {base}"
-    yield ""
-    yield from _moves(compared.change, extent)
-
-
-def _moves(change: FleetChange, extent: Extent) -> Iterator[str]:
+    yield _Part((f"### What differs from {base}", ""))
     if change.tasks:
-        rows = [
-            [cell(move.name), _what(move.kind, move.fields), _hosts_or_none(move.gains, extent), _hosts_or_none(move.loses, extent)]
-            for move in change.tasks
-        ]
-        yield from table(("Task", "What", "Gains hosts", "Loses hosts"), rows)
+        yield _Part(tuple(_task_moves(change, extent)), f"what differs of {words.count(len(change.tasks), 'task')}")
     if change.hosts:
-        rows = [
-            [
-                cell(extent.hosts(hosts)),
-                _what(move.kind, move.fields),
-                _tasks_or_none(move.gains, extent),
-                _tasks_or_none(move.loses, extent),
-            ]
-            for move, hosts in words.alike(change.hosts)
-        ]
-        yield from table(("Hosts", "What", "Gain tasks", "Lose tasks"), rows)
+        yield _Part(tuple(_host_moves(change, extent)), f"what differs of {words.count(len(change.hosts), 'host')}")
+
+
+def _task_moves(change: FleetChange, extent: Extent) -> Iterator[str]:
+    rows = [
+        [cell(move.name), _what(move.kind, move.fields), _hosts_or_none(move.gains, extent), _hosts_or_none(move.loses, extent)]
+        for move in change.tasks
+    ]
+    return table(("Task", "What", "Gains hosts", "Loses hosts"), rows)
+
+
+def _host_moves(change: FleetChange, extent: Extent) -> Iterator[str]:
+    rows = [
+        [cell(extent.hosts(hosts)), _what(move.kind, move.fields), _tasks_or_none(move.gains, extent), _tasks_or_none(move.loses, extent)]
+        for move, hosts in words.alike(change.hosts)
+    ]
+    return table(("Hosts", "What", "Gain tasks", "Lose tasks"), rows)
 
 
 def _what(kind: Kind, fields: Sequence[str]) -> str:
@@ -153,17 +159,19 @@ def _tasks_or_none(names: Sequence[str], extent: Extent) -> str:
 # What really runs
 
 
-def _live(live: LiveFleet, extent: Extent) -> Iterator[str]:
-    yield f"### What really runs\n\n{text(live_summary(live))}, by {code(live.prometheus)}.\n"
-    yield from (f"> {text(warning)}\n" for warning in live.warnings)
+def _live(live: LiveFleet, extent: Extent) -> Iterator[_Part]:
+    summary = f"### What really runs\n\n{text(live_summary(live))}, by {code(live.prometheus)}.\n"
+    yield _Part((summary, *(f"> {text(warning)}\n" for warning in live.warnings)))
     hosts = [
         [cell(extent.hosts(row.hosts)), row.state, cell(row.commit), row.since, row.synced, cell(row.besides)]
         for row in host_rows(live, extent)
     ]
-    yield from table(("Hosts", "State", "Commit", "Since", "Synced", "Besides"), hosts)
+    yield _Part(tuple(table(("Hosts", "State", "Commit", "Since", "Synced", "Besides"), hosts)), "how the hosts fare")
     runs = [
         [cell(run.task), cell(run.host), run.since, run.last_run, run.last_success, run.state]
         for run in run_rows(live, all_of_them=extent.full)[: None if extent.full else MOST_RUNS]
     ]
     if runs:
-        yield from table(("Task", "Host", "There since", "Last run", "Last success", "State"), runs)
+        yield _Part(
+            tuple(table(("Task", "Host", "There since", "Last run", "Last success", "State"), runs)), "the tasks that fail or are late"
+        )

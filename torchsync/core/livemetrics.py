@@ -16,6 +16,7 @@ from torchsync.core.prometheus import Sample
 
 _STALLED = 360
 """Seconds since the last turn: as many as make an agent dead (`TICK_FRESH`), and as many as a sample of Prometheus may be old."""
+_MOST_NAMED = 3
 _COUNTED = ("active", "disabled", "paused")
 _VALUE_LABELS = {"commit_info": "state", "tasks": "state", "paused": "scope"}
 """The label that tells the series of a metric apart."""
@@ -123,16 +124,18 @@ class _Heard:
 
     def warnings(self) -> Iterator[str]:
         if self._unplaced:
-            some = ", ".join(sorted(self._unplaced)[:3])
+            some = ", ".join(sorted(self._unplaced)[:_MOST_NAMED])
             yield f"targets without a label {self._label}, whose host is not known: {len(self._unplaced)}, such as {some}"
         if mute := sorted(name for name, host in self.hosts.items() if host.is_heard and not host.exports_tasks):
-            yield f"hosts that tell nothing of their tasks (metrics.per_task: off): {len(mute)}, such as {', '.join(mute[:3])}"
+            yield f"hosts that tell nothing of their tasks (metrics.per_task: off): {len(mute)}, such as {', '.join(mute[:_MOST_NAMED])}"
         if self.hosts and not any(map(self._match.is_known, self.hosts)):
-            some = ", ".join(sorted(self.hosts)[:3])
+            some = ", ".join(sorted(self.hosts)[:_MOST_NAMED])
             yield f"no target is a host of hosts.yaml: {some}; --host-label names another label that tells the host"
-        for name, host in sorted(self.hosts.items()):
-            if len(host.targets) > 1:
-                yield f"{name} is more than one target, and what they say is mixed: {', '.join(sorted(host.targets))}"
+        mixed = {name: ", ".join(sorted(host.targets)) for name, host in sorted(self.hosts.items()) if len(host.targets) > 1}
+        for name, targets in list(mixed.items())[:_MOST_NAMED]:
+            yield f"{name} is more than one target, and what they say is mixed: {targets}"
+        if len(mixed) > _MOST_NAMED:
+            yield f"so are {len(mixed) - _MOST_NAMED} more hosts"
 
     def _placed(self, samples: Iterable[Sample]) -> Iterator[tuple[_Host, Sample]]:
         """The samples whose host is known, with it."""
