@@ -201,9 +201,14 @@ def test_an_agent_that_does_not_answer_is_said_and_what_was_known_stays(browser:
         found.page.evaluate("for (const _ of 'xx') document.getElementById('pause').click()")
         found.page.get_by_role("alert").filter(has_text="The agent does not answer. What is shown is of").wait_for()
         assert names(found)
+        assert found.page.title() == "db-1: does not answer"
+        colour = "getComputedStyle(document.getElementById('verdict')).color"
+        pale = found.page.evaluate(colour)
         found.page.unroute(agent.url)
         refresh(found)
         found.page.get_by_role("alert").wait_for(state="hidden")
+        assert found.page.title() == "db-1: 2 tasks fail, 1 task is late, the newest commit was not taken"
+        assert found.page.evaluate(colour) != pale
 
 
 def test_a_proxy_may_have_the_page_below_a_path(browser: Browser) -> None:

@@ -37,6 +37,8 @@ function show(fresh) {
 function told(isGone) {
   const text = isGone ? `The agent does not answer. What is shown is of ${new Date(fetchedAt).toLocaleTimeString()}.` : "";
   byId("gone").hidden = !isGone;
+  document.body.classList.toggle("gone", isGone);
+  if (isGone) document.title = `${document.querySelector("h1").textContent}: does not answer`; // a tab is often all that is seen
   if (byId("gone").textContent !== text) byId("gone").textContent = text;
 }
 
