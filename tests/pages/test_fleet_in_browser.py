@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -276,6 +276,13 @@ def test_who_is_gone_is_not_silent_and_who_answers_is_not_always_well(browser: B
         assert 0 < chosen["x"] < PHONE - chosen["width"], "the tab is in sight"
         found.page.evaluate(SHOW, "#view=live&host=web-10")
         assert "scheduler does not turn" in found.page.inner_text("#detail")
+
+
+def test_how_old_a_page_is_is_said_sooner_where_it_tells_who_is_up(browser: Browser, folder: Path) -> None:
+    made = usual() | {"generated_at": (datetime.now(UTC) - timedelta(minutes=150)).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    for name, document, told in (("plain", made, ""), ("live", with_live(made), "This is the fleet of 3 h ago.")):
+        with opened(browser, written(folder / f"{name}.html", document)) as found:
+            assert found.page.locator("#age:visible").all_inner_texts() == ([told] if told else [])
 
 
 def test_where_a_server_forbids_scripts_the_page_says_so(browser: Browser, usual_page: Path) -> None:

@@ -27,7 +27,8 @@ function aboutText() {
     return `compared with ${visible(words)}${base ? ` (${base.slice(0, 12)})` : ""}`;
   }
   if (state.view !== "live" || !live) return "";
-  return `held against ${live.head || "no commit"}, as ${visible(live.prometheus)} knew it at ${clockText(new Date(live.asked_at))} UTC`;
+  const asked = new Date(live.asked_at);
+  return `held against ${live.head || "no commit"}, as ${visible(live.prometheus)} knew it on ${dayText(asked)} at ${clockText(asked)} UTC`;
 }
 
 const FILTER_WORDS = { q: "search", owner: "owner", label: "label", on: "host", runs: "task" };
@@ -152,7 +153,7 @@ addEventListener("beforeprint", () => {
 function renderAge() {
   const age = Date.now() / 1000 - data.made;
   const old = byId("age");
-  old.hidden = age < 2 * DAY;
+  old.hidden = age < (live ? HOUR : 2 * DAY); // who is up is soon no news any more
   old.textContent = `This is the fleet of ${lengthText(age)} ago.`;
 }
 
