@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.builders import HOUR, NOON, REVISION, SECOND, busy_snapshot, record, snapshot, sync_status, task, task_status
+from tests.builders import HOUR, NOON, REVISION, SECOND, busy_snapshot, many_tasks, record, snapshot, sync_status, task, task_status
 from torchsync.core.api import status_document
 from torchsync.core.holds import EVERY_TASK, HOST, SYNCS, Hold, Holds, Pin, held_task, pinned, placed
 from torchsync.core.instants import rfc3339
-from torchsync.core.model import Instant, Outcome, ProgramCommand, TaskName
+from torchsync.core.model import Instant, Outcome, ProgramCommand, Severity, TaskName
 from torchsync.core.snapshot import SyncStatus
 from torchsync.core.syncdoc import SyncOutcome, SyncResult
 from torchsync.errors import Problem
@@ -23,6 +23,8 @@ from torchsync.pages.statuswords import Clock, length, sync_words
 BAD = Problem(code="TS111", message="'/etc/secret' is no length of time", path="tasks/private.yaml", task="nightly-backup", hint="write 5s")
 
 HOLD = Hold(actor="mallory (1001)", since=NOON)
+
+BY_SEVERITY = (("a", Severity.WARNING), ("b", Severity.INFO), ("c", Severity.CRITICAL))
 
 
 def shown(text: str) -> str:
@@ -187,6 +189,22 @@ def test_a_task_tells_how_its_newest_runs_ended() -> None:
 def test_a_task_whose_first_run_is_not_over_has_not_never_run() -> None:
     assert "the first is under way" in shown(render_status(snapshot(task_status(running=("019ab0cbb400-00000001",))), NOON))
     assert "the first is under way" not in shown(render_status(snapshot(task_status()), NOON))
+
+
+@pytest.mark.parametrize(
+    ("failing", "last"), [(2, "task-00001"), (40, "task-00039"), (41, "and 1 more task"), (1100, "and 1,060 more tasks")]
+)
+def test_tasks_in_trouble_are_linked_to_and_many_of_them_do_not_hide_the_rest_of_the_page(failing: int, last: str) -> None:
+    busy = many_tasks(failing)
+    bad = {name: replace(one, record=replace(one.record, consecutive_failures=1)) for name, one in busy.tasks.items()}
+    attention = shown(render_status(replace(busy, tasks=bad), NOON).partition('id="attention"')[2].partition("</section>")[0])
+    assert attention.endswith(last)
+
+
+def test_of_tasks_in_trouble_critical_ones_come_first() -> None:
+    failed = [task_status(task(name, severity=severity), record=record(name, consecutive_failures=1)) for name, severity in BY_SEVERITY]
+    text = render_status(snapshot(*failed, task_status(task("well"))), NOON)
+    assert re.findall('<li id="see-([a-z]+)"', text) == ["c", "a", "b"]
 
 
 def test_a_runbook_is_a_link_only_when_a_browser_may_follow_it() -> None:

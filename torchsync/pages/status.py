@@ -23,6 +23,8 @@ REFRESH_SECONDS = 10
 RELOAD_SECONDS = 30
 
 _BAR = 5
+_MOST_CHIPS = 40
+"""Links to tasks in trouble, before the rest of the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ def render_status(snapshot: Snapshot, now: Instant, *, is_still: bool = False) -
         status=status,
         verdict=_verdict(status, rows, why_not_ready(snapshot, now)),
         rows=rows,
+        troubled=sorted((row for row in rows if row.is_trouble), key=lambda row: row.task["severity"] != "critical"),
+        most_chips=_MOST_CHIPS,
         runs=runs,
         clock=clock,
         words=words,
