@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from torchsync.cli.client import ControlClient, add_place_arguments, place_of
 from torchsync.cli.topframe import Choices, Size, bounded_first, frame, page_of, whole
-from torchsync.cli.toppoll import Asker, Poller
+from torchsync.cli.toppoll import Asker, Poller, understood
 from torchsync.cli.topscreen import Screen, painted
 from torchsync.cli.topview import Order, View, chosen, run_rows, task_rows
 from torchsync.core.model import Instant
@@ -59,12 +59,13 @@ def _print(view: View) -> int:
 def _print_json(client: ControlClient) -> int:
     """What a view is made of, as the agent says it; runs and tasks stand as on the screen."""
     status, runs, tasks = (client.get(f"/api/v1/{name}") for name in ("status", "runs", "tasks"))
-    by_id, by_name = {run["id"]: run for run in runs["runs"]}, {task["name"]: task for task in tasks["tasks"]}
-    document = {
-        "status": status,
-        "runs": [by_id[row.id] for row in run_rows(runs["runs"])],
-        "tasks": [by_name[row.name] for row in chosen(task_rows(tasks["tasks"], {}), Order.FAILURES, "")],
-    }
+    with understood():
+        by_id, by_name = {run["id"]: run for run in runs["runs"]}, {task["name"]: task for task in tasks["tasks"]}
+        document = {
+            "status": status,
+            "runs": [by_id[row.id] for row in run_rows(runs["runs"])],
+            "tasks": [by_name[row.name] for row in chosen(task_rows(tasks["tasks"], {}), Order.FAILURES, "")],
+        }
     print(json.dumps(document))
     return 0
 

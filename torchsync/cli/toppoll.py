@@ -76,7 +76,7 @@ class Asker:
         return self._asked()
 
     def _asked(self) -> View:
-        with _understood():
+        with understood():
             with self._pace.paid():
                 status, runs = self._client.get("/api/v1/status"), self._client.get("/api/v1/runs")["runs"]
             tasks = self._asked_tasks() if self._pace_of_tasks.is_due() else self._view.tasks
@@ -90,7 +90,7 @@ class Asker:
 
 
 @contextmanager
-def _understood() -> Iterator[None]:
+def understood() -> Iterator[None]:
     """An agent of another version may not say what is looked for: without this the thread that asks would end, and the screen stand still."""
     try:
         yield
