@@ -28,10 +28,15 @@ class Agent:
         self.now = 1000.0
         self.asked: list[str] = []
         self.is_gone = False
+        self.stalled = ""
         self._prices = prices
 
     def clock(self) -> float:
         return self.now
+
+    def probe(self, path: str) -> str:
+        assert path == "/healthz"
+        return self.stalled
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         name = path.rpartition("/")[2]
@@ -103,6 +108,15 @@ def test_an_agent_of_another_version_is_said_to_be_one_and_asked_again(monkeypat
     back = asker.ask()
     assert back is not None
     assert back.trouble == ""
+
+
+def test_a_scheduler_that_does_not_turn_is_told_as_long_as_it_does_not() -> None:
+    one = Agent()
+    asker = Asker(one, 60.0, one.clock)
+    one.stalled = "the scheduler last turned 2h00m ago"
+    assert asker.view().alarms[0].text.startswith(one.stalled)
+    one.stalled = ""
+    assert "last turned" not in asker.view().alarms[0].text
 
 
 def test_one_view_is_asked_for_at_once_or_it_is_said_why_not() -> None:

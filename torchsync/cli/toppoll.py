@@ -25,6 +25,8 @@ _HISTORY = "300"
 class Client(Protocol):
     def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]: ...
 
+    def probe(self, path: str) -> str: ...
+
 
 class _Pace:
     """When something may be asked for again, by a monotonic clock in seconds."""
@@ -78,10 +80,11 @@ class Asker:
     def _asked(self) -> View:
         with understood():
             with self._pace.paid():
+                stalled = self._client.probe("/healthz")
                 status, runs = self._client.get("/api/v1/status"), self._client.get("/api/v1/runs")["runs"]
             tasks = self._asked_tasks() if self._pace_of_tasks.is_due() else self._view.tasks
             now = Instant(time.time_ns() // 1_000_000)
-            return View(head=head_of(status, now), alarms=alarms_of(status, now), runs=run_rows(runs), tasks=tasks)
+            return View(head=head_of(status, now), alarms=alarms_of(status, stalled), runs=run_rows(runs), tasks=tasks)
 
     def _asked_tasks(self) -> tuple[TaskRow, ...]:
         with self._pace_of_tasks.paid():

@@ -9,7 +9,6 @@ from enum import Enum
 from typing import Any
 
 from torchsync.cli.terminal import Tone, printable
-from torchsync.core.api import TICK_FRESH
 from torchsync.core.instants import brief_duration, parse_rfc3339
 from torchsync.core.model import Instant, Millis
 
@@ -98,12 +97,10 @@ def head_of(status: Document, now: Instant) -> tuple[Sentence, ...]:
     return tuple(Sentence(text=printable(line), tone=Tone.HEAD if number == 0 else Tone.PLAIN) for number, line in enumerate(lines))
 
 
-def alarms_of(status: Document, now: Instant) -> tuple[Sentence, ...]:
-    """What an operator has to know first: what is wrong, then what is held."""
-    sync, turned = status["sync"], status["last_tick"]
-    bad = []
-    if turned and now - parse_rfc3339(turned) > TICK_FRESH:
-        bad.append(f"the scheduler last turned {_age(turned, now)} ago: nothing starts, and all of this is as it was then")
+def alarms_of(status: Document, stalled: str = "") -> tuple[Sentence, ...]:
+    """What an operator has to know first: what is wrong, then what is held. `stalled` is what /healthz answers, empty while the scheduler turns."""
+    sync = status["sync"]
+    bad = [f"{stalled}: nothing starts, and all of this is as it was then"] if stalled else []
     if status["state_degraded"]:
         bad.append("the state cannot be written just now; runs go on")
     if sync["rejected"]:
