@@ -2,10 +2,12 @@ import re
 
 import pytest
 
-from tests.builders import NOON, busy_snapshot, daemon, snapshot, task, task_status
+from tests.builders import NOON, busy_snapshot, daemon, snapshot, sync_status, task, task_status
 from torchsync.core.holds import EVERY_TASK, HOST, SYNCS, Hold, Holds, held_task, placed
 from torchsync.core.metrictable import TABLE, Kind, PerTask, Scope, rows
+from torchsync.core.model import AlertLimits, Millis
 from torchsync.core.snapshot import Histogram
+from torchsync.errors import Problem
 
 
 def samples(name, of):
@@ -82,3 +84,22 @@ def test_a_mismatch_of_facts_is_no_pin():
 def test_a_disabled_task_asks_for_no_alert_about_failures():
     both = snapshot(task_status(task("off", enabled=False)), task_status(task("on")))
     assert samples("task_alert_failures", both) == {("off",): 0, ("on",): 1}
+
+
+def test_a_daemon_is_never_too_long_under_way_whatever_its_file_says_for_all_of_its_tasks():
+    limits = AlertLimits(max_duration=Millis(3_600_000))
+    both = snapshot(task_status(daemon("lasting", alert=limits)), task_status(task("cronish", alert=limits)))
+    assert samples("task_max_duration_seconds", both) == {("lasting",): 0, ("cronish",): 3_600}
+
+
+@pytest.mark.parametrize(
+    ("code", "signature", "rewind"),
+    [
+        pytest.param("TS206", 1, 0, id="a signature"),
+        pytest.param("TS207", 0, 1, id="going back"),
+        pytest.param("TS101", 0, 0, id="a mistake in a file"),
+    ],
+)
+def test_a_commit_is_untrusted_as_long_as_that_is_what_is_wrong_with_the_newest(code, signature, rewind):
+    turned_down = sync_status(problems=(Problem(code=code, message="no"),))
+    assert samples("commit_untrusted", snapshot(sync=turned_down)) == {("signature",): signature, ("rewind",): rewind}

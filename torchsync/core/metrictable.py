@@ -142,6 +142,14 @@ def _commits(snapshot: Snapshot) -> Iterable[Sample]:
     return [((state, commit[:COMMIT_DIGITS]), 1) for state, commit in zip(_COMMIT_STATES, commits, strict=True) if commit]
 
 
+_UNTRUSTED = (Reason.SIGNATURE, Reason.REWIND)
+
+
+def _commit_untrusted(snapshot: Snapshot) -> Iterable[Sample]:
+    found = {problem.reason for problem in snapshot.sync.problems}
+    return [((reason.value,), int(reason in found)) for reason in _UNTRUSTED]
+
+
 _TASK_STATES = ("active", "disabled", "paused", "not_selected")
 
 
@@ -177,7 +185,8 @@ def _timeout(status: TaskStatus) -> float:
 
 
 def _max_duration(status: TaskStatus) -> float:
-    return status.task.alert.max_duration / 1000
+    """A daemon is to run for ever; its limit may come from the defaults of a file."""
+    return 0 if status.task.is_daemon else status.task.alert.max_duration / 1000
 
 
 def _alert_failures(status: TaskStatus) -> int:
@@ -257,6 +266,13 @@ _SYNCS = (
         at_once=len(_COMMIT_STATES),
     ),
     _gauge("commit_rejected", "1 while the newest commit is rejected or refused here.", _one(lambda s: int(bool(s.sync.rejected)))),
+    _gauge(
+        "commit_untrusted",
+        "1 while the newest commit is refused here for its signature, or for going back.",
+        _commit_untrusted,
+        ("reason",),
+        tuple(reason.value for reason in _UNTRUSTED),
+    ),
     _counter(
         "rejections_total",
         "Revisions rejected or refused, once per revision and reason.",
