@@ -21,7 +21,7 @@ from tests.cli.agents import agent
 from tests.gitserver import free_port
 from torchsync.adapters.schemas import read_schema
 from torchsync.adapters.statefile import StateDirectory
-from torchsync.agent.config import config_from_document
+from torchsync.agent.config import MetricsConfig, config_from_document
 from torchsync.agent.saved import Saved
 from torchsync.cli import configchecks, doctor, hostchecks, repositorychecks
 from torchsync.cli.agentchecks import answers as check_of_answers
@@ -34,6 +34,7 @@ from torchsync.cli.site import Answers, Site, look
 from torchsync.cli.webchecks import certificate, passwords
 from torchsync.core.api import tasks_document
 from torchsync.core.checkup import Finding, Level, fine, problem
+from torchsync.core.metrictable import PerTask
 from torchsync.core.model import Instant, ProgramCommand, ShellCommand
 from torchsync.core.syncdoc import TrustSpec, VerifyMode
 from torchsync.errors import Unavailable
@@ -120,7 +121,7 @@ def test_without_a_configuration_it_says_what_to_do_first_and_looks_at_the_host(
     assert run("--config", str(tmp_path / "agent.yaml"), "--offline") == 78
     out = capsys.readouterr().out
     assert "to do: write it; two lines are enough: `version: 1` and `repository:" in out
-    assert "agent.yaml cannot be used: config owner, credentials files" in out
+    assert "agent.yaml cannot be used: config owner, config metrics, credentials files" in out
     assert "ok       Linux " in out
     assert "\x1b" not in out
 
@@ -204,6 +205,15 @@ def test_a_server_for_notices_that_has_no_address_is_told(tmp_path: Path) -> Non
     assert set(told("127.0.0.1:8080", "*.example.org", "http://localhost")) == {Level.OK}
     assert "https://no-such-host.invalid" in told("localhost", "no-such-host.invalid")[Level.WARNING]
     assert "names none" in told()[Level.OK]
+
+
+@pytest.mark.parametrize(("per_task", "level"), [(PerTask.OFF, Level.NOTE), (PerTask.COMPACT, Level.OK), (PerTask.FULL, Level.OK)])
+def test_a_host_that_has_no_metrics_of_tasks_is_told_that_no_alert_on_one_can_fire(tmp_path: Path, per_task: PerTask, level: Level) -> None:
+    one = site(tmp_path)
+    assert one.config is not None
+    (found,) = configchecks.metrics(replace(one, config=replace(one.config, metrics=MetricsConfig(per_task=per_task))))
+    assert found.level is level
+    assert ("no alert" in found.message) == (per_task is PerTask.OFF)
 
 
 def test_a_remote_that_cannot_be_asked_for_the_time_is_no_failed_check(tmp_path: Path) -> None:

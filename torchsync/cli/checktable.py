@@ -45,6 +45,7 @@ CHECKS: tuple[Check, ...] = (
     Check(group="config", name="agent.yaml", look=configchecks.agent_yaml, stake=Stake.CONFIG),
     Check(group="config", name="owner", look=configchecks.agent_yaml_owner, stake=Stake.CONFIG, needs=Need.CONFIG),
     Check(group="config", name="in force", look=agentchecks.config_in_force, stake=Stake.CONFIG, needs=Need.AGENT),
+    Check(group="config", name="metrics", look=configchecks.metrics, stake=Stake.CONFIG, needs=Need.CONFIG),
     Check(group="credentials", name="files", look=configchecks.credentials, stake=Stake.CONFIG, needs=_OWN),
     Check(group="credentials", name="signing keys", look=configchecks.signing_keys, stake=Stake.CONFIG, needs=_OWN),
     Check(group="credentials", name="webhook secret", look=configchecks.webhook_secret, stake=Stake.CONFIG, needs=_OWN),

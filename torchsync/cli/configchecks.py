@@ -21,6 +21,7 @@ from torchsync.cli.facts import configured_facts
 from torchsync.cli.site import Site
 from torchsync.core.checkup import Finding, fine, note, problem, told, warning
 from torchsync.core.keyexpiry import expiry_findings, gpg_ends, signer_ends
+from torchsync.core.metrictable import PerTask
 from torchsync.core.model import Instant
 from torchsync.core.noticeaddress import Address, parse_address
 from torchsync.core.syncdoc import VerifyMode
@@ -57,6 +58,15 @@ def agent_yaml_owner(site: Site) -> Iterator[Finding]:
         yield problem(f"{site.path} belongs to {_name(found.st_uid)}, who can say what this host runs", f"chown root {site.path}")
     if not mode & 0o022 and found.st_uid in (0, site.agent_uid):
         yield fine(f"{site.path} belongs to {_name(found.st_uid)}, mode {mode:04o}")
+
+
+def metrics(site: Site) -> Iterator[Finding]:
+    """Prometheus learns of tasks, so that it can say when one fails or is late."""
+    if site.settings.metrics.per_task is PerTask.OFF:
+        remedy = "set metrics.per_task to compact, then torchsync reload; or have the tasks tell by `notify`"
+        yield note("metrics.per_task is off: Prometheus learns nothing of tasks, and no alert on one of them can fire", remedy)
+    else:
+        yield fine(f"tasks have metrics ({site.settings.metrics.per_task.value})")
 
 
 def credentials(site: Site) -> Iterator[Finding]:
