@@ -28,7 +28,9 @@ RULES = GRAFANA / "rules" / "torchsync.rules.yaml"
 
 Document = dict[str, Any]
 
-_TIMES = frozenset({"for", "keep_firing_for", "scrape_interval", "evaluation_interval", "group_wait", "group_interval", "repeat_interval"})
+_TIMES = frozenset(
+    {"for", "keep_firing_for", "interval", "scrape_interval", "evaluation_interval", "group_wait", "group_interval", "repeat_interval"}
+)
 """Fields of the three documents that hold a duration."""
 
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "y": 31_536_000_000}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,9 +33,9 @@ class Notice:
     """The receiver's address, as `team-db/pager`."""
     alert: str
     status: str
-    """firing or resolved"""
-    about: frozenset[tuple[str, str]]
-    """Whom it names: address of the agent, task or nothing."""
+    """firing or resolved: firing as long as one of them is"""
+    about: Mapping[tuple[str, str], str]
+    """Whom it names (address of the agent, task or nothing), and whether that is firing or resolved."""
 
 
 class Monitoring:
@@ -123,5 +123,5 @@ def _notice(post: Posted) -> Notice:
         channel=post.target.removeprefix("/ok/"),
         alert=document["groupLabels"]["alertname"],
         status=document["status"],
-        about=frozenset((alert["labels"].get("instance", ""), alert["labels"].get("task", "")) for alert in document["alerts"]),
+        about={(alert["labels"].get("instance", ""), alert["labels"].get("task", "")): alert["status"] for alert in document["alerts"]},
     )
