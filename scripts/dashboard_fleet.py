@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from scripts.dashboard_alerts import ALARMS
+from scripts.dashboard_colors import OUTCOMES, SHARE, SKIPS, STATES, SYNCS, TROUBLE
 from scripts.grafana import INSTANCE, JOB, Annotation, Column, Dashboard, Draw, Kind, Panel, Row, State, chosen, query
 
 UID = "torchsync-fleet"
@@ -25,8 +27,11 @@ INFO = """on (job, instance, task) group_left (owner, severity)
 # When all jobs are chosen, only those that have agents, or had some a day ago: `up` is there for whatever else is scraped, too.
 UP = "(up{HOSTS} and on (job) (torchsync_build_info{HOSTS} or torchsync_build_info{HOSTS} offset 1d))"
 DOWN = f"count({UP}) - sum({UP})"
-COARSE = 100
-"""Of graphs that read every task of every host: each has some ten series of these, so a hundred hosts have tens of thousands."""
+# What every task of every host did, recorded by host: read as it is, it would be thirteen series of each task.
+RUNS = "job_instance_result:torchsync_task_runs:rate5m"
+SKIPPED = "job_instance_reason:torchsync_task_runs_skipped:rate5m"
+UNRECORDED = "nothing recorded by grafana/rules"
+NO_TASKS = "no tasks told"
 SINCE_TURN = "timestamp(torchsync_scheduler_last_tick_timestamp_seconds{HOSTS}) - torchsync_scheduler_last_tick_timestamp_seconds{HOSTS}"
 
 DEPLOYED = Annotation(
@@ -91,13 +96,13 @@ AT_A_GLANCE = Row(
             "Failing tasks",
             "Tasks whose newest run failed, counted on each host.",
             "sum(torchsync_task_consecutive_failures{HOSTS} > bool 0)",
-            none="0",
+            none=NO_TASKS,
         ),
         stat(
             "Late tasks",
             "Tasks whose last success is older than `alert.max_age` allows, counted on each host.",
             of_hosts(f"sum((time() - {SUCCESS} > bool {LIMIT}) unless {PAUSED})"),
-            none="0",
+            none=NO_TASKS,
         ),
         stat("Runs under way", "Runs under way on all hosts.", "sum(torchsync_runs_in_progress{HOSTS})", steps=((None, "text"),)),
     ),
@@ -121,6 +126,7 @@ COMMITS = Row(
             width=12,
             draw=Draw.AREAS,
             unit="ops",
+            colors=SYNCS,
             queries=(query("sum by (result) (rate(torchsync_sync_total{HOSTS}[$__rate_interval]))", "{{result}}"),),
         ),
         Panel(
@@ -143,7 +149,8 @@ COMMITS = Row(
             width=12,
             draw=Draw.BARS,
             unit="short",
-            queries=(query("sum by (reason) (increase(torchsync_rejections_total{HOSTS}[$__rate_interval]))", "{{reason}}"),),
+            none="none",
+            queries=(query("sum by (reason) (increase(torchsync_rejections_total{HOSTS}[$__rate_interval])) > 0", "{{reason}}"),),
         ),
         Panel(
             title="Hosts",
@@ -167,6 +174,7 @@ COMMITS = Row(
                     unit="short",
                 ),
                 Column(title="newest rejected", query=query("max by (instance) (torchsync_commit_rejected{HOSTS})"), states=NO_YES),
+                Column(title="untrusted", query=query("max by (instance) (torchsync_commit_untrusted{HOSTS})"), states=NO_YES),
                 Column(title="paused", query=query("max by (instance) (torchsync_paused{HOSTS})"), states=NO_YES),
                 Column(title="pinned", query=query("max by (instance) (torchsync_pinned{HOSTS})"), states=NO_YES),
                 Column(title="tasks", query=query('sum by (instance) (torchsync_tasks{HOSTS, state="active"})'), unit="short"),
@@ -183,36 +191,33 @@ TASKS_ROW = Row(
             description="Runs that ended a second, by outcome.",
             kind=Kind.GRAPH,
             width=8,
-            points=COARSE,
             draw=Draw.AREAS,
             unit="ops",
-            queries=(query("sum by (result) (rate(torchsync_task_runs_total{HOSTS}[$__rate_interval]))", "{{result}}"),),
+            colors=OUTCOMES,
+            none=UNRECORDED,
+            queries=(query(f"sum by (result) ({RUNS}{{HOSTS}})", "{{result}}"),),
         ),
         Panel(
             title="Share of failed runs",
             description="Of the runs that ended, those that failed, timed out, could not start or were lost.",
             kind=Kind.GRAPH,
             width=8,
-            points=COARSE,
             unit="percentunit",
             most=1,
-            queries=(
-                query(
-                    f"""sum(rate(torchsync_task_runs_total{{HOSTS, result=~"{FAILED}"}}[$__rate_interval]))
-                      / sum(rate(torchsync_task_runs_total{{HOSTS}}[$__rate_interval]))""",
-                    "failed",
-                ),
-            ),
+            colors=SHARE,
+            none=UNRECORDED,
+            queries=(query(f'sum({RUNS}{{HOSTS, result=~"{FAILED}"}}) / sum({RUNS}{{HOSTS}})', "failed"),),
         ),
         Panel(
             title="Skipped instants",
-            description="Instants that did not become runs, by reason.",
+            description="Instants a minute that did not become runs, by reason.",
             kind=Kind.GRAPH,
             width=8,
-            points=COARSE,
-            draw=Draw.BARS,
+            draw=Draw.AREAS,
             unit="short",
-            queries=(query("sum by (reason) (increase(torchsync_task_runs_skipped_total{HOSTS}[$__rate_interval]))", "{{reason}}"),),
+            colors=SKIPS,
+            none=UNRECORDED,
+            queries=(query(f"60 * sum by (reason) ({SKIPPED}{{HOSTS}})", "{{reason}}"),),
         ),
         Panel(
             title="Failing tasks",
@@ -233,7 +238,7 @@ TASKS_ROW = Row(
                     unit="short",
                 ),
             ),
-            none="0",
+            none="none",
         ),
         Panel(
             title="Late tasks",
@@ -255,7 +260,7 @@ TASKS_ROW = Row(
                     unit="s",
                 ),
             ),
-            none="0",
+            none="none",
         ),
         Panel(
             title="Who runs what",
@@ -285,6 +290,7 @@ TASKS_ROW = Row(
             height=10,
             draw=Draw.AREAS,
             unit="short",
+            colors=STATES,
             queries=(query("sum by (state) (torchsync_tasks{HOSTS})", "{{state}}"),),
         ),
     ),
@@ -321,6 +327,7 @@ AGENTS = Row(
             kind=Kind.GRAPH,
             width=8,
             unit="short",
+            colors=TROUBLE,
             queries=(
                 query(DOWN, "do not answer"),
                 query("sum(torchsync_state_degraded{HOSTS})", "state cannot be written"),
@@ -371,5 +378,5 @@ FLEET = Dashboard(
     description="Which commit is in force where, what fails or is late, and how the agents are.",
     variables=(JOB, INSTANCE),
     annotations=(DEPLOYED, REJECTED),
-    rows=(AT_A_GLANCE, COMMITS, TASKS_ROW, AGENTS),
+    rows=(AT_A_GLANCE, ALARMS, COMMITS, TASKS_ROW, AGENTS),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scripts.dashboard_colors import OUTCOMES, SKIPS
 from scripts.dashboard_fleet import DOWN, LIMIT, NO_YES, SUCCESS, TASK_UID, UP
 from scripts.grafana import INSTANCE, JOB, Annotation, Column, Dashboard, Draw, Kind, Panel, Row, State, Variable, chosen, query
 
@@ -206,6 +207,7 @@ HISTORY = Row(
             width=12,
             draw=Draw.BARS,
             unit="short",
+            colors=OUTCOMES,
             queries=(query("sum by (result) (increase(torchsync_task_runs_total{TASKS}[$__rate_interval]))", "{{result}}"),),
         ),
         Panel(
@@ -215,6 +217,7 @@ HISTORY = Row(
             width=12,
             draw=Draw.BARS,
             unit="short",
+            colors=SKIPS,
             queries=(query("sum by (reason) (increase(torchsync_task_runs_skipped_total{TASKS}[$__rate_interval]))", "{{reason}}"),),
         ),
         Panel(

@@ -7,8 +7,8 @@ those of Grafana's own package `@grafana/schema`, against which `tests/grafana` 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -89,8 +89,8 @@ class Panel:
     """What is shown where a query finds nothing."""
     most: float | None = None
     """Where the axis ends at least."""
-    points: int = 0
-    """At how many moments it asks at most, where each costs thousands of series; 0: as many as it is wide."""
+    colors: Mapping[str, str] = field(default_factory=dict)
+    """Of series by their names; the others take what is next."""
 
     @property
     def asked(self) -> tuple[Query, ...]:
@@ -270,10 +270,9 @@ def _panel(panel: Panel) -> Document:
         "description": panel.description,
         "datasource": SOURCE,
         "targets": [_target(panel, number, one) for number, one in enumerate(panel.asked)],
-        "fieldConfig": {"defaults": _defaults(panel), "overrides": [_override(one) for one in panel.columns if one.title]},
+        "fieldConfig": {"defaults": _defaults(panel), "overrides": _overrides(panel)},
         "options": _OPTIONS[panel.kind](panel),
         **({"transformations": _transformations(panel)} if panel.columns else {}),
-        **({"maxDataPoints": panel.points} if panel.points else {}),
     }
 
 
@@ -330,6 +329,14 @@ def _custom(panel: Panel) -> Document:
             return {}
 
 
+def _overrides(panel: Panel) -> list[Document]:
+    painted = [
+        {"matcher": {"id": "byName", "options": name}, "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": color}}]}
+        for name, color in panel.colors.items()
+    ]
+    return [_override(one) for one in panel.columns if one.title] + painted
+
+
 def _override(column: Column) -> Document:
     properties: list[Document] = [{"id": "unit", "value": column.unit}]
     if column.states:
@@ -362,13 +369,9 @@ def field_of(panel: Panel, column: Column) -> str:
     return f"Value #{_ref(number)}" if len(panel.asked) > 1 else "Value"
 
 
-_REDUCED: Document = {"calcs": ["lastNotNull"], "fields": "", "values": False}
-_LEGEND: Document = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
-
-
 def _stat_options(panel: Panel) -> Document:
     return {
-        "reduceOptions": _REDUCED,
+        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
         "orientation": "auto",
         "colorMode": "value",
         "graphMode": "none",
@@ -381,7 +384,8 @@ def _stat_options(panel: Panel) -> Document:
 
 
 def _graph_options(_: Panel) -> Document:
-    return {"legend": _LEGEND, "tooltip": {"mode": "multi", "sort": "desc", "hideZeros": True}}
+    legend = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
+    return {"legend": legend, "tooltip": {"mode": "multi", "sort": "desc", "hideZeros": True}}
 
 
 def _timeline_options(_: Panel) -> Document:

@@ -26,7 +26,19 @@ PALETTE = (
     "#C0D8FF",
     "#FADE2A",
 )
-COLORS = {"green": "#73BF69", "red": "#F2495C", "orange": "#FF9830", "blue": "#5794F2", "text": "#CCCCDC", "transparent": "#2b2f36"}
+COLORS = {
+    "green": "#73BF69",
+    "dark-green": "#37872D",
+    "red": "#F2495C",
+    "dark-red": "#C4162A",
+    "orange": "#FF9830",
+    "yellow": "#FADE2A",
+    "blue": "#5794F2",
+    "light-blue": "#8AB8FF",
+    "purple": "#B877D9",
+    "text": "#CCCCDC",
+    "transparent": "#2b2f36",
+}
 LEFT, RIGHT, BOTTOM, TOP = 62, 8, 18, 6
 
 
@@ -68,9 +80,15 @@ def graph(panel: Panel, lines: Sequence[Line], marks: Iterable[Mark], span: Span
     )
     drawn = [_grid(canvas, panel.unit), *(_mark(canvas, mark) for mark in marks)]
     if not lines:
-        drawn.append(f'<text x="{size[0] / 2:.0f}" y="{size[1] / 2:.0f}" text-anchor="middle">No data</text>')
-    upwards = [_series(canvas, panel.draw, numbers, PALETTE[number % len(PALETTE)]) for number, numbers in enumerate(below)]
+        drawn.append(f'<text x="{size[0] / 2:.0f}" y="{size[1] / 2:.0f}" text-anchor="middle">{escape(panel.none or "No data")}</text>')
+    upwards = [_series(canvas, panel.draw, numbers, color) for numbers, color in zip(below, painted(panel, lines), strict=True)]
     return _svg(size, [*drawn, *reversed(upwards)])  # the lowest of a stack lies on top
+
+
+def painted(panel: Panel, lines: Sequence[Line]) -> list[str]:
+    """The colour of each series."""
+    chosen = (panel.colors.get(line.name) for line in lines)
+    return [COLORS[color] if color else PALETTE[number % len(PALETTE)] for number, color in enumerate(chosen)]
 
 
 def timeline(panel: Panel, lines: Sequence[Line], span: Span, size: tuple[float, float]) -> str:

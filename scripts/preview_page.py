@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from html import escape
 
 from scripts.grafana import Column, Dashboard, Kind, Panel, Place, Query, Row, places
-from scripts.preview_chart import COLORS, PALETTE, Line, graph, timeline
+from scripts.preview_chart import COLORS, Line, graph, painted, timeline
 from scripts.preview_fleet import Answer
 from scripts.preview_queries import Answered, Mark, Span
 from scripts.preview_units import color_of, shown
@@ -74,7 +74,7 @@ def _panel(one: Answered, place: Place, marks: Sequence[Mark], span: Span) -> st
         case Kind.TIMELINE:
             inside = timeline(one.panel, lines, span, (width - 2, height - HEAD - 2))
         case Kind.GRAPH:
-            inside = graph(one.panel, lines, marks, span, (width - 2, height - HEAD - LEGEND)) + _legend(lines)
+            inside = graph(one.panel, lines, marks, span, (width - 2, height - HEAD - LEGEND)) + _legend(one.panel, lines)
     return f"<section {_style(place)}><h3>{escape(one.panel.title)}</h3>{inside}</section>"
 
 
@@ -83,10 +83,9 @@ def _line(query: Query, answer: Answer) -> Line:
     return Line(name=name, points=answer.points)
 
 
-def _legend(lines: Sequence[Line]) -> str:
-    items = [
-        f'<li><i style="background: {PALETTE[number % len(PALETTE)]}"></i>{escape(line.name)}</li>' for number, line in enumerate(lines)
-    ]
+def _legend(panel: Panel, lines: Sequence[Line]) -> str:
+    colors = painted(panel, lines)
+    items = [f'<li><i style="background: {color}"></i>{escape(line.name)}</li>' for line, color in zip(lines, colors, strict=True)]
     return f"<ul>{''.join(items)}</ul>"
 
 
@@ -102,7 +101,9 @@ def _stat(panel: Panel, lines: Sequence[Line]) -> str:
 def _table(one: Answered) -> str:
     columns = [column for column in one.panel.columns if column.title]
     head = "".join(f"<th>{escape(column.title)}</th>" for column in columns)
-    lines = ("".join(_cell(column, row) for column in columns) for row in rows_of(one))
+    lines = ["".join(_cell(column, row) for column in columns) for row in rows_of(one)]
+    if not lines:
+        return f'<div class="number name">{escape(one.panel.none or "No data")}</div>'
     return f"<table><tr>{head}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
 
 

@@ -73,16 +73,17 @@ def test_each_alert_has_a_case_in_which_it_fires_and_one_in_which_it_is_silent()
     assert {check["alertname"] for check in checks if not check.get("exp_alerts")} == set(ALERTS)
 
 
-def test_rules_read_only_what_agents_export_in_compact_mode_too_but_for_one() -> None:
+def test_alerts_read_only_what_agents_export_in_compact_mode_too_but_for_one() -> None:
     exported = {row.name for row in rows(PerTask.COMPACT)}
-    beyond = {rule.get("alert", "record"): metrics_in(rule["expr"]) - exported for group in GROUPS for rule in group["rules"]}
+    rules = [rule for group in GROUPS for rule in group["rules"] if group["name"] != "torchsync-tasks-recorded"]
+    beyond = {rule.get("alert", "record"): metrics_in(rule["expr"]) - exported for rule in rules}
     assert {name: more for name, more in beyond.items() if more} == {"TorchsyncTaskMissed": {"task_runs_skipped_total"}}
 
 
 def test_metrics_of_tasks_are_read_in_the_group_of_tasks_alone_so_that_all_else_works_without_them() -> None:
     agents = {row.name for row in rows(PerTask.OFF)}
     for group in GROUPS:
-        for rule in group["rules"] if group["name"] != "torchsync-tasks" else ():
+        for rule in group["rules"] if not group["name"].startswith("torchsync-tasks") else ():
             assert metrics_in(rule["expr"]) <= agents, rule
 
 

@@ -19,7 +19,7 @@ Rule = Callable[[Document], list[str]]
 SOURCE = "${datasource}"
 UNITS = {"none", "short", "s", "ops", "bytes", "percentunit"}
 """Those of the linter's list that we use."""
-SELECTOR = re.compile(r"\b(?P<metric>torchsync_\w+|up)\b(?:\{(?P<matchers>[^}]*)\})?(?:\[(?P<range>[^\]]*)\])?")
+SELECTOR = re.compile(r"\b(?P<metric>(?:\w+:)?torchsync_\w+(?::\w+)?|up)\b(?:\{(?P<matchers>[^}]*)\})?(?:\[(?P<range>[^\]]*)\])?")
 RATES = ("rate", "irate", "increase")
 
 
@@ -81,7 +81,7 @@ def panel_units(document: Document) -> list[str]:
     def units(panel: Document) -> Iterator[Any]:
         yield panel["fieldConfig"]["defaults"].get("unit")
         for override in panel["fieldConfig"]["overrides"]:
-            yield next(one["value"] for one in override["properties"] if one["id"] == "unit")
+            yield from (one["value"] for one in override["properties"] if one["id"] == "unit")
 
     return [panel["title"] for panel in panels(document) if not set(units(panel)) <= UNITS]
 

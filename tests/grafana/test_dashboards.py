@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.grafana import lint
 from tests.grafana.lint import RULES, SELECTOR, Document, as_rules, panels, targets, variable
@@ -19,6 +20,19 @@ from torchsync.core.metrictable import PREFIX, TABLE, PerTask, rows
 FOLDER = Path(__file__).parents[2] / "grafana/dashboards"
 DASHBOARDS = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
 ROWS = {f"{PREFIX}{row.name}": row for row in TABLE}
+RULES_FILE = FOLDER.parent / "rules/torchsync.rules.yaml"
+RECORDED = {
+    rule["record"]: rule["expr"]
+    for group in yaml.safe_load(RULES_FILE.read_text())["groups"]
+    for rule in group["rules"]
+    if "record" in rule
+}
+
+
+def metrics_of(name: str) -> set[str]:
+    """The metrics of agents behind a name in a query: those that its rule reads when it is a recorded one."""
+    read = re.findall(rf"\b{PREFIX}\w+", RECORDED[name]) if ":" in name else [name]
+    return {re.sub(r"_bucket$", "", metric) for metric in read}
 
 
 @pytest.fixture(params=DASHBOARDS)
@@ -86,7 +100,8 @@ def test_every_metric_and_every_value_of_a_label_is_one_that_agents_export(dashb
         for found in SELECTOR.finditer(target["expr"]):
             if found["metric"] == "up":
                 continue
-            row = ROWS[re.sub(r"_bucket$", "", found["metric"])]
+            (metric,) = metrics_of(found["metric"])
+            row = ROWS[metric]
             own = [part for part in (found["matchers"] or "").split(", ") if "$" not in part]
             for label, values in (re.fullmatch(r'(\w+)=~?"([^"]*)"', part).groups() for part in own):
                 assert label == row.labels[-1] or label in row.labels, f"{title}: {found[0]}"
@@ -96,7 +111,7 @@ def test_every_metric_and_every_value_of_a_label_is_one_that_agents_export(dashb
 
 def test_every_metric_of_the_table_is_on_a_panel_or_left_out_for_a_reason() -> None:
     text = "".join(target["expr"] for document in DASHBOARDS.values() for _, target in targets(document))
-    shown = {re.sub(r"_bucket$", "", found["metric"]) for found in SELECTOR.finditer(text)}
+    shown = {metric for found in SELECTOR.finditer(text) for metric in metrics_of(found["metric"])}
     left_out = {
         "sync_last_attempt_timestamp_seconds",  # the loop is seen by its turns, syncs by their results
         "task_changes_total",  # commits are marked, and tasks counted by state
@@ -151,7 +166,7 @@ def test_compact_mode_leaves_those_panels_empty_that_the_page_names() -> None:
     compact = {f"{PREFIX}{row.name}" for row in rows(PerTask.COMPACT)} | {"up"}
 
     def is_told(target: Document) -> bool:
-        return {re.sub(r"_bucket$", "", found["metric"]) for found in SELECTOR.finditer(target["expr"])} <= compact
+        return {metric for found in SELECTOR.finditer(target["expr"]) for metric in metrics_of(found["metric"])} <= compact
 
     empty = {panel["title"] for document in DASHBOARDS.values() for panel in panels(document) if not any(map(is_told, panel["targets"]))}
     page = (FOLDER.parents[1] / "docs/how-to/dashboards.md").read_text()
