@@ -19,6 +19,11 @@ SYNCS = {
     "paused": "blue",
 }
 SKIPS = {"missed": "red", "overlap": "orange", "pool": "yellow", "paused": "blue", "lease": "light-blue", "removed": "text"}
+REASONS = {
+    **dict.fromkeys(("yaml", "schema", "schedule", "reference", "duplicate", "path", "size", "version"), "red"),
+    **dict.fromkeys(("guard", "policy", "user", "limit", "count"), "orange"),
+    **dict.fromkeys(("signature", "rewind"), "purple"),
+}
 STATES = {"active": "green", "disabled": "text", "paused": "blue", "not_selected": "dark-green"}
 TROUBLE = {"do not answer": "red", "state cannot be written": "dark-red", "agent.yaml refused": "orange", "other facts": "yellow"}
 SHARE = {"failed": "red"}

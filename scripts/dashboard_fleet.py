@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scripts.dashboard_alerts import ALARMS
-from scripts.dashboard_colors import OUTCOMES, SHARE, SKIPS, STATES, SYNCS, TROUBLE
+from scripts.dashboard_colors import OUTCOMES, REASONS, SHARE, SKIPS, STATES, SYNCS, TROUBLE
 from scripts.grafana import INSTANCE, JOB, Annotation, Column, Dashboard, Draw, Kind, Panel, Row, State, chosen, query
 
 UID = "torchsync-fleet"
@@ -144,11 +144,12 @@ COMMITS = Row(
         ),
         Panel(
             title="Rejections",
-            description="Commits rejected or refused, by reason, counted on each host.",
+            description="Commits turned down, by reason, counted on each host. Red: by every host; orange: by this one; purple: not trusted.",
             kind=Kind.GRAPH,
             width=12,
             draw=Draw.BARS,
             unit="short",
+            colors=REASONS,
             none="none",
             queries=(query("sum by (reason) (increase(torchsync_rejections_total{HOSTS}[$__rate_interval])) > 0", "{{reason}}"),),
         ),

@@ -14,15 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tests.e2e.host import Document, Host, cron, free_port, never, wait_for
+from tests.haste import RULES, hastened, shipped
 
 PROMETHEUS = shutil.which("prometheus")
 FIRST, SECOND = "db-1", "web-1"
 PATIENCE = 90.0
-RULES = Path(__file__).parent.parent / "grafana/rules/torchsync.rules.yaml"
-"""What graphs read is recorded by them; here as often as is scraped."""
+SPEED = 30
+"""How much faster than in a real fleet alerts fire, and what graphs read is recorded."""
 NOBODY = "127.0.0.1:1"
 """Where nothing answers: no agent, and so no concern of the dashboards."""
 
@@ -118,12 +117,9 @@ class _Server:
         targets = [{"targets": [f"127.0.0.1:{port}"], "labels": {"instance": name}} for name, port in ports.items()]
         others = [{"targets": [listen, NOBODY]}]
         jobs = [{"job_name": "torchsync", "static_configs": targets}, {"job_name": "others", "static_configs": others}]
-        rules = yaml.safe_load(RULES.read_text())
-        for group in rules["groups"]:
-            group["interval"] = scrape
-        (folder / "rules.yml").write_text(json.dumps(rules))
-        config = {"global": {"scrape_interval": scrape}, "rule_files": ["rules.yml"], "scrape_configs": jobs}
-        (folder / "prometheus.yml").write_text(json.dumps(config))
+        (folder / "rules.yml").write_text(json.dumps(hastened(shipped(RULES), SPEED)))
+        often = {"scrape_interval": scrape, "evaluation_interval": scrape}
+        (folder / "prometheus.yml").write_text(json.dumps({"global": often, "rule_files": ["rules.yml"], "scrape_configs": jobs}))
         self.prometheus = Prometheus(url=f"http://{listen}")
         words = [f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data", f"--web.listen-address={listen}"]
         with (folder / "log").open("wb") as log:
