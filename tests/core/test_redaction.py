@@ -41,7 +41,42 @@ FORMS = [
     "github_pat_{}",
     "it says glpat-{} is not known",
     "xoxb-{}",
+    "clone of https://bot:pa/ss{}@git.example.org/x failed",
+    "https://bot:p#ss{}@git.example.org",
+    "mysqldump --password {} all",
+    "deploy --api-token {} --dry-run",
+    "curl -s -u bot:{} https://example.org",
+    "curl --user=bot:{} https://example.org",
+    "sshpass -p {} ssh db",
+    "SMTP_PASS={}",
+    "secret_key={}",
+    "tokens={}",
+    "password := {}",
+    "'password' => '{}'",
+    "<db:password>{}</db:password>",
+    "password=\x1b[31m{}\x1b[0m",
+    "-----BEGIN PGP PRIVATE KEY BLOCK-----\n{}",
+    "eyJhbGciOiJIUzI1NiJ9.{}",
+    "npm_{}",
+    "https://api.telegram.org/bot12:{}/sendMessage",
+    "https://hc-ping.com/{}/fail",
 ]
+
+
+def test_a_key_whose_beginning_is_cut_off_does_not_get_through() -> None:
+    text = "bbbb\nMIIEcanary\n-----END RSA PRIVATE KEY-----\nand then"
+    assert redacted(text) == "[hidden] -----END RSA PRIVATE KEY-----\nand then"
+    assert redacted(f"... the end of it ...\n{text}") == "... the end of it ...\n[hidden] -----END RSA PRIVATE KEY-----\nand then"
+
+
+LINES = ["  client_secret: {}", "- token: {} # of the bot", "api-key: '{}'"]
+"""Those that are secrets where nothing else stands on the line: in a sentence a colon and a blank are more often prose."""
+
+
+@pytest.mark.parametrize("form", LINES)
+@pytest.mark.parametrize("around", ["{}", "a\n{}\nb", "a: b\n{}\nc: d\n"])
+def test_a_line_that_says_a_secret_and_nothing_else_does_not_get_through(form: str, around: str) -> None:
+    assert SECRET not in redacted(around.format(form.format(SECRET)))
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -69,6 +104,12 @@ def test_no_secret_gets_through_wherever_it_stands(secret: str, forms: list[str]
         "https://git.example.org/ops/tasks.git cannot be reached: Could not resolve host",
         "git@git.example.org:ops/tasks.git did not answer within 60 s",
         "a credential command prints `username=` and `password=` lines",
+        "http://proxy.example.org:3128/a@b is not tried",
+        "https://registry.example.org/@scope/package",
+        "signature: not signed by anyone of allowed_signers",
+        "--token-file /etc/token was given",
+        "docker run -u root image",
+        "an entry of `policy.secrets` is called token: it is granted to deploy",
         "webhooks are refused: /etc/torchsync/hook is open to every user of this host (mode 0644)",
     ],
 )
