@@ -162,6 +162,11 @@ COMMITS = Row(
             columns=(
                 Column(title="host", label="instance", link=TO_THE_HOST),
                 Column(title="agent", query=query(f"max by (instance) ({UP})"), states=UP_DOWN),
+                Column(
+                    title="running for",
+                    query=query("time() - max by (instance) (torchsync_agent_start_timestamp_seconds{HOSTS})"),
+                    unit="s",
+                ),
                 Column(title="commit", label="commit"),
                 Column(query=query('max by (instance, commit) (torchsync_commit_info{HOSTS, state="running"})')),
                 Column(

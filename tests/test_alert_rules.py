@@ -105,7 +105,7 @@ def test_only_counters_are_rated_and_every_counter_is() -> None:
     counters = {row.name for row in TABLE if row.kind is Kind.COUNTER}
     for group in GROUPS:
         for rule in group["rules"]:
-            rated = set(re.findall(rf"\b(?:increase|rate|resets)\({PREFIX}(\w+?)(?:_bucket)?[{{\[]", rule["expr"]))
+            rated = set(re.findall(rf"\b(?:increase|rate)\({PREFIX}(\w+?)(?:_bucket)?[{{\[]", rule["expr"]))
             passed = set(re.findall(rf"{PREFIX}(\w+){{[^}}]*}} offset", rule["expr"]))  # the difference to some time ago
             assert metrics_in(rule["expr"]) & counters <= rated | passed, rule
             assert rated <= counters | {row.name for row in TABLE if row.kind is Kind.HISTOGRAM}, rule
@@ -133,7 +133,7 @@ def test_what_a_scrape_that_fails_would_end_goes_on_for_five_minutes() -> None:
     of hosts outlives them.
     """
     for name, rule in ALERTS.items():
-        of_series = not re.match(r"\s*(increase|max without \(result\) \(resets|up\{|absent)", rule["expr"])
+        of_series = not re.match(r"\s*(increase|changes|up\{|absent)", rule["expr"])
         inhibits = name in ("TorchsyncFleetSyncStale", "TorchsyncFleetCommitRejected")
         assert rule.get("keep_firing_for") == ("10m" if inhibits else "5m" if of_series else None), name
 

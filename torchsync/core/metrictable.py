@@ -296,6 +296,7 @@ _SCHEDULER = (
         "task_changes_total", "Tasks that swaps changed.", _by(TaskChange, lambda s: s.task_changes), ("action",), _values(TaskChange)
     ),
     _histogram("scheduler_lag_seconds", "From when a run was due to its start.", _one(lambda s: s.lag), LAG_BOUNDS),
+    _gauge("agent_start_timestamp_seconds", "When this agent process began.", _one(lambda s: _seconds(s.started_at))),
     _gauge("scheduler_last_tick_timestamp_seconds", "When the loop last turned.", _one(lambda s: _seconds(s.last_tick))),
     _counter(
         "scheduler_clock_jumps_total",
