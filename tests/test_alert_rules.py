@@ -280,6 +280,7 @@ def alertmanager(tmp_path: Path) -> Iterator[Alertmanager]:
 
 INHIBITIONS = {
     "loop": ("TorchsyncSchedulerStalled", ["TorchsyncTaskLate", "TorchsyncTaskOverdue", "TorchsyncDaemonDown", "TorchsyncSyncStale"]),
+    "disk": ("TorchsyncStateDegraded", ["TorchsyncSyncStale"]),
     "fleet": ("TorchsyncFleetSyncStale", ["TorchsyncSyncStale", "TorchsyncFleetDrift"]),
     "commit": ("TorchsyncFleetCommitRejected", ["TorchsyncCommitRejected"]),
     "task": ("TorchsyncTaskFailing", ["TorchsyncTaskLate", "TorchsyncTaskMissed"]),
