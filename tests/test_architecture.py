@@ -124,6 +124,7 @@ core.clockchange
 core.crongap
 core.cronmacro
 core.definition
+core.taskmetric
 core.metrictable
 core.livequestions
 core.exposition

@@ -21,10 +21,11 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.samples import Sample
 
 from torchsync.core.exposition import Format
-from torchsync.core.metrictable import PREFIX, Kind, Metric, PerTask, Scope, Value, rows
-from torchsync.core.metrictable import Sample as Found
+from torchsync.core.metrictable import PREFIX, Kind, Metric, PerTask, Scope, rows
 from torchsync.core.model import TaskName
 from torchsync.core.snapshot import Histogram, Snapshot, TaskStatus
+from torchsync.core.taskmetric import Sample as Found
+from torchsync.core.taskmetric import Value
 
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _END = b"# EOF\n"

@@ -14,10 +14,10 @@ from torchsync.core.entries import HistoryQuery, HistoryRow, following
 from torchsync.core.holds import Held, Hold, HoldChange, Holds, HoldScope, change_sentence, sentence
 from torchsync.core.instants import brief_duration, parse_rfc3339, rfc3339
 from torchsync.core.lateness import late_since
-from torchsync.core.metrictable import state_of
 from torchsync.core.model import Attempt, CronTiming, Instant, Millis, ProgramCommand, Run, ShellCommand, Task
 from torchsync.core.snapshot import Refusal, Snapshot, SyncStatus, TaskStatus
 from torchsync.core.syncdoc import SyncResult
+from torchsync.core.taskmetric import state_of
 from torchsync.errors import Problem
 
 Document = dict[str, object]

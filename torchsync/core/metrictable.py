@@ -11,13 +11,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeVar
 
 from torchsync.codetable.row import Reason
 from torchsync.core.holds import PAUSES
-from torchsync.core.model import CronTiming, Instant, Outcome, SkipReason
-from torchsync.core.snapshot import LAG_BOUNDS, SYNC_BOUNDS, ClockDirection, Histogram, Snapshot, TaskChange, TaskStatus
+from torchsync.core.model import Outcome, SkipReason
+from torchsync.core.snapshot import LAG_BOUNDS, SYNC_BOUNDS, ClockDirection, Histogram, Snapshot, TaskChange
 from torchsync.core.syncdoc import Phase, RecoveryAction, SyncOutcome
+from torchsync.core.taskmetric import (
+    Key,
+    Number,
+    ReadTask,
+    Sample,
+    Value,
+    alert_failures,
+    cpu_seconds,
+    each,
+    each_by,
+    in_seconds,
+    info_of,
+    max_duration,
+    restarts,
+    retries,
+    state_of,
+    timeout,
+    where_known,
+)
 
 PREFIX = "torchsync_"
 COMMIT_DIGITS = 12
@@ -42,12 +60,7 @@ class PerTask(Enum):
     OFF = "off"
 
 
-Value = int | float | Histogram
-Sample = tuple[tuple[str, ...], Value]
-"""The values of a row's labels, in their order, and the number."""
 Read = Callable[[Snapshot], Iterable[Sample]]
-ReadTask = Callable[[TaskStatus], Iterable[Sample]]
-Number = Callable[[TaskStatus], int | float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +103,6 @@ def rows(per_task: PerTask = PerTask.FULL) -> tuple[Metric, ...]:
 
 # How a row reads the snapshot.
 
-Key = TypeVar("Key", bound=Enum)
-
 
 def _one(number: Callable[[Snapshot], Value]) -> Read:
     return lambda snapshot: (((), number(snapshot)),)
@@ -99,29 +110,6 @@ def _one(number: Callable[[Snapshot], Value]) -> Read:
 
 def _by(kind: type[Key], counts: Callable[[Snapshot], Mapping[Key, int]]) -> Read:
     return lambda snapshot: [((key.value,), counts(snapshot).get(key, 0)) for key in kind]
-
-
-def _each(number: Number) -> ReadTask:
-    return lambda status: (((status.task.name,), number(status)),)
-
-
-def _known(number: Callable[[TaskStatus], float | None]) -> ReadTask:
-    """No sample where there is nothing to know."""
-    return lambda status: [((status.task.name,), found) for found in (number(status),) if found is not None]
-
-
-def _cpu_seconds(status: TaskStatus) -> float | None:
-    cpu = status.record.last_usage.cpu
-    return None if cpu is None else cpu / 1000
-
-
-def _each_by(kind: type[Key], counts: Callable[[TaskStatus], Mapping[Key, int]]) -> ReadTask:
-    keys = [(key, key.value) for key in kind]
-    return lambda status: [((status.task.name, value), found.get(key, 0)) for found in (counts(status),) for key, value in keys]
-
-
-def _seconds(instant: Instant | None) -> float:
-    return (instant or 0) / 1000
 
 
 def _build_info(snapshot: Snapshot) -> Iterable[Sample]:
@@ -153,13 +141,6 @@ def _commit_untrusted(snapshot: Snapshot) -> Iterable[Sample]:
 _TASK_STATES = ("active", "disabled", "paused", "not_selected")
 
 
-def state_of(status: TaskStatus) -> str:
-    """`active`, `disabled` or `paused`."""
-    if not status.task.enabled:
-        return "disabled"
-    return "paused" if status.paused else "active"
-
-
 def _tasks(snapshot: Snapshot) -> Iterable[Sample]:
     counts = dict.fromkeys(_TASK_STATES, 0)
     for status in snapshot.tasks.values():
@@ -171,35 +152,6 @@ def _tasks(snapshot: Snapshot) -> Iterable[Sample]:
 def _paused(snapshot: Snapshot) -> Iterable[Sample]:
     held = {what.scope for what, _ in snapshot.holds}
     return [((scope.value,), int(scope in held)) for scope in PAUSES]
-
-
-def _task_info(status: TaskStatus) -> Iterable[Sample]:
-    task, timing = status.task, status.task.timing
-    schedule, zone, kind = (timing.schedule, timing.zone, "cron") if isinstance(timing, CronTiming) else ("", "", "daemon")
-    return (((task.name, schedule, zone, kind, task.owner, task.severity.value), 1),)
-
-
-def _timeout(status: TaskStatus) -> float:
-    timing = status.task.timing
-    return timing.timeout / 1000 if isinstance(timing, CronTiming) else 0
-
-
-def _max_duration(status: TaskStatus) -> float:
-    """A daemon is to run for ever; its limit may come from the defaults of a file."""
-    return 0 if status.task.is_daemon else status.task.alert.max_duration / 1000
-
-
-def _alert_failures(status: TaskStatus) -> int:
-    """A task that is disabled is of no concern: its last run may have failed, and no other will say better."""
-    return status.task.alert.failures if status.task.enabled else 0
-
-
-def _retries(status: TaskStatus) -> int | None:
-    return None if status.task.is_daemon else status.record.retries
-
-
-def _restarts(status: TaskStatus) -> int | None:
-    return status.record.restarts if status.task.is_daemon else None
 
 
 def _values(kind: type[Enum]) -> tuple[str, ...]:
@@ -230,7 +182,7 @@ def _of_all(of_task: ReadTask) -> Read:
 
 
 def _task_gauge(name: str, text: str, number: Number, *, compact: bool = False) -> Metric:
-    return _task(name, text, _each(number), compact=compact)
+    return _task(name, text, each(number), compact=compact)
 
 
 # The table.
@@ -244,13 +196,13 @@ _SYNCS = (
     _gauge(
         "sync_last_success_timestamp_seconds",
         "When a sync last ended applied or unchanged; 0 is never. Kept over restarts.",
-        _one(lambda s: _seconds(s.sync.last_success)),
+        _one(lambda s: in_seconds(s.sync.last_success)),
     ),
-    _gauge("sync_last_attempt_timestamp_seconds", "When a sync last began; 0 is never.", _one(lambda s: _seconds(s.sync.last_attempt))),
+    _gauge("sync_last_attempt_timestamp_seconds", "When a sync last began; 0 is never.", _one(lambda s: in_seconds(s.sync.last_attempt))),
     _gauge(
         "sync_last_apply_timestamp_seconds",
         "When a sync last put a new generation in force; 0 is never.",
-        _one(lambda s: _seconds(s.sync.last_apply)),
+        _one(lambda s: in_seconds(s.sync.last_apply)),
     ),
     _gauge("sync_interval_seconds", "The configured interval between syncs.", _one(lambda s: s.sync.interval / 1000)),
     _gauge(
@@ -296,8 +248,8 @@ _SCHEDULER = (
         "task_changes_total", "Tasks that swaps changed.", _by(TaskChange, lambda s: s.task_changes), ("action",), _values(TaskChange)
     ),
     _histogram("scheduler_lag_seconds", "From when a run was due to its start.", _one(lambda s: s.lag), LAG_BOUNDS),
-    _gauge("agent_start_timestamp_seconds", "When this agent process began.", _one(lambda s: _seconds(s.started_at))),
-    _gauge("scheduler_last_tick_timestamp_seconds", "When the loop last turned.", _one(lambda s: _seconds(s.last_tick))),
+    _gauge("agent_start_timestamp_seconds", "When this agent process began.", _one(lambda s: in_seconds(s.started_at))),
+    _gauge("scheduler_last_tick_timestamp_seconds", "When the loop last turned.", _one(lambda s: in_seconds(s.last_tick))),
     _counter(
         "scheduler_clock_jumps_total",
         "Steps of the wall clock that the loop noticed.",
@@ -324,7 +276,7 @@ _SCHEDULER = (
     _gauge(
         "http_certificate_end_timestamp_seconds",
         "Until when the certificate shown on TCP is good; 0 is none.",
-        _one(lambda s: _seconds(s.certificate_end)),
+        _one(lambda s: in_seconds(s.certificate_end)),
     ),
 )
 
@@ -332,23 +284,28 @@ _TASKS = (
     _task(
         "task_info",
         "Always 1: what the task file says. A daemon has no schedule and no zone.",
-        _task_info,
+        info_of,
         ("schedule", "timezone", "type", "owner", "severity"),
         compact=True,
     ),
     _task_gauge(
-        "task_first_seen_timestamp_seconds", "When the task first came to this host.", lambda t: _seconds(t.record.first_seen), compact=True
+        "task_first_seen_timestamp_seconds",
+        "When the task first came to this host.",
+        lambda t: in_seconds(t.record.first_seen),
+        compact=True,
     ),
-    _task_gauge("task_next_run_timestamp_seconds", "When the task is due next; 0 is never.", lambda t: _seconds(t.next_due), compact=True),
+    _task_gauge(
+        "task_next_run_timestamp_seconds", "When the task is due next; 0 is never.", lambda t: in_seconds(t.next_due), compact=True
+    ),
     _task_gauge(
         "task_last_run_timestamp_seconds",
         "When the newest ended run began its last attempt; 0 is never.",
-        lambda t: _seconds(t.record.last_run),
+        lambda t: in_seconds(t.record.last_run),
     ),
     _task_gauge(
         "task_last_success_timestamp_seconds",
         "When a run last ended with success; 0 is never.",
-        lambda t: _seconds(t.record.last_success),
+        lambda t: in_seconds(t.record.last_success),
         compact=True,
     ),
     _task_gauge(
@@ -358,19 +315,19 @@ _TASKS = (
     _task(
         "task_last_run_cpu_seconds",
         "Processor time of the newest ended run with everything it started. Absent where the host does not count it.",
-        _known(_cpu_seconds),
+        where_known(cpu_seconds),
     ),
     _task(
         "task_last_run_memory_peak_bytes",
         "The most memory that the newest ended run had at once. Absent where the host does not count it.",
-        _known(lambda t: t.record.last_usage.memory),
+        where_known(lambda t: t.record.last_usage.memory),
     ),
     _task_gauge("task_consecutive_failures", "Runs in a row that failed.", lambda t: t.record.consecutive_failures, compact=True),
     _task_gauge("task_running", "Runs of the task that are not over.", lambda t: len(t.running), compact=True),
     _task_gauge(
         "task_running_since_timestamp_seconds",
         "When the oldest of them began its attempt; 0 is none.",
-        lambda t: _seconds(t.running_since),
+        lambda t: in_seconds(t.running_since),
         compact=True,
     ),
     _task_gauge(
@@ -379,14 +336,14 @@ _TASKS = (
         lambda t: (t.max_age or 0) / 1000,
         compact=True,
     ),
-    _task_gauge("task_max_duration_seconds", "How long a run may take before it is worth an alert; 0 is off.", _max_duration, compact=True),
+    _task_gauge("task_max_duration_seconds", "How long a run may take before it is worth an alert; 0 is off.", max_duration, compact=True),
     _task_gauge(
         "task_alert_failures",
         "How many runs in a row have to fail for an alert; 0 is off, as for a disabled task.",
-        _alert_failures,
+        alert_failures,
         compact=True,
     ),
-    _task_gauge("task_timeout_seconds", "The timeout of a run; 0 is none.", _timeout),
+    _task_gauge("task_timeout_seconds", "The timeout of a run; 0 is none.", timeout),
     _task_gauge(
         "task_paused",
         "1 while operators hold the task back: by its name, with all tasks, or with the host.",
@@ -396,19 +353,19 @@ _TASKS = (
     _task(
         "task_runs_total",
         "Ended runs by outcome. Kept over restarts, and 30 days after removal.",
-        _each_by(Outcome, lambda t: t.record.runs),
+        each_by(Outcome, lambda t: t.record.runs),
         ("result",),
         _values(Outcome),
     ),
     _task(
         "task_runs_skipped_total",
         "Instants that did not become runs; each one counts.",
-        _each_by(SkipReason, lambda t: t.record.skipped),
+        each_by(SkipReason, lambda t: t.record.skipped),
         ("reason",),
         _values(SkipReason),
     ),
-    _task("task_retries_total", "Attempts of runs after their first.", _known(_retries)),
-    _task("task_restarts_total", "Restarts of a daemon.", _known(_restarts), compact=True),
+    _task("task_retries_total", "Attempts of runs after their first.", where_known(retries)),
+    _task("task_restarts_total", "Restarts of a daemon.", where_known(restarts), compact=True),
 )
 
 TABLE: tuple[Metric, ...] = _SYNCS + _SCHEDULER + _TASKS
