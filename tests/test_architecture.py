@@ -280,6 +280,7 @@ adapters.textfile
 adapters.rundir
 adapters.credentials
 adapters.watchedrun
+adapters.members
 adapters.leftbehind
 adapters.hostfacts
 adapters.process
@@ -426,6 +427,7 @@ FAMILIES = [
         "adapters.rundir",
         "adapters.spawn",
         "adapters.watchedrun",
+        "adapters.members",
         "adapters.leftbehind",
         "adapters.credentials",
         "adapters.systemdbus",

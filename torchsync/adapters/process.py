@@ -13,7 +13,7 @@ those of an earlier one alike. When the shim is gone, its `exit` file tells. Whe
 nothing that it started is left, one pidfd after another, and nobody knows how it ended. What a command leaves behind is watched in the same way: its
 end is told at once, with `leftovers`, and again without when they are gone.
 
-The modules procfs, cgroup, rundir, spawn, watchedrun, leftbehind and credentials are parts of this one, used by nothing else.
+The modules procfs, cgroup, members, rundir, spawn, watchedrun, leftbehind and credentials are parts of this one, used by nothing else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ from torchsync.adapters import procfs, rundir
 from torchsync.adapters.cgroup import RunGroups, delegated
 from torchsync.adapters.credentials import CredentialFolders, NoCredential
 from torchsync.adapters.leftbehind import LeftBehind
-from torchsync.adapters.procfs import Kin
+from torchsync.adapters.members import Members
 from torchsync.adapters.rundir import Claim, NoClaim, RunFiles
 from torchsync.adapters.spawn import CannotStart, Launcher, Shim, open_fifo, script_of, sweep_scripts
 from torchsync.adapters.syscalls import Timer
@@ -75,14 +75,13 @@ class ProcessExecutor:
         self._launcher = Launcher(shell)
         self._boot = procfs.boot_id()
         self._runs: dict[AttemptId, Watched] = {}
-        self._leaders: set[int] = set()
-        self._census = procfs.Census()
         self._left_behind = LeftBehind(self._timer)
         self._credentials = CredentialFolders(run, notice)
         self._has_holes = True
         self._keeps_output = True
         root = delegated()
         self._groups = RunGroups(root)
+        self._members = Members(self._groups, clock)
         self._units = units
         if root is None and units is None:
             notice(
@@ -182,7 +181,7 @@ class ProcessExecutor:
             self._find_shim(watched, claim)
         elif claim is NoClaim.NEVER:
             self._never_began(watched, why)
-        elif is_late and claim is NoClaim.INCOMPLETE and not self._kin(watched).members(procfs.pids()):
+        elif is_late and claim is NoClaim.INCOMPLETE and not self._members.kin(watched).members(procfs.pids()):
             self._never_began(watched, "the claim of the run could not be written")
         else:
             why = why or ("its shim did not claim the run" if is_late else "")
@@ -214,7 +213,7 @@ class ProcessExecutor:
 
     def _watch_shim(self, watched: Watched) -> None:
         """The shim is watched; tried again later when there is no descriptor left to do it with."""
-        self._leaders.add(watched.pid)
+        self._members.leaders.add(watched.pid)
         try:
             watched.pidfd = os.pidfd_open(watched.pid)
         except OSError as error:
@@ -231,9 +230,10 @@ class ProcessExecutor:
         """The shim is gone. What it left is told, or watched when the shim cannot have seen the end of the command."""
         if watched.fifo >= 0:
             self._begun(watched)
-        self._leaders.discard(watched.pid)
+        self._members.leaders.discard(watched.pid)
         newest = procfs.newest()
-        leftovers = bool(self._leftovers(watched)) or self._is_fleeing(watched, newest)  # Before the reaping, which sets the pid free.
+        # Before the reaping, which sets the pid free.
+        leftovers = bool(self._members.left_by(watched)) or self._members.are_fleeing(watched, newest)
         self._stop_watching(watched)
         watched.has_leftovers = leftovers
         watched.ending = ending_of(watched, self._clock)
@@ -248,7 +248,7 @@ class ProcessExecutor:
         if watched.run.attempt_id not in self._runs:
             return
         newest = procfs.newest()
-        for pid in self._members(watched, procfs.pids()):
+        for pid in self._members.of(watched, procfs.pids()):
             try:
                 watched.pidfd = os.pidfd_open(pid)
             except OSError as error:
@@ -258,7 +258,7 @@ class ProcessExecutor:
                 return
             self._wakeups.watch(watched.pidfd, lambda: self._one_less(watched))
             return
-        if self._is_fleeing(watched, newest):
+        if self._members.are_fleeing(watched, newest):
             self._timer.after(_AGAIN, lambda: self._await_the_rest(watched))
             return
         self._credentials.drop(watched.run.attempt_id)
@@ -268,25 +268,6 @@ class ProcessExecutor:
     def _one_less(self, watched: Watched) -> None:
         self._stop_watching(watched)
         self._await_the_rest(watched)
-
-    def _leftovers(self, watched: Watched) -> list[int]:
-        """Of a run that was signalled every process there is gets a look, since what is left of it will be killed."""
-        age = Millis(self._clock.monotonic() - watched.since)
-        return self._members(watched, procfs.pids() if watched.was_signalled else procfs.pids_since(watched.pid, age))
-
-    def _is_fleeing(self, watched: Watched, newest: int) -> bool:
-        """Something is left of a run that was signalled, and too short-lived to be found by a walk that began when `newest` was."""
-        if not watched.was_signalled or self._groups.is_populated(watched.run.id):
-            return False
-        return self._kin(watched).chase(0, newest)
-
-    def _members(self, watched: Watched, candidates: Iterable[int]) -> list[int]:
-        if self._groups.is_populated(watched.run.id):
-            return self._groups.pids(watched.run.id)
-        return self._kin(watched).members(candidates, self._leaders)
-
-    def _kin(self, watched: Watched) -> Kin:
-        return Kin(watched.run.id, watched.pid, watched.ticks, self._census)
 
     def _stop_watching(self, watched: Watched) -> None:
         if watched.pidfd >= 0:
@@ -325,7 +306,7 @@ class ProcessExecutor:
 
     def _judge(self, watched: Watched) -> None:
         """A claim that was incomplete: the shim may have been slow, or have died over it."""
-        if isinstance(watched.files.claim(), Claim) or self._kin(watched).members(procfs.pids()):
+        if isinstance(watched.files.claim(), Claim) or self._members.kin(watched).members(procfs.pids()):
             self._adopt(watched)
             return
         self._never_started(watched)
@@ -350,15 +331,8 @@ class ProcessExecutor:
         if watched is None:
             return
         watched.was_signalled = True
-        number = signal.Signals[f"SIG{name}"]
         wake(watched)
-        if self._groups.is_populated(watched.run.id):
-            self._groups.send(watched.run.id, number)
-        elif watched.pid:
-            kin, newest = self._kin(watched), procfs.newest()
-            kin.send_to_all(number, self._leaders)
-            if number == signal.SIGKILL:
-                kin.chase(number, newest)
+        self._members.send(watched, signal.Signals[f"SIG{name}"])
 
     def bound_output(self, attempt: AttemptId, limit: int) -> None:
         watched = self._runs.get(attempt)
@@ -385,7 +359,7 @@ class ProcessExecutor:
             return
         self.bound_output(attempt, watched.run.task.output_max)
         del self._runs[attempt]
-        self._leaders.discard(watched.pid)
+        self._members.leaders.discard(watched.pid)
         self._stop_watching(watched)
         if watched.has_leftovers:
             self._left_behind.add(watched.files, watched.run.task.output_max)
