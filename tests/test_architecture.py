@@ -281,6 +281,7 @@ adapters.rundir
 adapters.credentials
 adapters.watchedrun
 adapters.members
+adapters.removedrun
 adapters.leftbehind
 adapters.hostfacts
 adapters.process
@@ -428,6 +429,7 @@ FAMILIES = [
         "adapters.spawn",
         "adapters.watchedrun",
         "adapters.members",
+        "adapters.removedrun",
         "adapters.leftbehind",
         "adapters.credentials",
         "adapters.systemdbus",

@@ -51,6 +51,10 @@ class Members:
             if number == signal.SIGKILL:
                 kin.chase(number, newest)
 
+    def carriers(self, watched: Watched) -> list[int]:
+        """The processes that have its id in their environment, its shim among them; asked for many runs at once they are looked for once."""
+        return self._census.carriers(watched.run.id)
+
     def kin(self, watched: Watched) -> Kin:
         """Its processes as they are told without a control group."""
         return Kin(watched.run.id, watched.pid, watched.ticks, self._census)

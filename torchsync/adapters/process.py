@@ -13,7 +13,7 @@ those of an earlier one alike. When the shim is gone, its `exit` file tells. Whe
 nothing that it started is left, one pidfd after another, and nobody knows how it ended. What a command leaves behind is watched in the same way: its
 end is told at once, with `leftovers`, and again without when they are gone.
 
-The modules procfs, cgroup, members, rundir, spawn, watchedrun, leftbehind and credentials are parts of this one, used by nothing else.
+The modules procfs, cgroup, members, rundir, spawn, watchedrun, removedrun, leftbehind and credentials are parts of this one, used by nothing else.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ from torchsync.adapters.cgroup import RunGroups, delegated
 from torchsync.adapters.credentials import CredentialFolders, NoCredential
 from torchsync.adapters.leftbehind import LeftBehind
 from torchsync.adapters.members import Members
+from torchsync.adapters.removedrun import traces
 from torchsync.adapters.rundir import Claim, NoClaim, RunFiles
 from torchsync.adapters.spawn import CannotStart, Launcher, Shim, open_fifo, script_of, sweep_scripts
 from torchsync.adapters.syscalls import Timer
 from torchsync.adapters.watchedrun import Watched, ending_of, ending_of_another_boot, instant_of, wake
-from torchsync.core.model import AttemptId, Millis, NotBegun, Run, Vanished
+from torchsync.core.model import AttemptId, Exited, Millis, NotBegun, Run, Vanished
 from torchsync.core.startscript import Account, start_script
 from torchsync.ports import Clock, RunEnded, RunNeverStarted, RunStarted, StartOrder, Wakeups
 
@@ -206,6 +207,7 @@ class ProcessExecutor:
             script_of(self._starting / watched.run.attempt_id).unlink(missing_ok=True)
 
     def _tell_start(self, watched: Watched, claim: Claim) -> None:
+        watched.claim = claim
         watched.started_at = instant_of(claim, watched.run, self._clock)
         self._wakeups.post(RunStarted(watched.run.attempt_id, watched.started_at))
 
@@ -293,12 +295,16 @@ class ProcessExecutor:
                 self._wakeups.post(RunEnded(run.attempt_id, ending_of_another_boot(watched)))
 
     def _adopt(self, watched: Watched) -> None:
-        claim = watched.files.claim()
+        claim: Claim | NoClaim | Exited | Vanished = watched.files.claim()
         if claim is NoClaim.MISSING:
-            claim = watched.files.take_claim(self._boot)
+            found = traces(watched, self._members.carriers(watched), self._boot, self._clock)
+            claim = found or watched.files.take_claim(self._boot)
         match claim:
             case NoClaim.NEVER:
                 self._never_started(watched)
+            case Exited() | Vanished():
+                watched.ending = claim
+                self._await_the_rest(watched)
             case NoClaim():
                 self._timer.after(_GRACE, lambda: self._judge(watched))
             case Claim():

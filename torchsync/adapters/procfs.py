@@ -42,6 +42,19 @@ def start_ticks(pid: int) -> int | None:
     return None if fields[0] in _DEAD else int(fields[19])
 
 
+def millis_of(ticks: int) -> Millis:
+    """How long the machine had been up at that tick, as CLOCK_BOOTTIME counts."""
+    return Millis(ticks * 1000 // _TICKS_PER_SECOND)
+
+
+def words(pid: int) -> list[bytes]:
+    """The words that the process was started with; none when it is gone."""
+    try:
+        return _read(f"/proc/{pid}/cmdline").split(b"\0")
+    except OSError:
+        return []
+
+
 def pids() -> list[int]:
     """Every process there is."""
     return [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208 a thousand names, each call
@@ -84,20 +97,35 @@ class Census:
 
     def __init__(self) -> None:
         self._answers: dict[int, str] = {}
+        self._carriers: dict[str, list[int]] | None = None
         self._since = 0.0
+
+    def carriers(self, run: str) -> list[int]:
+        """The processes that say they belong to the run, of those that there were when they were last all asked."""
+        self._forget_when_old()
+        if self._carriers is None:
+            found: dict[str, list[int]] = {}
+            for pid in pids():
+                found.setdefault(self.run_of(pid) or "", []).append(pid)
+            self._carriers = found
+        return self._carriers.get(run, [])
 
     def run_of(self, pid: int) -> str | None:
         """The run id; empty when the process has none, or is not for us to ask; None in the middle of an exec, when it shows no environment."""
-        now = time.monotonic()
-        if now - self._since > _FRESH:
-            self._answers.clear()
-            self._since = now
+        self._forget_when_old()
         answer = self._answers.get(pid)
         if answer is None:
             answer = _run_id_of(pid)
             if answer is not None:
                 self._answers[pid] = answer
         return answer
+
+    def _forget_when_old(self) -> None:
+        now = time.monotonic()
+        if now - self._since > _FRESH:
+            self._answers.clear()
+            self._carriers = None
+            self._since = now
 
 
 def _run_id_of(pid: int) -> str | None:

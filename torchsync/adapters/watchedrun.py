@@ -16,6 +16,9 @@ _UPTIME_STEP = 10
 """/proc/uptime counts hundredths of a second and drops the rest."""
 
 
+REMOVED = "the directory of the run was removed while it went on"
+
+
 @dataclass(slots=True, kw_only=True)
 class Watched:
     """A run this agent process watches. `pid` and `ticks` are the shim's, 0 while unknown; descriptors are -1 when there is none."""
@@ -30,6 +33,8 @@ class Watched:
     is_child: bool = False
     pidfd: int = -1
     fifo: int = -1
+    claim: Claim | None = None
+    """What its shim has claimed, once that is known, whatever becomes of the file."""
     started_at: Instant | None = None
     was_signalled: bool = False
     has_leftovers: bool = False
@@ -54,7 +59,7 @@ def ending_of(watched: Watched, clock: Clock) -> Ending | None:
     that could not be written.
     """
     reaped = _reaped(watched)
-    claim, why = watched.files.claim(), watched.files.begin()
+    claim, why = watched.claim or watched.files.claim(), watched.files.begin()
     if not isinstance(claim, Claim):
         return NotBegun(why="the claim of the run could not be written")
     if why:
@@ -62,11 +67,12 @@ def ending_of(watched: Watched, clock: Clock) -> Ending | None:
     line = watched.files.exit() or read_exit(watched.stand_in) or (ExitLine(reaped, clock.monotonic()) if reaped is not None else None)
     if line is None:
         return None
-    if why is None:
+    if why is None and watched.started_at is None:
         return NotBegun(why=_never_got_there(line.status, watched.run.user))
     started_at = watched.started_at or instant_of(claim, watched.run, clock)
     duration = Millis(max(0, line.uptime - claim.uptime))
-    return Exited(status=line.status, started_at=started_at, duration=duration, usage=watched.files.usage())
+    note = "" if watched.files.folder.is_dir() else REMOVED
+    return Exited(status=line.status, started_at=started_at, duration=duration, usage=watched.files.usage(), note=note)
 
 
 def ending_of_another_boot(watched: Watched) -> Ending:
