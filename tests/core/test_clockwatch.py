@@ -132,8 +132,19 @@ def test_a_clock_that_comes_up_ahead_and_is_not_synchronised_may_return() -> Non
     assert clocks.after(MINUTE, -97 * DAY).returned == (jump,)
 
 
-def test_without_any_instant_decided_there_is_nothing_to_be_ahead_of() -> None:
-    assert Clocks(NOON + 100 * DAY, newest=0, is_synchronised=False).see() == Sighting()
+def test_without_any_instant_decided_nothing_tells_that_a_clock_is_ahead_but_it_may_return() -> None:
+    clocks = Clocks(NOON + 100 * DAY, newest=0, is_synchronised=False)
+    assert clocks.see() == Sighting()
+    assert clocks.watch.earliest(Instant(clocks.now), Millis(clocks.mono)) == clocks.now
+    assert clocks.after(MINUTE, -JUMP + SECOND).returned == ()
+    assert [jump.since for jump in clocks.after(MINUTE, -MINUTE).returned] == [NOON + 100 * DAY]
+
+
+def test_without_any_instant_decided_a_clock_that_is_synchronised_or_shows_1970_is_not_ahead() -> None:
+    for now, is_synchronised in ((NOON, True), (60 * SECOND, False)):
+        clocks = Clocks(now, newest=0, is_synchronised=is_synchronised)
+        clocks.see()
+        assert clocks.watch.state.jumps == ()
 
 
 def test_a_time_before_the_release_is_held_for_ten_minutes() -> None:

@@ -336,6 +336,20 @@ def test_a_host_that_comes_up_far_ahead_is_not_silent_until_then() -> None:
     assert world.status("beat").record.skipped[SkipReason.MISSED] >= begun - 20
 
 
+@pytest.mark.parametrize("ahead", [20 * MINUTE, 2 * HOUR, LONG])
+def test_a_new_host_whose_clock_turns_out_to_be_ahead_is_not_silent_until_then(ahead: int) -> None:
+    """Its first generation came before its clock was set."""
+    world = World()
+    world.is_synchronised = False
+    world.step(ahead)
+    world.swap(every(60), every(60, "other"))
+    world.pass_time(5 * MINUTE)
+    world.step(-ahead)
+    world.is_synchronised = True
+    world.pass_time(5 * MINUTE)
+    assert ran(world) == [6, 7, 8, 9, 10]
+
+
 def test_a_synchronised_host_that_was_off_for_days_has_not_jumped() -> None:
     world = World()
     world.swap(every(60))
