@@ -62,6 +62,37 @@ def test_a_jump_is_said_and_so_is_its_return_and_the_history_shows_what_is_annul
     assert desk.snapshot.clock_jumps == {ClockDirection.FORWARD: 1, ClockDirection.BACKWARD: 1}
 
 
+def test_a_clock_that_is_left_behind_what_is_decided_is_said_until_it_is_not_any_more() -> None:
+    desk = Desk()
+    desk.git.push(every(60), every(60, "other"), daemon())
+    desk.pass_time(5 * MINUTE + SECOND)
+    assert desk.snapshot.notices == ()
+    desk.clock.step(-2 * HOUR)
+    desk.pass_time(2 * SECOND)
+    sentence = "the wall clock is behind what is decided: 2 task(s) do not fire before it shows 2026-11-23T12:05:00.000Z"
+    assert [(notice.code, notice.message) for notice in desk.snapshot.notices] == [("TS321", sentence)]
+    desk.pass_time(2 * MINUTE)
+    assert desk.events(LogEvent.CLOCK_BEHIND) == [sentence]
+    desk.crash()
+    desk.pass_time(2 * SECOND)
+    assert [notice.code for notice in desk.snapshot.notices] == ["TS321"]
+    desk.clock.step(2 * HOUR)
+    desk.pass_time(2 * SECOND)
+    assert desk.snapshot.notices == ()
+
+
+def test_a_clock_that_cannot_be_right_is_not_said_to_be_behind_as_long_as_fires_are_held_for_it() -> None:
+    desk = Desk()
+    desk.git.push(every(60))
+    desk.pass_time(5 * MINUTE + SECOND)
+    desk.clock.synchronised = False
+    desk.clock.step(-2 * HOUR)
+    desk.pass_time(2 * SECOND)
+    assert [notice.code for notice in desk.snapshot.notices] == ["TS336"]
+    desk.pass_time(HELD_FOR)
+    assert [notice.code for notice in desk.snapshot.notices] == ["TS321"]
+
+
 def test_a_jump_outlives_the_agent_and_the_spool() -> None:
     desk = Desk()
     desk.git.push(every(60))
@@ -156,7 +187,7 @@ def test_after_ten_minutes_fires_go_on_all_the_same_and_that_is_said() -> None:
     assert desk.outcomes("beat")[0] is Outcome.SUCCEEDED
     (said,) = desk.events(LogEvent.CLOCK_BELIEVED)
     assert re.sub(r"00:1[01]:[0-9.]{6}Z", "...", said) == (
-        "the wall clock still shows 1970-01-01T..., which cannot be; fires go on by it all the same"
+        "the wall clock still shows 1970-01-01T..., which cannot be; what is not decided yet fires by it all the same"
     )
     assert desk.snapshot.notices == ()
 

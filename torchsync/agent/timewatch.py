@@ -43,6 +43,7 @@ class TimeWatch:
         self._saved = saved
         self._log = log
         self._hold = Hold.NONE
+        self._silence: Problem | None = None
         self._unsaved: Generation | None = None
         self._looked_for: Generation | None = None
         self._stamps: Mapping[str, str] = {}
@@ -51,7 +52,7 @@ class TimeWatch:
     @property
     def notices(self) -> tuple[Problem, ...]:
         """What is wrong with the clock just now."""
-        return (_IMPOSSIBLE,) if self._hold is Hold.HELD else ()
+        return (*([_IMPOSSIBLE] if self._hold is Hold.HELD else []), *([self._silence] if self._silence else []))
 
     def look(self, now: Instant, mono: Millis) -> None:
         """The first thing in a turn: the engine knows what the clocks did, and whatever it moved is durable, if that can be had."""
@@ -59,8 +60,12 @@ class TimeWatch:
         sighting = self._engine.see_clock(now, mono, is_synchronised=self._clock.is_synchronised())
         if self._engine.generation is not before:
             self._save(self._engine.generation)
+        hold = self._hold
         self._tell(sighting, now)
-        if mono >= self._next_zones or self._engine.generation is not self._looked_for:
+        is_due = mono >= self._next_zones or self._engine.generation is not self._looked_for
+        if is_due or sighting.step or self._hold is not hold:
+            self._look_for_silence(now)
+        if is_due:
             self._next_zones = Millis(mono + ZONES_EVERY)
             self._look_at_zones(now)
 
@@ -99,10 +104,23 @@ class TimeWatch:
             case Hold.HELD if before is Hold.NONE:
                 self._log(LogEvent.CLOCK_IMPOSSIBLE, f"{_IMPOSSIBLE.message}; it shows {rfc3339(now)}", code=_IMPOSSIBLE.code)
             case Hold.GIVEN_UP if before is Hold.HELD:
-                sentence = f"the wall clock still shows {rfc3339(now)}, which cannot be; fires go on by it all the same"
+                sentence = f"the wall clock still shows {rfc3339(now)}, which cannot be; what is not decided yet fires by it all the same"
                 self._log(LogEvent.CLOCK_BELIEVED, sentence)
             case Hold.NONE if before is Hold.HELD:
                 self._log(LogEvent.CLOCK_BELIEVED, f"the wall clock shows {rfc3339(now)} and can be believed; fires go on")
+
+    def _look_for_silence(self, now: Instant) -> None:
+        """It is said when it begins: after a step back that is no return of a jump, or of one that was believed long ago."""
+        before, ends = self._silence, [] if self._hold is Hold.HELD else self._engine.silent_until(now)
+        if not ends:
+            self._silence = None
+            return
+        sentence = f"the wall clock is behind what is decided: {len(ends)} task(s) do not fire before it shows {rfc3339(min(ends))}"
+        self._silence = Problem(
+            code="TS321", message=sentence + (f", the last of them {rfc3339(max(ends))}" if min(ends) < max(ends) else "")
+        )
+        if before is None:
+            self._log(LogEvent.CLOCK_BEHIND, self._silence.message, code=self._silence.code, count=len(ends))
 
     def _look_at_zones(self, now: Instant) -> None:
         generation = self._looked_for = self._engine.generation

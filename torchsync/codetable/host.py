@@ -75,6 +75,14 @@ HOST_CODES = (
         "TS320", "program missing", "A program torchsync needs is not installed or too old.", "Install it; the message names the package."
     ),
     CodeInfo(
+        "TS321",
+        "clock behind what is decided",
+        "The clock went back by more than 15 minutes, and nothing tells that it had been ahead. No instant is decided twice, so tasks are"
+        " silent until the clock shows again what they are decided up to.",
+        "If the clock is wrong now, set it. If it was wrong before: `torchsync drain --wait`, stop the agent, move ledger.sqlite and"
+        " ledger.sqlite-wal out of paths.state, start it, `torchsync resume --drain`. The history begins anew, and tasks count from then on.",
+    ),
+    CodeInfo(
         "TS330", "state held by another agent", "Another agent runs on the same state directory.", "Stop that one, or set paths.state."
     ),
     CodeInfo(

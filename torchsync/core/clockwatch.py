@@ -9,8 +9,8 @@ caused. Jumps can lie within each other; each returns for itself. After `KEPT` w
 
 An agent that starts cannot know where the clock was. In the boot of its predecessor the last `ahead` is stored. In a new boot all there is to
 compare with is the newest instant decided: a clock that is not known to be synchronised and stands more than `JUMP` after it may be ahead, so a jump
-is open from the start, and any later step back by more than `JUMP` is its return. Where nothing was decided yet the clock may be ahead as well, though
-nothing tells so. Jumps of an earlier boot have returned when the clock stands that far before the newest instant.
+is open from the start, and any later step back by more than `JUMP` is its return. Where nothing was decided yet the clock may be ahead as
+well, though nothing tells so. Jumps of an earlier boot have returned when the clock stands that far before the newest instant.
 
 A time before `RELEASED`, or more than `FAR` before the newest instant that no open jump has touched, cannot be, unless the clock is known to
 be synchronised. Then fires are held: until the clock comes right or is synchronised, for `HELD_FOR` at most.

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from torchsync.core import chronicle
-from torchsync.core.clockwatch import Sighting
+from torchsync.core.clockwatch import JUMP, Sighting
 from torchsync.core.diff import Diff
 from torchsync.core.effects import Adopt, Outbox, ToldAdoption, Turn
 from torchsync.core.entries import PutHold
@@ -137,6 +137,12 @@ class Engine:
     def earliest(self, now: Instant, mono: Millis) -> Instant:
         """A time that it certainly is by now, also if the clock is ahead: what is removed for its age is as old by this."""
         return self._keeper.earliest(now, mono)
+
+    def silent_until(self, now: Instant) -> list[Instant]:
+        """Of each task that is silent since the clock went back: until when, for up to then its instants are decided or do not count."""
+        tasks = self.generation.tasks.values() if self.generation else ()
+        marks = (self._mark(task, now) for task in tasks if task.enabled and isinstance(task.timing, CronTiming))
+        return [mark for mark in marks if mark > now + JUMP]
 
     def flush(self) -> Turn:
         """Everything decided since the last call."""
@@ -322,9 +328,7 @@ class Engine:
     # Swaps.
 
     def _install(self, task: Task, now: Instant) -> None:
-        record = self._book.get(task.name, now)
-        baseline = self.generation.baselines.get(task.name, now) if self.generation else now
-        mark = Instant(max(baseline, record.decided_through))
+        mark = self._mark(task, now)
         if not isinstance(task.timing, CronTiming) or not task.enabled or not self.generation:
             self._timetable.drop(task.name)
         elif not is_startup(task.timing):
@@ -334,6 +338,10 @@ class Engine:
             self._timetable.put_once(task.name, task.timing, self.generation.facts, state.startup, state.startup_due)
         else:
             self._timetable.drop(task.name)
+
+    def _mark(self, task: Task, now: Instant) -> Instant:
+        baseline = self.generation.baselines.get(task.name, now) if self.generation else now
+        return Instant(max(baseline, self._book.get(task.name, now).decided_through))
 
     def _reinstall(self, tasks: Iterable[Task], now: Instant) -> None:
         for task in tasks:

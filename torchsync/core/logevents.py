@@ -178,6 +178,11 @@ class LogEvent(Enum):
     CLOCK_RETURNED = (Level.WARNING, "The wall clock has returned from a jump; what that caused is annulled.", "jump")
     CLOCK_IMPOSSIBLE = (Level.WARNING, "The wall clock shows a time that cannot be. Fires are held, for ten minutes at most.", "code")
     CLOCK_BELIEVED = (Level.INFO, "Fires are not held for the wall clock any more.")
+    CLOCK_BEHIND = (
+        Level.WARNING,
+        "The wall clock went back, and no jump did: `count` tasks do not fire before it shows again what they are decided up to.",
+        "code count",
+    )
     ZONES_CHANGED = (Level.INFO, "The time zone data of the host changed; the next instants were found again.")
     OUTPUT_NOT_SENT = (Level.WARNING, "What some attempts of runs wrote did not get into the journal; `count` says how many.", "count code")
     LOG_LINES_LOST = (Level.ERROR, "Lines of the log were lost, since nobody took them; `count` says how many.", "count code")
