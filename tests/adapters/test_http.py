@@ -14,7 +14,7 @@ import pytest
 
 from tests.builders import NOON, busy_snapshot, many_tasks
 from torchsync.adapters import http as server_module
-from torchsync.adapters.http import MOST_PARKED, bind_tcp, bind_unix, own_names, serve
+from torchsync.adapters.http import MOST_PARKED, Running, bind_tcp, bind_unix, close_all, own_names, serve
 from torchsync.adapters.metrics import Exposition
 from torchsync.core.exposition import Format
 from torchsync.core.web import PublicSurface, Response
@@ -41,6 +41,24 @@ def serving(handler, bound=None, errors=None):
         yield running
     finally:
         running.close()
+
+
+class Stopping:
+    """A server that is over once its neighbour was told to end as well."""
+
+    def __init__(self):
+        self.is_told, self.neighbour, self.met = threading.Event(), None, False
+
+    def stop(self):
+        self.is_told.set()
+        self.met = self.neighbour.is_told.wait(60)
+
+
+def test_servers_that_close_do_not_wait_for_each_other():
+    one, other = Stopping(), Stopping()
+    one.neighbour, other.neighbour = other, one
+    close_all([Running(server, threading.current_thread(), "") for server in (one, other)], patience=60)
+    assert (one.met, other.met) == (True, True)
 
 
 def get(address, path, method="GET", body=None, **headers):

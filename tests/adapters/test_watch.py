@@ -344,6 +344,24 @@ def inotify_descriptors() -> set[str]:
     return found
 
 
+def test_a_file_system_that_does_not_answer_keeps_nobody_from_closing(tmp_path: Path) -> None:
+    asked, answers = threading.Event(), threading.Event()
+
+    def stamp() -> object:
+        if threading.current_thread() is not threading.main_thread():
+            asked.set()
+            answers.wait()
+        return 0
+
+    watcher = Watcher([Watched(name="dead", places=lambda: (), stamp=stamp, on_change=lambda: None)], lambda _: None, polls=True)
+    assert asked.wait(60)
+    closing = threading.Thread(target=watcher.close, daemon=True)
+    closing.start()
+    closing.join(60)
+    assert not closing.is_alive()
+    answers.set()
+
+
 _BEYOND_THE_LIMIT = """
 import sys, threading
 from pathlib import Path

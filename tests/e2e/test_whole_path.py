@@ -1,5 +1,6 @@
 """From a push to a run that survives the agent: real git, real processes, a real agent."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -222,15 +223,24 @@ def test_a_run_that_ends_while_no_agent_lives_is_told_truly(host: Host) -> None:
     assert moment(run["finished_at"]) < again - 0.5
 
 
-def test_a_stop_of_the_agent_waits_for_no_run_and_touches_none(host: Host) -> None:
-    host.tasks(long=never("sleep 1000"))
+def test_a_stop_of_the_agent_waits_for_nobody_and_touches_no_run(host: Host) -> None:
+    """Neither for a run, nor for a remote that takes a connection and says nothing, nor for clients that send half a request."""
+    host.tasks(long=never("trap '' TERM; sleep 1000"))
     host.start()
     wait_for("the task", lambda: host.status()["tasks"]["active"] == 1)
     host.torchsync("run", "long")
     wait_for("the run to begin", lambda: running(host, "long") and running(host, "long")[0]["state"] == "running")
-    begun = time.monotonic()
-    assert host.terminate() == 0
-    assert time.monotonic() - begun < 30
+    with socket.create_server(("127.0.0.1", 0)) as silent, contextlib.ExitStack() as clients:
+        silent.settimeout(60)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/tasks.git"
+        host.configure(repository={"url": url, "insecure": True, "timeout": "1h", "watch": "off"})
+        clients.enter_context(silent.accept()[0])
+        for family, address in ((socket.AF_INET, ("127.0.0.1", host.port)), (socket.AF_UNIX, str(host.run_folder / "control.sock"))):
+            client = clients.enter_context(socket.socket(family))
+            client.connect(address)
+            client.sendall(b"GET /api/v1/status HTTP/1.1\r\nHost: h1\r\nX-Half: ")
+        assert host.terminate() == 0
+    host.configure()
     host.start()
     wait_for("the run to be taken up", lambda: [run["state"] for run in running(host, "long")] == ["running"])
 

@@ -23,7 +23,7 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -120,10 +120,17 @@ class Running:
     address: str
 
     def close(self) -> None:
-        """Nothing listens any more. Requests being served get a moment to end; then they are left behind."""
-        closing = threading.Thread(target=self.server.stop, name="http-close", daemon=True)
+        close_all([self])
+
+
+def close_all(servers: Iterable[Running], patience: float = _CLOSE_WITHIN) -> None:
+    """None of them listens any more. Requests being served get a moment to end, the same for all servers; then they are left behind."""
+    closings = [threading.Thread(target=one.server.stop, name="http-close", daemon=True) for one in servers]
+    for closing in closings:
         closing.start()
-        closing.join(_CLOSE_WITHIN)
+    until = time.monotonic() + patience
+    for closing in closings:
+        closing.join(max(0.0, until - time.monotonic()))
 
 
 def serve(

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -30,6 +31,7 @@ POLL_EVERY = 2.0
 _STEP_MS = 200
 """How often the watcher's own thread looks whether there is news: each look is a wake-up of an idle machine."""
 _DEBOUNCE_MS = 400
+_CLOSE_WITHIN = 1.0
 _MOST_LINKS = 40
 """path_resolution(7)."""
 _MOST_PLACES = 200
@@ -106,10 +108,11 @@ class Watcher:
         self._stop.set()
 
     def close(self) -> None:
-        """No thread is left."""
+        """No thread is left, but one that hangs in a dead file system."""
         self._stop.set()
+        until = time.monotonic() + _CLOSE_WITHIN
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _run(self, watched: Watched, seen: object) -> None:
         for _ in self._looks(watched):

@@ -15,7 +15,7 @@ from torchsync.adapters.controlapi import Admission, ControlSurface
 from torchsync.adapters.hookapi import MOST_BODY as MOST_HOOK
 from torchsync.adapters.hookapi import PATH as HOOK_PATH
 from torchsync.adapters.hookapi import HookSurface
-from torchsync.adapters.http import MOST_BODY, Running, bind_tcp, bind_unix, own_names, serve
+from torchsync.adapters.http import MOST_BODY, Running, bind_tcp, bind_unix, close_all, own_names, serve
 from torchsync.adapters.ledger import LedgerReader, open_readonly
 from torchsync.adapters.metrics import Exposition
 from torchsync.adapters.outputfile import output_stretch, run_output
@@ -105,8 +105,7 @@ class Surfaces:
 
     def close(self) -> None:
         """Nothing answers any more."""
-        for running in self._running.values():
-            running.close()
+        close_all(self._running.values())
         self.socket_path.unlink(missing_ok=True)
 
     def _try(self, mono: Millis) -> None:
