@@ -385,6 +385,7 @@ cli.holds
 cli.comparison
 cli.shadowhistory
 cli.inspect
+cli.logs
 cli.why
 cli.checkout
 cli.sides

@@ -13,7 +13,7 @@ from torchsync.adapters.ledger import SqliteLedger
 from torchsync.adapters.outputfile import output_stretch
 from torchsync.cli.client import Place
 from torchsync.cli.follow import follow_run
-from torchsync.cli.inspect import _newest_run
+from torchsync.cli.logs import newest_run
 from torchsync.core.entries import Admit
 from torchsync.core.model import RunState
 from torchsync.errors import NotFound, Unavailable
@@ -142,6 +142,6 @@ def test_of_a_task_the_run_under_way_is_followed_before_the_newest(tmp_path):
     busy = busy_snapshot()
     running = next(run.id for run in busy.runs.values() if run.task.name == "nightly-backup")
     with agent(tmp_path, read=lambda: busy) as path:
-        assert _newest_run(Place(path), "nightly-backup", in_flight=True) == running
+        assert newest_run(Place(path), "nightly-backup", in_flight=True) == running
     with agent(tmp_path, read=lambda: replace(busy, runs={})) as path:
-        assert _newest_run(Place(path), "nightly-backup", in_flight=True) == run_id(5)
+        assert newest_run(Place(path), "nightly-backup", in_flight=True) == run_id(5)

@@ -11,7 +11,7 @@ import torchsync
 from tests.builders import HOUR, MINUTE, NOON, SECOND, busy_snapshot, daemon, record, run, run_id, snapshot, task, task_status
 from tests.cli.agents import NEW, OLD, agent
 from torchsync.adapters.ledger import SqliteLedger
-from torchsync.cli import inspect
+from torchsync.cli import inspect, logs
 from torchsync.cli.client import ControlClient, Place
 from torchsync.core.api import status_document, tasks_document
 from torchsync.core.entries import Admit, Annul, AwaitAttempt, BeginAttempt, Finish, PutHold
@@ -137,16 +137,16 @@ def test_since_is_nothing_else(text):
 def test_logs_prints_the_output_of_the_newest_run_byte_for_byte(tmp_path, target):
     to = io.BytesIO()
     with agent(tmp_path) as path:
-        assert inspect.run_logs(Place(path), target, to) == 0
+        assert logs.run_logs(Place(path), target, to) == 0
     assert to.getvalue() == b"of the newest \xff\n"
 
 
 def test_logs_of_something_unknown_are_not_found(tmp_path):
     with agent(tmp_path) as path:
         with pytest.raises(NotFound):
-            inspect.run_logs(Place(path), "no-such-task", io.BytesIO())
+            logs.run_logs(Place(path), "no-such-task", io.BytesIO())
         with pytest.raises(NotFound):
-            inspect.run_logs(Place(path), OLD.id, io.BytesIO())
+            logs.run_logs(Place(path), OLD.id, io.BytesIO())
 
 
 @pytest.fixture
@@ -165,10 +165,10 @@ def test_without_an_agent_history_and_logs_read_the_state_directory(state, capsy
     assert inspect.run_history(place, {"limit": "50", "task": "nightly-backup"}, as_json=True) == 0
     assert [entry["run"]["id"] for entry in json.loads(capsys.readouterr().out)["entries"]] == [NEW.id, OLD.id]
     to = io.BytesIO()
-    assert inspect.run_logs(place, "nightly-backup", to) == 0
+    assert logs.run_logs(place, "nightly-backup", to) == 0
     assert to.getvalue() == b"kept\n"
     with pytest.raises(NotFound):
-        inspect.run_logs(place, OLD.id, to)
+        logs.run_logs(place, OLD.id, to)
 
 
 def test_a_history_without_entries_says_so(state, capsys):
@@ -196,7 +196,7 @@ def test_a_run_that_is_tried_again_tells_its_attempts(state, capsys):
     assert older.endswith("attempt 2 of 1")
     for attempt, expected in ((0, b"... attempt 1 ...\nkept\n... attempt 2 ...\nagain\n"), (2, b"again\n")):
         to = io.BytesIO()
-        assert inspect.run_logs(place, NEW.id, to, attempt) == 0
+        assert logs.run_logs(place, NEW.id, to, attempt) == 0
         assert to.getvalue() == expected
 
 
@@ -209,7 +209,7 @@ def test_without_an_agent_and_a_known_state_directory_nothing_answers(tmp_path):
     with pytest.raises(Unavailable):
         inspect.run_history(Place(tmp_path / "nobody.sock"), {"limit": "50"}, as_json=False)
     with pytest.raises(Unavailable):
-        inspect.run_logs(Place(tmp_path / "nobody.sock"), NEW.id, io.BytesIO())
+        logs.run_logs(Place(tmp_path / "nobody.sock"), NEW.id, io.BytesIO())
 
 
 def test_the_history_says_what_operators_held(state, capsys):

@@ -1,34 +1,27 @@
-"""`status`, `history` and `logs`: what the agent on this host does and did.
+"""`status` and `history`: what the agent on this host does and did.
 
-`history` and `logs` read the state directory themselves when no agent answers and this user may. `--json` prints the document of the API.
+`history` reads the state directory itself when no agent answers and this user may. `--json` prints the document of the API.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import re
-import shutil
 import sys
 import tempfile
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from torchsync.cli.client import ControlClient, Place, add_place_arguments, place_of
-from torchsync.cli.follow import follow_run
 from torchsync.cli.terminal import Cell, Tone, ago, clock, is_coloured, lasting, paint, printable, table
 from torchsync.core.durations import parse_duration
 from torchsync.core.instants import parse_rfc3339, rfc3339
-from torchsync.core.model import Instant, RunId
-from torchsync.errors import NotFound, Unavailable, UsageError
+from torchsync.core.model import Instant
+from torchsync.errors import Unavailable, UsageError
 
 Document = dict[str, Any]
-
-_RUN_ID = re.compile("[0-9a-f]{12}-[0-9a-f]{8}")
-_IN_MEMORY = 16 * 1024 * 1024
 
 
 # status
@@ -47,7 +40,7 @@ def run_status(client: ControlClient, *, as_json: bool) -> int:
     """What the agent has in force and how it fares is on stdout."""
     status, tasks = client.get("/api/v1/status"), client.get("/api/v1/tasks")
     if as_json:
-        return _print_json({**status, "task_list": tasks["tasks"]})
+        return print_json({**status, "task_list": tasks["tasks"]})
     if stalled := client.probe("/healthz"):
         print(paint(f"notice  {stalled}: nothing starts, and all of this is as it was then", Tone.BAD, coloured=is_coloured()))
     for line in status_lines(status, tasks["tasks"], coloured=is_coloured()):
@@ -182,7 +175,7 @@ def execute_history(args: Namespace) -> int:
         from torchsync.cli.comparison import run_comparison
 
         place = place_of(args)
-        return run_comparison(args, place, lambda query: _page(place, query))
+        return run_comparison(args, place, lambda query: history_page(place, query))
     query = {"limit": str(args.limit)}
     if args.task:
         query["task"] = args.task
@@ -198,7 +191,7 @@ def run_history(place: Place, query: dict[str, str], *, as_json: bool, is_shadow
     """The newest entries of the ledger are on stdout, newest first."""
     document = _history(place, query)
     if as_json:
-        return _print_json(document)
+        return print_json(document)
     if is_shadow:
         from torchsync.cli.shadowhistory import shadow_lines
 
@@ -275,87 +268,17 @@ def _joined(*parts: str) -> str:
     return "; ".join(part for part in parts if part)
 
 
-# logs
-
-
-def add_logs_arguments(parser: ArgumentParser) -> None:
-    add_place_arguments(parser)
-    parser.add_argument("target", metavar="TASK|RUN", help="a task, for its newest run, or the id of a run")
-    parser.add_argument("--attempt", type=int, default=0, metavar="N", help="only the attempt with this number (default: all of them)")
-    parser.add_argument(
-        "-f", "--follow", action="store_true", help="show what the run writes until it is over; of a task, its newest run that is under way"
-    )
-
-
-def execute_logs(args: Namespace) -> int:
-    if args.follow:
-        place = place_of(args)
-        follow_run(
-            place, args.target if _RUN_ID.fullmatch(args.target) else _newest_run(place, args.target, in_flight=True), sys.stdout.buffer
-        )
-        return 0
-    return run_logs(place_of(args), args.target, sys.stdout.buffer, args.attempt)
-
-
-def run_logs(place: Place, target: str, to: IO[bytes], attempt: int = 0) -> int:
-    """What is kept of the output of the run is on `to`, byte for byte; of several attempts each has a line that says which one follows."""
-    run_id = target if _RUN_ID.fullmatch(target) else _newest_run(place, target)
-    # Taken in whole before it is shown: the agent does not wait for somebody who reads page by page.
-    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as kept:
-        for piece in _output(place, RunId(run_id), attempt):
-            kept.write(piece)
-        kept.seek(0)
-        shutil.copyfileobj(kept, to)
-    to.flush()
-    return 0
-
-
-def _newest_run(place: Place, task: str, *, in_flight: bool = False) -> str:
-    """Of those under way, if that is wished and there are any, else of all."""
-    with contextlib.suppress(Unavailable):
-        under_way = ControlClient(place.socket).get("/api/v1/runs")["runs"] if in_flight else []
-        if mine := [str(run["id"]) for run in under_way if run["task"] == task]:
-            return max(mine)
-    runs = _page(place, {"task": task, "runs": "true", "limit": "1"})["entries"]
-    if not runs:
-        raise NotFound("TS352", f"no run of a task {task!r} is known here")
-    return str(runs[0]["run"]["id"])
-
-
-def _output(place: Place, run_id: RunId, attempt: int) -> Iterator[bytes]:
-    answered = False
-    try:
-        for piece in ControlClient(place.socket).stream(f"/api/v1/runs/{run_id}/output?attempt={attempt}"):
-            answered = True
-            yield piece
-    except Unavailable:
-        if answered or place.state is None:
-            raise
-        yield from _output_from_state(place.state, run_id, attempt)
-
-
-def _output_from_state(state: Path, run_id: RunId, attempt: int) -> Iterable[bytes]:
-    from torchsync.adapters.outputfile import run_output
-
-    try:
-        kept = run_output(state / "runs", run_id, attempt)
-    except PermissionError as error:
-        raise Unavailable("TS350", f"no agent answers, and {state} is not for this user; use sudo") from error
-    if kept is None:
-        raise NotFound("TS352", f"no output of a run {run_id} is kept here")
-    return kept
-
-
 def _history(place: Place, query: dict[str, str]) -> Document:
     """As many lines as are wanted, however many the agent tells at once."""
-    document = _page(place, query)
+    document = history_page(place, query)
     while (more := document["next"]) and (left := int(query["limit"]) - len(document["entries"])) > 0:
-        page = _page(place, {**query, "until": more["until"], "skip": str(more["skip"]), "limit": str(left)})
+        page = history_page(place, {**query, "until": more["until"], "skip": str(more["skip"]), "limit": str(left)})
         document = {"entries": [*document["entries"], *page["entries"]], "next": page["next"]}
     return document
 
 
-def _page(place: Place, query: dict[str, str]) -> Document:
+def history_page(place: Place, query: dict[str, str]) -> Document:
+    """As much as the agent tells at once, or what the state directory holds when none answers."""
     try:
         return ControlClient(place.socket).get("/api/v1/history", query)
     except Unavailable:
@@ -376,6 +299,6 @@ def _history_from_state(state: Path, query: dict[str, str]) -> Document:
         return history_document(ledger.history(wanted), wanted)
 
 
-def _print_json(document: Document) -> int:
+def print_json(document: Document) -> int:
     print(json.dumps(document, indent=2))
     return 0

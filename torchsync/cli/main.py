@@ -56,7 +56,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("status", "show what the agent runs, and how it fares", "torchsync.cli.inspect", "add_status_arguments", "execute_status"),
     Command("top", "watch tasks and runs, live", "torchsync.cli.top"),
     Command("history", "show what ran, and what did not and why", "torchsync.cli.inspect", "add_history_arguments", "execute_history"),
-    Command("logs", "show the output of a run", "torchsync.cli.inspect", "add_logs_arguments", "execute_logs"),
+    Command("logs", "show the output of a run", "torchsync.cli.logs"),
     Command("why", "say why a task did or did not run at a moment", "torchsync.cli.why"),
     Command("run", "start a task now", "torchsync.cli.control", "add_run_arguments", "execute_run"),
     Command("stop", "end a run, or every run of a task", "torchsync.cli.control", "add_stop_arguments", "execute_stop"),
