@@ -208,7 +208,9 @@ def test_an_example_of_the_other_two_files_is_read() -> None:
                 assert isinstance(found, TooOld) or found[1] == (), (field, example)
 
 
-@pytest.mark.parametrize(("name", "shared"), [("runs", ["run", "command"]), ("why", ["entry", "run", "command", "hold"])])
+@pytest.mark.parametrize(
+    ("name", "shared"), [("runs", ["run", "command"]), ("logs", ["run", "command"]), ("why", ["entry", "run", "command", "hold"])]
+)
 def test_what_several_answers_have_is_described_alike(name: str, shared: list[str]) -> None:
     for part in shared:
         assert read_schema(name)["$defs"][part] == read_schema("history")["$defs"][part], part

@@ -11,8 +11,10 @@ import torchsync
 from tests.builders import HOUR, MINUTE, NOON, SECOND, busy_snapshot, daemon, record, run, run_id, snapshot, task, task_status
 from tests.cli.agents import NEW, OLD, agent
 from torchsync.adapters.ledger import SqliteLedger
+from torchsync.adapters.schemas import read_schema
 from torchsync.cli import inspect, logs
 from torchsync.cli.client import ControlClient, Place
+from torchsync.cli.main import main
 from torchsync.core.api import status_document, tasks_document
 from torchsync.core.entries import Admit, Annul, AwaitAttempt, BeginAttempt, Finish, PutHold
 from torchsync.core.holds import SYNCS, HoldAct, HoldChange
@@ -141,8 +143,24 @@ def test_logs_prints_the_output_of_the_newest_run_byte_for_byte(tmp_path, target
     assert to.getvalue() == b"of the newest \xff\n"
 
 
+def test_logs_are_a_document_that_its_schema_describes(tmp_path, capsys):
+    with agent(tmp_path) as path:
+        assert main(["logs", NEW.task.name, "--socket", str(path), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    Draft202012Validator(read_schema("logs")).validate(document)
+    assert document["run"]["id"] == NEW.id
+    assert document["output"] == [{"attempt": 1, "text": "of the newest \ufffd\n", "is_utf8": False}]
+
+
+def test_logs_are_followed_or_a_document_but_not_both(tmp_path, capsys):
+    assert main(["logs", "any", "--socket", str(tmp_path / "nobody.sock"), "--json", "-f"]) == 2
+    assert "leave out one of --follow and --json" in capsys.readouterr().err
+
+
 def test_logs_of_something_unknown_are_not_found(tmp_path):
     with agent(tmp_path) as path:
+        with pytest.raises(NotFound):
+            logs.logs_document(Place(path), OLD.id)
         with pytest.raises(NotFound):
             logs.run_logs(Place(path), "no-such-task", io.BytesIO())
         with pytest.raises(NotFound):
@@ -198,6 +216,12 @@ def test_a_run_that_is_tried_again_tells_its_attempts(state, capsys):
         to = io.BytesIO()
         assert logs.run_logs(place, NEW.id, to, attempt) == 0
         assert to.getvalue() == expected
+    document = logs.logs_document(place, NEW.id)
+    Draft202012Validator(read_schema("logs")).validate(document)
+    assert document["run"]["state"] == "waiting"
+    assert [(one["attempt"], one["text"]) for one in document["output"]] == [(1, "kept\n"), (2, "again\n")]
+    (state / "runs" / NEW.id / "output").unlink()
+    assert [one["text"] for one in logs.logs_document(place, NEW.id)["output"]] == [None, "again\n"]
 
 
 def test_the_status_says_when_a_run_is_tried_again():
