@@ -260,9 +260,12 @@ def test_a_lost_ledger_does_not_let_an_instant_run_twice() -> None:
     desk.git.push(every(10))
     desk.pass_time(12 * SECOND)
     before = len(desk.machine.processes)
+    assert desk.events(LogEvent.LEDGER_LOST) == []
     desk.ledger = type(desk.ledger)()
     desk.crash()
     desk.pass_time(SECOND)
+    sentence = "the ledger knows nothing of the 1 task(s) in force: they count from now on, and runs in flight, if any, are not known"
+    assert desk.events(LogEvent.LEDGER_LOST) == [sentence]
     assert len(desk.machine.processes) == before
     desk.pass_time(10 * SECOND)
     assert len(desk.machine.processes) == before + 1

@@ -140,6 +140,16 @@ def a_clock_that_jumps_and_returns(desk: Desk) -> None:
     desk.pass_time(5 * MINUTE)
     desk.clock.step(-2 * HOUR)
     desk.pass_time(SECOND)
+    desk.clock.step(-2 * HOUR)
+    desk.pass_time(SECOND)
+
+
+def a_ledger_that_is_gone(desk: Desk) -> None:
+    desk.git.push(every(5000))
+    desk.pass_time(SECOND)
+    desk.ledger = type(desk.ledger)()
+    desk.crash()
+    desk.pass_time(SECOND)
 
 
 def receivers_that_are_told(desk: Desk) -> None:
@@ -165,6 +175,7 @@ SCENES: Sequence[tuple[Scene, Behaviour]] = (
     (a_configuration_that_changes, lasting(10)),
     (a_disk_that_is_full_and_a_bug, lasting(10)),
     (a_clock_that_jumps_and_returns, lasting(10)),
+    (a_ledger_that_is_gone, lasting(10)),
     (receivers_that_are_told, lasting(10, 1)),
 )
 

@@ -238,6 +238,22 @@ def test_the_delay_is_the_first_again_once_a_copy_has_lived_long_enough() -> Non
     assert [at - end for at, end in zip(starts(world)[1:], ends, strict=False) if end] == [SECOND, 2 * SECOND, 4 * SECOND, SECOND, SECOND]
 
 
+def test_a_daemon_that_comes_back_while_its_copy_is_being_ended_starts_as_a_new_one() -> None:
+    world = World(lambda _: (None, 0))
+    world.swap(daemon("a"))
+    world.pass_time(SECOND)
+    (copy,) = world.alive("a")
+    copy.obeys = ("KILL",)
+    world.swap()
+    world.pass_time(SECOND)
+    world.swap(daemon("a"))
+    assert world.alive("a") == [copy]
+    world.pass_time(9 * SECOND)
+    assert len(world.alive("a")) == 1
+    assert world.alive("a") != [copy]
+    assert world.status("a").record.restarts == 0
+
+
 def test_a_task_that_is_gone_has_no_pauses_any_more() -> None:
     world = World(lambda _: (100, 1))
     world.swap(daemon("a", timing=LOOP))

@@ -40,9 +40,8 @@ def test_a_run_is_tried_again_across_kills_of_the_agent_and_every_attempt_keeps_
     host.start()
     waiting = only(host, "job")
     assert (waiting["id"], waiting["attempt"], waiting["attempts"]) == (first["id"], 2, 3)
-    assert (
-        abs(parse_rfc3339(waiting["next_attempt_at"]) - parse_rfc3339(first["next_attempt_at"])) < 250
-    )  # the rest is taken over on the new clock
+    moved = parse_rfc3339(waiting["next_attempt_at"]) - parse_rfc3339(first["next_attempt_at"])
+    assert abs(moved) < 4_000, "it does not begin its wait of 8 seconds anew"
     assert host.status()["runs_waiting"] == 1
     wait_for("the second attempt", lambda: only(host, "job")["state"] == "running")
     host.kill()
@@ -96,18 +95,19 @@ def test_a_change_ends_a_job_that_ignores_the_signal_when_the_job_says_so(host: 
 
 
 def test_a_daemon_in_a_loop_of_crashes_is_not_started_more_often_since_the_agent_is_killed(host: Host, tmp_path: Path) -> None:
-    """Its pauses are 1, 2, 4 and 8 seconds, so that it starts four times in the first ten seconds."""
+    """Its pauses are 1, 2 and 4 seconds at least, however often an agent begins."""
     starts = tmp_path / "starts"
     host.tasks(loop=daemon(f"date +%s.%N >>{starts}; exit 3", restart={"delay": "1s", "backoff": 2, "max_delay": "1m"}))
     host.configure()
     host.start()
     wait_for("the first start", starts.exists)
-    began = time.monotonic()
-    while time.monotonic() - began < 10:
-        time.sleep(0.7)
+
+    def is_there_after_another_kill() -> bool:
         host.kill()
         host.start()
-    assert 2 <= len(told(starts)) <= 4
+        return len(told(starts)) >= 3
+
+    wait_for("the third start", is_there_after_another_kill)
     moments = [float(line) for line in told(starts)]
     assert all(later - earlier > pause for earlier, later, pause in zip(moments, moments[1:], (1, 2, 4), strict=False))
 

@@ -30,18 +30,18 @@ def recover(engine: Engine, syncs: Syncs, saved: Saved, recorder: Recorder, *, c
     """The engine and the syncs are as the earlier process left them; what was found damaged has been said. What is held is restored before. What was
     found written down is the answer.
     """
-    now = clock.now()
     view = recorder.take_over()
     stored = saved.load_generation()
+    now, mono = clock.now(), clock.monotonic()
     generation = _counting(stored, is_ledger_lost=recorder.found_empty_ledger, now=now) if stored else None
-    if stored and stored.baselines and recorder.found_empty_ledger and view.clock is None:
-        view = replace(view, clock=ClockState(started_in=engine.boot_id))  # `@startup` may have run in this boot.
+    if stored and stored.baselines and recorder.found_empty_ledger:
+        view = _without_ledger(view, stored, engine.boot_id, log)
     if generation is not None and generation is not stored:
         try:
             saved.save_generation(generation)
         except StateUnwritable as error:
             log(LogEvent.STATE_DEGRADED, error.message)
-    engine.restore(generation, view, now, clock.monotonic())
+    engine.restore(generation, view, now, mono)
     memory = saved.load_syncs()
     recorder.write([PutStart(at=now, boot_id=engine.boot_id, last_sign=min(now, _last_sign(view, memory, stored)))])
     syncs.remember(memory)
@@ -57,6 +57,16 @@ def recover(engine: Engine, syncs: Syncs, saved: Saved, recorder: Recorder, *, c
         runs=len(view.runs),
     )
     return view
+
+
+def _without_ledger(view: LedgerView, stored: Generation, boot_id: str, log: Log) -> LedgerView:
+    """It is said what that means. `@startup` may have run in this boot."""
+    count = len(stored.baselines)
+    sentence = (
+        f"the ledger knows nothing of the {count} task(s) in force: they count from now on, and runs in flight, if any, are not known"
+    )
+    log(LogEvent.LEDGER_LOST, sentence, code="TS334", count=count)
+    return view if view.clock else replace(view, clock=ClockState(started_in=boot_id))
 
 
 def _last_sign(view: LedgerView, memory: SyncMemory, stored: Generation | None) -> Instant:

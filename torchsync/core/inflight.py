@@ -69,7 +69,7 @@ class InFlight:
         self.lost += run.outcome is Outcome.LOST
         record = records.finished(self._book.get(name, run.admitted_at), run)
         current = self._force.task(name)
-        is_replaced = not run.task.is_daemon or run.stop_cause is StopCause.CHANGED
+        is_replaced = not run.task.is_daemon or run.stop_cause in (StopCause.CHANGED, StopCause.REMOVED)
         if current and isinstance(current.timing, DaemonTiming) and not is_replaced and run.copy <= current.max_running:
             self._daemons.ended(run, current.timing, now, mono)
         self._book.update(replace(record, pauses=self._daemons.pauses_of(name)))

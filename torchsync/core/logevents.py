@@ -169,6 +169,11 @@ class LogEvent(Enum):
     STATE_DEGRADED = (Level.ERROR, "The state cannot be written. Runs go on.", "code")
     STATE_RECOVERED = (Level.INFO, "The state can be written again.")
     STATE_SET_ASIDE = (Level.WARNING, "A state file could not be read. It is kept under another name and rebuilt.", "code")
+    LEDGER_LOST = (
+        Level.WARNING,
+        "Tasks are in force, and the ledger knows of none: it was removed or unreadable. They count from now on; runs in flight are not known.",
+        "count code",
+    )
     EXECUTOR_CHOSEN = (Level.INFO, "What starts the runs of this agent process, and why that.", "executor")
     EXECUTOR_LIMITED = (Level.INFO, "Something that this host or its file system cannot do for runs.")
     HOST_FACTS_CHANGED = (Level.INFO, "Other addresses, labels or another zone of the host count from now on; it is synced for them.")
