@@ -61,7 +61,7 @@ def test_a_run_is_tried_again_across_kills_of_the_agent_and_every_attempt_keeps_
 
 
 def test_a_pending_retry_is_stopped_by_its_run_and_kept_waiting_by_a_drain(host: Host) -> None:
-    host.tasks(job=never("exit 1", retry={"attempts": 5, "delay": "1s", "backoff": 1}))
+    host.tasks(job=never("exit 1", retry={"attempts": 20, "delay": "1s", "backoff": 1}))
     host.configure()
     host.start()
     wait_for("the task", lambda: host.torchsync("run", "job").returncode == 0)
