@@ -2,7 +2,9 @@ from dataclasses import replace
 
 from tests.agent.desk import Desk, document
 from tests.builders import HOUR, MINUTE, NOON, SECOND, daemon, generation, run_id, task
-from torchsync.core.control import Reload, ReloadProgress, RunTask, StopRuns, SyncNow, SyncProgress
+from torchsync.core.control import PinRevision, Reload, ReloadProgress, RunTask, StopRuns, SyncNow, SyncProgress
+from torchsync.core.engine import MOST_FIRES_A_TURN
+from torchsync.core.entries import Admit, Skip
 from torchsync.core.logevents import LogEvent
 from torchsync.core.model import CronTiming, Fingerprint, Millis, Outcome, SkipReason, Task, TaskName, Trigger
 from torchsync.core.snapshot import ClockDirection, TaskChange
@@ -269,6 +271,44 @@ def test_a_lost_ledger_does_not_let_an_instant_run_twice() -> None:
     assert len(desk.machine.processes) == before
     desk.pass_time(10 * SECOND)
     assert len(desk.machine.processes) == before + 1
+
+
+def test_a_commit_that_waits_for_a_host_that_slept_for_long_is_swapped_in_once_the_backlog_is_decided() -> None:
+    """A turn decides so many instants and no more, whatever it does besides: the watchdog does not wait."""
+    desk = Desk()
+    desk.git.push(every(1))
+    desk.pass_time(2 * SECOND)
+    desk.git.push(every(1), every(2, "other"))
+    desk.sleep(12 * HOUR)
+    decided: list[int] = []
+    fold = desk.ledger.fold
+    desk.ledger.fold = lambda batches: (decided.append(instants_in(batches)), fold(batches))[1]
+    desk.pass_time(5 * SECOND)
+    assert sum(decided) >= 12 * 3600
+    assert max(decided) <= MOST_FIRES_A_TURN
+    assert desk.outcomes("other") != []
+
+
+def instants_in(batches) -> int:
+    operations = [operation for batch in batches for operation in batch.operations]
+    return sum(operation.count if isinstance(operation, Skip) else isinstance(operation, Admit) for operation in operations)
+
+
+def test_a_commit_that_waits_for_a_backlog_gives_way_to_what_operators_pin() -> None:
+    desk = Desk()
+    first = desk.git.push(every(1))
+    desk.pass_time(2 * SECOND)
+    desk.git.push(every(1), every(2, "other"))
+    desk.sleep(24 * HOUR)
+    turns = 0
+    while desk.syncs.candidate is None and turns < 10:
+        turns += 1
+        desk.loop.turn(desk.wakeups.wait(Millis(0)))
+    assert desk.syncs.candidate is not None
+    desk.ask(PinRevision(revision=first, actor="alice"))
+    desk.pass_time(5 * SECOND)
+    assert desk.snapshot.generation.revision == first
+    assert desk.outcomes("other") == []
 
 
 def test_a_startup_task_runs_once_a_boot_also_when_the_ledger_or_the_generation_is_lost() -> None:

@@ -156,6 +156,7 @@ class Loop:
         if self._hooks.is_due(mono):
             self._syncs.request()
         self._engine.tick(now, mono)
+        self._swap_when_caught_up(now, mono)
         self._parts.holding.expire(now, mono)
         if paused := self._syncs.tick(now, mono):
             self._close_sync(paused, now, mono)
@@ -176,14 +177,13 @@ class Loop:
         try:
             self._take(event, now, mono)
         except Exception as error:  # noqa: BLE001 the one place: an event that cannot be handled must not end the schedule
-            self._log(
-                LogEvent.INTERNAL_ERROR, f"{type(error).__name__}: {error}", about=type(event).__name__, traceback=traceback.format_exc()
-            )
+            sentence, about = f"{type(error).__name__}: {error}", type(event).__name__
+            self._log(LogEvent.INTERNAL_ERROR, sentence, about=about, traceback=traceback.format_exc())
             self._abandon(event, now, mono)
 
     def _abandon(self, event: object, now: Instant, mono: Millis) -> None:
         """A sync whose answer could not be handled is over, so that the next one can start."""
-        if isinstance(event, Resolved | ResolveFailed | SyncAnswered) and self._syncs.is_under_way:
+        if isinstance(event, Resolved | ResolveFailed | SyncAnswered | Candidate) and self._syncs.is_under_way:
             problem = Problem(code="TS901", message="the answer of the sync could not be handled; see the log")
             self._close_sync(self._syncs.close(SyncOutcome.FAILED, problem.message, now, (problem,)), now, mono)
 
@@ -193,7 +193,7 @@ class Loop:
                 self._take_run(event, now, mono)
             case Ask():
                 self._controls.take(event, now, mono)
-            case Resolved() | ResolveFailed() | SyncAnswered():
+            case Resolved() | ResolveFailed() | SyncAnswered() | Candidate():
                 self._take_sync(event, now, mono)
             case ParcelAnswered():
                 self._parts.dispatch.take(event)
@@ -208,9 +208,8 @@ class Loop:
                 self._take_config(event)
             case StopAgent():
                 runs = len(self._engine.runs)
-                self._log(
-                    LogEvent.AGENT_STOPPING, f"the agent was told to end; {runs} run(s) go on, for the next one to take up", runs=runs
-                )
+                sentence = f"the agent was told to end; {runs} run(s) go on, for the next one to take up"
+                self._log(LogEvent.AGENT_STOPPING, sentence, runs=runs)
                 self._stopping = True
             case _:
                 raise TypeError(f"nobody handles {type(event).__name__}")
@@ -226,7 +225,7 @@ class Loop:
 
     # Syncs.
 
-    def _take_sync(self, event: Resolved | ResolveFailed | SyncAnswered, now: Instant, mono: Millis) -> None:
+    def _take_sync(self, event: Resolved | ResolveFailed | SyncAnswered | Candidate, now: Instant, mono: Millis) -> None:
         match event:
             case Resolved():
                 step: SyncResult | Candidate | None = self._syncs.resolved(event, self._engine.generation, now)
@@ -234,11 +233,18 @@ class Loop:
                 step = self._syncs.failed(event, self._engine.generation, now)
             case SyncAnswered(answer=answer):
                 step = self._syncs.answered(answer, now)
-        if isinstance(step, Candidate):
-            step = self._swap(step, now, mono)
-        if step is not None:
+            case Candidate():
+                step = self._swap(event, now, mono)
+        if isinstance(step, SyncResult):
             self._close_sync(step, now, mono)
-            self._synclog.tell_problems(step, is_news=isinstance(event, SyncAnswered))
+            self._synclog.tell_problems(step, is_news=isinstance(event, SyncAnswered | Candidate))
+
+    def _swap_when_caught_up(self, now: Instant, mono: Millis) -> None:
+        """A swap decides at once what is due before it, so a long backlog comes first, turn by turn: the watchdog waits for no swap."""
+        candidate = self._syncs.candidate
+        if candidate is not None and self._engine.is_caught_up(now):
+            self._take_safely(candidate, now, mono)
+            self._engine.tick(now, mono)
 
     def _swap(self, candidate: Candidate, now: Instant, mono: Millis) -> SyncResult:
         prepared = prepare(

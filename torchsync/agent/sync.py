@@ -67,6 +67,7 @@ class _UnderWay:
     pin: str = ""
     """The pin that the sync follows, as it is written; empty when it follows the remote."""
     durations: dict[Phase, float] = field(default_factory=dict)
+    candidate: Candidate | None = None
 
 
 class Syncs:
@@ -99,6 +100,11 @@ class Syncs:
     @property
     def is_under_way(self) -> bool:
         return self._under_way is not None
+
+    @property
+    def candidate(self) -> Candidate | None:
+        """What waits for its swap, unless its sync is to begin again."""
+        return self._under_way.candidate if self._under_way and not self._is_stale else None
 
     @property
     def newest_ticket(self) -> int:
@@ -247,8 +253,9 @@ class Syncs:
         self.status = replace(self.status, recoveries=recoveries, git_timeouts=self.status.git_timeouts + answer.git_timeouts)
         if answer.verdict is Verdict.ACCEPTED:
             self._under_way.revision = answer.revision
-            is_asked_for = self._under_way.removal_allowed or bool(self._under_way.pin)
-            return Candidate(replace(answer, removal_allowed=answer.removal_allowed or is_asked_for))
+            may_remove = answer.removal_allowed or self._under_way.removal_allowed or bool(self._under_way.pin)
+            self._under_way.candidate = Candidate(replace(answer, removal_allowed=may_remove))
+            return self._under_way.candidate
         return self.close(_OUTCOMES[answer.verdict], sentence_of(self._under_way.revision, answer.problems), now, answer.problems)
 
     def close(
@@ -299,18 +306,14 @@ class Syncs:
         interval, failures = self.status.interval, self.status.consecutive_failures
         if self._was_overloaded:
             return overloaded_delay(interval, failures, randomness)
-        if self._is_unavailable():
+        if self.status.last is not None and self.status.last.outcome in (SyncOutcome.UNAVAILABLE, SyncOutcome.FAILED):
             return retry_delay(interval, failures, randomness)
         return next_delay(self._settings.facts.name, interval, self._settings.jitter, now, randomness)
 
     def observe_swap(self, seconds: float) -> None:
         """The swap of the sync under way took this long, on top of the writing of its tree."""
         if self._under_way is not None:
-            durations = self._under_way.durations
-            durations[Phase.SWAP] = durations.get(Phase.SWAP, 0.0) + seconds
-
-    def _is_unavailable(self) -> bool:
-        return self.status.last is not None and self.status.last.outcome in (SyncOutcome.UNAVAILABLE, SyncOutcome.FAILED)
+            self._under_way.durations[Phase.SWAP] = self._under_way.durations.get(Phase.SWAP, 0.0) + seconds
 
     def _is_in_force(self, revision: str, generation: Generation | None, *, is_pinned: bool) -> bool:
         """A revision that is not the floor is no longer to be in force once it is not pinned, unless the remote may go back to it."""
