@@ -117,6 +117,7 @@ core.snapshot
 core.syncmemory
 core.syncstatus
 core.taskdoc
+core.tasktexts
 core.taskfields
 core.notifyfields
 core.firefields

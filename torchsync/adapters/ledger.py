@@ -54,6 +54,7 @@ from torchsync.core.model import Instant, Run, RunId, TaskName
 from torchsync.core.notice import Notice
 from torchsync.core.taskdoc import clock_from_document
 from torchsync.core.taskrecord import TaskRecord
+from torchsync.core.tasktexts import TaskTexts
 from torchsync.errors import NotFound, Problem, StateUnwritable
 
 _RUNS = f"SELECT {rows.RUN_FIELDS} FROM run JOIN definition ON digest = definition"  # noqa: S608 - our own column names
@@ -154,12 +155,12 @@ class SqliteLedger:
     where it must, and every commit tries again. A damaged ledger found at the start is set aside; `notices` says so, and `was_replaced`.
     """
 
-    def __init__(self, path: Path, scratch: Path) -> None:
+    def __init__(self, path: Path, scratch: Path, texts: TaskTexts | None = None) -> None:
         self._path = path
         self._scratch = scratch
         self._connection: sqlite3.Connection | None = None
         self._fallback: LedgerReader | None = None
-        self._definitions = rows.Definitions()
+        self._definitions = rows.Definitions(texts or TaskTexts())
         self._turn = 0
         self._is_doubtful = False
         self.notices: tuple[Problem, ...] = ()

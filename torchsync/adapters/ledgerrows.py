@@ -16,12 +16,12 @@ from torchsync.core.model import Outcome, Run, RunState, SkipReason, StopCause, 
 from torchsync.core.taskdoc import (
     pauses_document,
     pauses_from_document,
-    task_document,
     task_from_document,
     wait_document,
     wait_from_document,
 )
 from torchsync.core.taskrecord import Before, TaskRecord
+from torchsync.core.tasktexts import TaskTexts
 from torchsync.core.usage import Usage
 
 Row = tuple[object, ...]
@@ -55,7 +55,8 @@ class Definitions:
     making the document costs more than all the rest of an admission.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, texts: TaskTexts) -> None:
+        self._texts = texts
         self._digests: dict[TaskName, tuple[Task, bytes]] = {}
 
     def put(self, connection: sqlite3.Connection, task: Task) -> bytes:
@@ -63,7 +64,7 @@ class Definitions:
         known, digest = self._digests.get(task.name, (None, b""))
         if known is task and connection.execute("SELECT 1 FROM definition WHERE digest = ?", (digest,)).fetchone():
             return digest
-        document = canonical(task_document(task))
+        document = self._texts.of(task)
         digest = sha256(document.encode()).digest()
         connection.execute("INSERT OR IGNORE INTO definition (digest, document) VALUES (?, ?)", (digest, document))
         self._digests[task.name] = (task, digest)

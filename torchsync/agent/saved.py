@@ -12,9 +12,10 @@ from typing import TypeVar
 
 from torchsync.core.holds import Holds
 from torchsync.core.jsontext import Json, canonical
-from torchsync.core.model import Generation, Task, TaskName
+from torchsync.core.model import Generation
 from torchsync.core.syncmemory import SyncMemory
-from torchsync.core.taskdoc import CODEC, generation_document, generation_from_document, task_document
+from torchsync.core.taskdoc import CODEC, generation_document, generation_from_document
+from torchsync.core.tasktexts import TaskTexts
 from torchsync.core.timetable import check_timing
 from torchsync.core.versioned import Damaged, unwrap, wrap, wrap_text
 from torchsync.errors import Problem, StateUnwritable
@@ -32,11 +33,11 @@ Value = TypeVar("Value")
 class Saved:
     """Reads and writes these files through the store. `notices` holds what was found damaged."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, texts: TaskTexts | None = None) -> None:
         self.notices: list[Problem] = []
         self._store = store
         self._written: SyncMemory | None = None
-        self._texts: dict[TaskName, tuple[Task, str]] = {}
+        self._texts = texts or TaskTexts()
 
     def load_generation(self) -> Generation | None:
         """The generation that was in force, or None when there is none that can be used."""
@@ -66,15 +67,11 @@ class Saved:
 
     def _body(self, generation: Generation) -> str:
         """The canonical text of the generation; a task that was in the last one too is not put into words again."""
-        self._texts = {name: self._text(task) for name, task in generation.tasks.items()}
-        tasks = ",".join(f'"{name}":{self._texts[name][1]}' for name in sorted(self._texts))
+        texts = self._texts.follow(generation.tasks)
+        tasks = ",".join(f'"{name}":{texts[name]}' for name in sorted(texts))
         rest = canonical(generation_document(replace(generation, tasks={})))
         # A quote inside of a text is escaped, so this stands in one place only.
         return rest.replace('"tasks":{}', f'"tasks":{{{tasks}}}', 1)
-
-    def _text(self, task: Task) -> tuple[Task, str]:
-        known = self._texts.get(task.name)
-        return known if known is not None and known[0] is task else (task, canonical(task_document(task)))
 
     def _load(self, name: str, kind: str, read: Callable[[Json], Value]) -> Value | None:
         try:

@@ -58,6 +58,7 @@ from torchsync.core.logevents import Level, LogEvent
 from torchsync.core.model import Instant, Millis, NotBegun, Run, RunId
 from torchsync.core.remoteurl import local_folder
 from torchsync.core.snapshot import Snapshot
+from torchsync.core.tasktexts import TaskTexts
 from torchsync.errors import ConfigInvalid, Problem
 from torchsync.ports import ConfigTouched, HangUp, RepositoryTouched, StartOrder, StopAgent
 
@@ -112,7 +113,8 @@ class _Agent:
         paths = guise.paths(config)
         self._store = StateDirectory(Path(paths.state), Path(paths.run), guise.keeper)
         self._outputs = open_outputs(self._journal, partial(output_end, self._store.runs))
-        self._ledger = SqliteLedger(self._store.ledger, self._store.run)
+        texts = TaskTexts()
+        self._ledger = SqliteLedger(self._store.ledger, self._store.run, texts)
         self._recorder = Recorder(self._ledger, SpoolFile(self._store.run), self._log)
         self._choice = choose(config)
         settings = settings_of(config, self._choice)
@@ -145,7 +147,7 @@ class _Agent:
         ground = Ground(choice=self._choice, store=self._store, wakeups=self._wakeups, clock=self._clock, log=self._log)
         self._executor = guise.executor(ground)
         self._secret_files = config.secret_files
-        self._saved = Saved(self._store)
+        self._saved = Saved(self._store, texts)
         self._courier = guise.courier(ground)
         self._dispatch = self._new_dispatch(settings.facts.name)
         self._runner = self._new_runner(settings.facts.name)
