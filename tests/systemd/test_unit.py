@@ -144,6 +144,24 @@ def reexecute(service: Service) -> None:
     wait_for("systemd to be back", service.is_running)
 
 
+def upgrade(service: Service) -> None:
+    """As a package does it: another unit and another program in the places of the old ones, units are read again, and a restart."""
+    unit, program = (service.box.root / "usr" / place for place in ("lib/systemd/system/torchsync.service", "bin/torchsync"))
+    text, target = unit.read_text(), program.readlink()
+    unit.unlink()
+    unit.write_text(text.replace("Description=", "Description=Upgraded: ", 1))
+    program.unlink()
+    program.write_text(f'#!/bin/sh\nexec {target} "$@"\n')
+    program.chmod(0o755)
+    service.box.run("systemctl", "daemon-reload", check=True)
+    service.systemctl("try-restart")
+    assert service.property("Description").startswith("Upgraded: ")
+    unit.write_text(text)
+    program.unlink()
+    program.symlink_to(target)
+    service.box.run("systemctl", "daemon-reload", check=True)
+
+
 def stop_and_start(service: Service) -> None:
     service.systemctl("stop")
     assert (service.property("ActiveState"), service.property("Result")) == ("inactive", "success")
@@ -173,6 +191,7 @@ def systemd_says(service: Service) -> list[str]:
     ("interrupt", "is_another"),
     [
         pytest.param(restart, True, id="systemctl restart"),
+        pytest.param(upgrade, True, id="an upgrade of the package"),
         pytest.param(reload, False, id="systemctl reload"),
         pytest.param(reexecute, False, id="systemctl daemon-reexec"),
         pytest.param(stop_and_start, True, id="systemctl stop and start"),
