@@ -26,7 +26,7 @@ def test_the_contract_holds_for_units(box: Box) -> None:
 
 def test_what_holds_for_shims_that_are_children_holds_for_units(box: Box) -> None:
     """The tests of the process executor: users and groups, words, environments, output, stopping, recovery, full disks."""
-    files = [f"tests/adapters/test_process{name}.py" for name in ("", "_identity", "_recovery")]
+    files = [f"tests/adapters/test_process{name}.py" for name in ("", "_identity", "_recovery", "_removed")]
     inside(box, *files, "-k", "not dash and not bash and not busybox")
 
 
