@@ -13,7 +13,7 @@ from tests.builders import HOUR, MINUTE, NOON, SECOND, daemon, task
 from tests.core.test_engine_random import covered
 from tests.core.world import Killed, World
 from torchsync.core.holds import EVERY_TASK, HOST, Held, Hold, HoldAct, Holds, held_task, lifted, placed
-from torchsync.core.model import CronTiming, Fingerprint, Instant, Millis, Outcome, SkipReason, StopCause, TaskName, Trigger
+from torchsync.core.model import CronTiming, Fingerprint, Instant, Millis, Outcome, Retry, SkipReason, StopCause, TaskName, Trigger
 
 EACH_SECOND = CronTiming(schedule="@every 1s")
 BEAT = held_task("beat")
@@ -213,6 +213,21 @@ def test_a_drain_may_end_every_run_and_a_second_one_may_say_so() -> None:
     world.pass_time(MINUTE)
     assert world.alive("beat") == []
     assert [run.stop_cause for run in world.book.runs.values()] == [StopCause.OPERATOR]
+
+
+@pytest.mark.parametrize("stops_runs", [False, True])
+def test_a_drain_ends_what_waits_for_its_next_attempt_only_when_every_run_is_to_end(stops_runs: bool) -> None:
+    world = World(lambda run: (100, 1))
+    retry = Retry(attempts=2, delay=Millis(10_000))
+    world.swap(task("beat", timing=CronTiming(schedule="0 0 1 1 *", retry=retry)))
+    world.engine.run_task(TaskName("beat"), "alice", Instant(world.now))
+    world.pass_time(1_000)
+    pause(world, HOST, stops_runs=stops_runs)
+    world.pass_time(MINUTE)
+    assert world.book.outcomes("beat") == ([Outcome.STOPPED] if stops_runs else [])
+    resume(world, HOST)
+    world.pass_time(MINUTE)
+    assert world.book.outcomes("beat") == [Outcome.STOPPED if stops_runs else Outcome.FAILED]
 
 
 def test_a_drain_that_was_durable_before_a_crash_is_carried_out_after_it() -> None:

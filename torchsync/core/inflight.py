@@ -86,7 +86,9 @@ class InFlight:
         self._end_outdated(self._roster.of(change.name), now, mono)
 
     def end_drained(self, now: Instant, mono: Millis) -> None:
-        """A drained host becomes empty: daemons do not end by themselves. What waits is not running, and goes on after the drain."""
+        """A drained host becomes empty: daemons do not end by themselves. What waits is not running, and goes on after the drain unless
+        every run is to end.
+        """
         drain = self._force.holds.drain
         for run in self._roster.runs.values() if drain else ():
             if run.stop_cause is None and drain and (run.task.is_daemon or drain.stops_runs):
