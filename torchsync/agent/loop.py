@@ -366,12 +366,10 @@ class Loop:
         self._parts.runner.retry()
         self._time.retry()
         self._parts.holding.retry()
-        self._parts.dispatch.look(
-            lambda: self._engine.statuses, self._engine.generation, self._engine.policy, self._engine.earliest(now, mono)
-        )
+        earliest = self._engine.earliest(now, mono)
+        self._parts.dispatch.look(lambda: self._engine.statuses, self._engine.generation, self._engine.policy, earliest)
         if mono >= self._next_pruning:
-            kept = self._settings.config.retention.ledger
-            has_more = self._parts.runner.prune(Instant(self._engine.earliest(now, mono) - kept))
+            has_more = self._parts.runner.prune(Instant(earliest - self._settings.config.retention.ledger))
             self._next_pruning = Millis(mono + (LONGEST_WAIT if has_more else PRUNED_EVERY))
 
     def _publish(self, now: Instant) -> None:
