@@ -13,6 +13,7 @@ import time
 import pytest
 
 from tests.builders import NOON, busy_snapshot, many_tasks
+from tests.webserver import clients_may_take_their_time, looks_of_the_server
 from torchsync.adapters import http as server_module
 from torchsync.adapters.http import MOST_PARKED, Running, bind_tcp, bind_unix, close_all, own_names, serve
 from torchsync.adapters.metrics import Exposition
@@ -72,9 +73,25 @@ def get(address, path, method="GET", body=None, **headers):
         connection.close()
 
 
+def status_of(connection):
+    """That of the answer, whose first line has arrived."""
+    with connection.makefile("rb") as answer:
+        return answer.readline().split()[1]
+
+
 def connect(address):
     host, _, port = address.rpartition(":")
     return socket.create_connection((host, int(port)), timeout=60)
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    return looks_of_the_server(monkeypatch)
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    clients_may_take_their_time(monkeypatch)
 
 
 @pytest.fixture
@@ -134,7 +151,7 @@ def test_a_foreign_name_in_the_host_header_is_not_answered(address):
 def test_odd_requests_get_an_answer_and_harm_nobody(address, raw, status):
     with connect(address) as connection:
         connection.sendall(raw)
-        assert connection.recv(64).split()[1] == status
+        assert status_of(connection) == status
     assert get(address, "/healthz")[0].status == 200
 
 
@@ -153,7 +170,7 @@ def test_a_handler_that_fails_is_reported_and_the_next_request_is_served():
     assert "on purpose" in errors[0]
 
 
-def test_connections_that_never_finish_their_request_hold_nobody_up(address):
+def test_connections_that_never_finish_their_request_hold_nobody_up(patient, address):
     slow = [connect(address) for _ in range(MOST_PARKED + 40)]
     try:
         for number, connection in enumerate(slow):
@@ -162,9 +179,7 @@ def test_connections_that_never_finish_their_request_hold_nobody_up(address):
             for connection in slow:
                 with contextlib.suppress(OSError):
                     connection.sendall(b"a")
-            begun = time.monotonic()
             assert get(address, "/healthz")[0].status == 200
-            assert time.monotonic() - begun < 8
         closed, _, _ = select.select(slow, [], [], 60)
         assert closed, "the oldest give way"
         assert not set(closed) & set(slow[-MOST_PARKED // 2 :])
@@ -178,25 +193,26 @@ def test_a_request_that_arrives_byte_by_byte_is_answered(address):
         for byte in b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n":
             connection.sendall(bytes([byte]))
             select.select([connection], [], [], 0.002)
-        assert connection.recv(64).startswith(b"HTTP/1.1 200")
+        assert status_of(connection) == b"200"
 
 
-def test_waiting_for_slow_requests_costs_no_processor_time(address):
+def test_a_slow_request_is_looked_at_when_bytes_of_it_arrive_and_not_besides(looks, patient, address):
     slow = [connect(address) for _ in range(20)]
     try:
         for number, connection in enumerate(slow):
             connection.sendall(b"GET /metrics HTTP/1.1\r\n"[number:])
         slow[0].shutdown(socket.SHUT_WR)
-        assert get(address, "/healthz")[0].status == 200
-        begun = time.process_time()
-        select.select([], [], [], 0.5)
-        assert time.process_time() - begun < 0.2
+        for _ in range(10):  # Whoever answers them sees all that is ready meanwhile.
+            assert get(address, "/healthz")[0].status == 200
     finally:
         for connection in slow:
             connection.close()
+    assert len(looks) <= 2 * (20 + 10) + 1, (
+        "two for each, when it is accepted and when its bytes are there, and one for the end of the first"
+    )
 
 
-def test_a_client_that_does_not_read_does_not_hold_others_up():
+def test_a_client_that_does_not_read_does_not_hold_others_up(patient):
     with serving(public(many_tasks(300))) as running:
         greedy = [connect(running.address) for _ in range(2)]
         try:
@@ -231,7 +247,7 @@ def test_a_closed_server_listens_no_more_and_leaves_no_thread():
         assert get(running.address, "/healthz")[0].status == 200
         begun = time.monotonic()
         running.close()
-        assert time.monotonic() - begun < 20
+        assert time.monotonic() - begun < 60
         with pytest.raises(OSError):
             connect(running.address)
     until = time.monotonic() + 60
@@ -251,7 +267,7 @@ def test_a_request_under_way_does_not_keep_the_agent_from_ending():
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         begun = time.monotonic()
         running.close()
-        assert time.monotonic() - begun < 20
+        assert time.monotonic() - begun < 60
         released.set()
 
 
@@ -267,7 +283,7 @@ def test_ipv6_is_served_too():
         pytest.skip(f"no IPv6 here: {bound.message}")
     with serving(public(busy_snapshot()), bound), socket.create_connection(bound.getsockname()[:2], timeout=60) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: [::1]:9747\r\n\r\n")
-        assert connection.recv(64).startswith(b"HTTP/1.1 200")
+        assert status_of(connection) == b"200"
 
 
 # Unix sockets.
@@ -353,7 +369,7 @@ def test_a_stream_that_its_reader_leaves_is_closed():
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert connection.recv(100)
         connection.close()
-        assert closed.wait(10)
+        assert closed.wait(60)
 
 
 def test_the_limits_are_what_the_manual_says():

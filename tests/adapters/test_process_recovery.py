@@ -19,9 +19,9 @@ import pytest
 
 from tests.adapters.disks import fill, remount, small_disk
 from tests.adapters.processes import Rig, carriers, only_children, open_folder, open_rig, status, wait_for, why_not
-from torchsync.adapters import procfs, rundir
+from torchsync.adapters import process, procfs, rundir
 from torchsync.adapters.rundir import Claim, NoClaim, RunFiles
-from torchsync.core.model import Exited, ProgramCommand, Run, Vanished
+from torchsync.core.model import Exited, Millis, ProgramCommand, Run, Vanished
 from torchsync.core.usage import UNKNOWN, Usage
 from torchsync.ports import RunEnded, RunNeverStarted, RunStarted
 
@@ -33,6 +33,13 @@ ANOTHER_BOOT = "00000000-0000-4000-8000-00000000dead"
 def rig() -> Iterator[Rig]:
     with open_rig() as rig:
         yield rig
+
+
+@pytest.fixture
+def grace(monkeypatch) -> Millis:
+    """A shim has this long to write its claim: less than it has on a host."""
+    monkeypatch.setattr(process, "_GRACE", Millis(200))
+    return process._GRACE
 
 
 def claim_of(rig: Rig, run: Run) -> Claim:
@@ -148,17 +155,17 @@ def shim(rig: Rig, run: Run, script: str = "") -> None:
 @pytest.mark.parametrize(
     "text", [pytest.param("", id="empty"), pytest.param("123 456", id="cut off"), pytest.param("123 456 x 1.0", id="no newline")]
 )
-def test_an_incomplete_claim_without_a_process_means_never_started(text, rig) -> None:
+def test_an_incomplete_claim_without_a_process_means_never_started(text, rig, grace) -> None:
     run = rig.admit()
     rig.files(run).mkdir(parents=True)
     (rig.files(run) / "claim").write_text(text)
     began = time.monotonic()
     rig.executor.adopt([run])
     assert rig.next_event() == RunNeverStarted(run.id)
-    assert time.monotonic() - began >= 1.9, "the shim had its time"
+    assert time.monotonic() - began >= grace / 1000 - 0.01, "the shim had its time"
 
 
-def test_an_incomplete_claim_that_is_completed_meanwhile_is_adopted(rig) -> None:
+def test_an_incomplete_claim_that_is_completed_meanwhile_is_adopted(rig, grace) -> None:
     """A shim that was stopped between making its claim and writing it."""
     run = rig.start("sleep 60")
     rig.until(lambda event: isinstance(event, RunStarted))
@@ -167,7 +174,7 @@ def test_an_incomplete_claim_that_is_completed_meanwhile_is_adopted(rig) -> None
     claim.write_text(text[:5])
     rig.restart()
     rig.executor.adopt([run])
-    assert list(rig.silence(2_500)) == [], "a process carries the id of the run"
+    assert list(rig.silence(3 * grace)) == [], "a process carries the id of the run"
     claim.write_text(text)
     assert isinstance(rig.next_event(), RunStarted)
     rig.executor.signal(run.id, "KILL")
@@ -399,6 +406,7 @@ def test_a_run_in_flight_while_the_disk_fills_keeps_its_status(is_adopted) -> No
         assert status(rig.end_of(run)) == 8
 
 
+@pytest.mark.usefixtures("grace")
 def test_a_run_that_was_only_admitted_never_starts_also_on_a_full_disk() -> None:
     with rig_on_a_disk("size=1m") as rig:
         run = rig.admit()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.certificates import Authority
+from tests.webserver import clients_may_take_their_time, looks_of_the_server
 from torchsync.adapters.http import MOST_PARKED, THREADS, bind_tcp, serve
 from torchsync.adapters.tls import Front, TlsSocket, tls_on
 from torchsync.core.web import Response
@@ -91,6 +92,16 @@ def refused():
 @pytest.fixture
 def errors():
     return []
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    return looks_of_the_server(monkeypatch)
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    clients_may_take_their_time(monkeypatch)
 
 
 @pytest.fixture
@@ -192,28 +203,33 @@ def many_files():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+MOST_LOOKS = 8
+"""At a connection that makes a handshake and one request: when it is accepted, and for each piece that its end sends."""
+
+
 @pytest.mark.usefixtures("many_files")
-def test_a_thousand_connections_that_never_finish_their_handshake_hold_nobody_up(address, authority):
+def test_a_thousand_connections_that_never_finish_their_handshake_hold_nobody_up(looks, patient, address, authority):
     hello = _client_hello(authority)
-    slow = []
+    slow, asked = [], 0
     try:
         for number in range(1000):
             slow.append(connect(address))
             slow[-1].sendall(hello[: (number % 4) * 40])
             if number % 50 == 0:
                 assert ask(address, authority.trusting()).status == 200
-        begun, worked = time.monotonic(), time.process_time()
+                asked += 1
         for drip in range(3):
             for connection in slow[-MOST_PARKED:]:
                 with contextlib.suppress(OSError):
                     connection.sendall(hello[200 + drip : 201 + drip])
             assert ask(address, authority.trusting()).status == 200
-        assert time.monotonic() - begun < 8
-        select.select([], [], [], 0.3)
-        assert time.process_time() - worked < 4
+            asked += 1
     finally:
         for connection in slow:
             connection.close()
+    assert len(looks) <= 3 * 1000 + 3 * MOST_PARKED + MOST_LOOKS * asked, (
+        "three for each: it is accepted, its bytes are there, it gives way"
+    )
 
 
 def _client_hello(authority):
@@ -224,7 +240,7 @@ def _client_hello(authority):
     return outgoing.read()
 
 
-def test_waiting_for_handshakes_and_slow_requests_costs_no_processor_time(address, authority):
+def test_a_slow_handshake_or_request_is_looked_at_when_bytes_of_it_arrive_and_not_besides(looks, patient, address, authority):
     slow = [connect(address) for _ in range(20)]
     try:
         for connection in slow[:10]:
@@ -232,16 +248,15 @@ def test_waiting_for_handshakes_and_slow_requests_costs_no_processor_time(addres
         slow[10:] = [authority.trusting().wrap_socket(connection, server_hostname="localhost") for connection in slow[10:]]
         for connection in slow[10:]:
             connection.sendall(b"GET / HTTP/1.1\r\n")
-        begun = time.process_time()
-        select.select([], [], [], 0.5)
-        assert time.process_time() - begun < 0.2
-        assert ask(address, authority.trusting()).status == 200
+        for _ in range(20):  # Whoever answers them sees all that is ready meanwhile.
+            assert ask(address, authority.trusting()).status == 200
     finally:
         for connection in slow:
             connection.close()
+    assert len(looks) <= MOST_LOOKS * (20 + 20)
 
 
-def test_clients_that_do_not_read_do_not_hold_others_up(address, authority):
+def test_clients_that_do_not_read_do_not_hold_others_up(patient, address, authority):
     greedy = []
     try:
         for _ in range(THREADS - 1):
