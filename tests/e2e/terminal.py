@@ -46,14 +46,14 @@ class Terminal:
         self._take()
         return "\n".join(line.rstrip() for line in self.screen.display)
 
-    def wait_for(self, what: str, is_so: Callable[[str], bool], patience: float = 30.0) -> str:
+    def wait_for(self, what: str, is_so: Callable[[str], bool], patience: float = 60.0) -> str:
         deadline = time.monotonic() + patience
         while not is_so(self.text()):
             assert time.monotonic() < deadline, f"waited {patience:.0f} s for {what}; the screen shows:\n{self.text()}"
             select.select([self._ours], [], [], 0.1)
         return self.text()
 
-    def end(self, patience: float = 20.0) -> int:
+    def end(self, patience: float = 60.0) -> int:
         """The exit status, once the program has ended; what it still wrote is on the screen."""
         deadline = time.monotonic() + patience
         while self.process.poll() is None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import BinaryIO
 
 import pytest
 
@@ -21,10 +22,10 @@ def why(host: Host, task: str, at: str = "") -> Document:
     return answer
 
 
-def client(host: Host, *words: str) -> subprocess.Popen[bytes]:
-    """A command that goes on while the test does."""
+def client(host: Host, *words: str, out: BinaryIO | int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+    """A command that goes on while the test does, and prints to `out`."""
     arguments = [sys.executable, "-m", "torchsync", *words, "--config", str(host.config)]
-    return subprocess.Popen(arguments, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=host.folder)
+    return subprocess.Popen(arguments, env=environment(), stdout=out, stderr=subprocess.PIPE, cwd=host.folder)
 
 
 def newest_entry(host: Host, task: str, kind: str) -> Document:
@@ -71,17 +72,22 @@ def test_what_was_missed_says_that_no_agent_ran_and_the_state_directory_says_so_
 @pytest.mark.parametrize("words", [["logs", "-f"], ["run", "--follow"]])
 def test_an_output_is_followed_over_a_kill_of_the_agent_and_nothing_is_lost_or_doubled(host: Host, words: list[str]) -> None:
     host.start()
-    host.wait_for_revision(host.tasks(long=never("for i in 1 2 3 4 5 6; do echo line $i; sleep 1; done; exit 3")))
+    go, out = host.folder / "go", host.folder / "out"
+    count = "for i in {}; do echo line $i; sleep 0.3; done"
+    host.wait_for_revision(
+        host.tasks(long=never(f"{count.format('1 2 3')}; until [ -e {go} ]; do sleep 0.1; done; {count.format('4 5 6')}; exit 3"))
+    )
     if words[0] == "logs":
         assert host.torchsync("run", "long").returncode == 0
-    following = client(host, *words, "long")
-    wait_for("the run", lambda: bool(host.runs("long")))
-    time.sleep(1.5)
+    with out.open("wb") as file:
+        following = client(host, *words, "long", out=file)
+    wait_for("it to follow", lambda: bool(out.read_bytes()))
     host.kill()
     time.sleep(1)
+    go.touch()
     host.start()
-    out, err = following.communicate(timeout=60)
-    assert out == b"".join(b"line %d\n" % number for number in range(1, 7)), err
+    _, err = following.communicate(timeout=60)
+    assert out.read_bytes() == b"".join(b"line %d\n" % number for number in range(1, 7)), err
     assert following.returncode == (0 if words[0] == "logs" else 11)
     assert host.outcomes("long") == ["failed"]
 
@@ -102,7 +108,7 @@ def test_a_wait_that_is_interrupted_leaves_the_run(host: Host) -> None:
     waiting = client(host, "run", "long", "--wait")
     wait_for("the run", lambda: bool(host.runs("long")))
     waiting.send_signal(signal.SIGINT)
-    _, err = waiting.communicate(timeout=30)
+    _, err = waiting.communicate(timeout=60)
     assert waiting.returncode == 130
     assert b"goes on" in err
     wait_for("its end", lambda: host.outcomes("long") == ["succeeded"])

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from random import Random
 
@@ -98,14 +98,14 @@ class Patient:
     def push_and_recover(self) -> None:
         """The next commit is in force, and its files are there."""
         self.revision = self.push()
-        wait_for("the commit to be in force", lambda: self.in_force() == self.revision, 40)
+        wait_for("the commit to be in force", lambda: self.in_force() == self.revision)
         assert (self.tree / "scripts/work.sh").read_text() == self.script
 
     def assert_untroubled(self) -> None:
         """No second is missing up to now."""
         instants = self.instants()
         assert instants == list(range(instants[0], instants[-1] + 1))
-        assert instants[-1] > time.time() - 5
+        assert instants[-1] > time.time() - 30
         assert self.in_flight() == ["running"]
 
     def assert_tidy(self) -> None:
@@ -435,7 +435,7 @@ def test_files_that_are_not_ours_stay(patient: Patient) -> None:
         path.write_text("mine")
     (patient.worktrees / "lost+found").mkdir(exist_ok=True)
     patient.push_and_recover()
-    wait_for("what was added to a tree to go with that tree", lambda: not foreign[2].exists(), 40)
+    wait_for("what was added to a tree to go with that tree", lambda: not foreign[2].exists())
     assert [path.exists() for path in foreign] == [True, True, False, True]
     assert (patient.worktrees / "lost+found").is_dir()
     assert patient.recoveries() == before
@@ -463,13 +463,14 @@ def test_a_sync_process_that_is_killed_is_followed_by_one_that_works(patient: Pa
 
     def is_killed() -> bool:
         for pid in victims.read_text().split():
-            if b"syncprocess" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                os.kill(int(pid), signal.SIGKILL)
-                return True
+            with suppress(OSError):  # Runs are children as well, and may be gone by now.
+                if b"syncprocess" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(int(pid), signal.SIGKILL)
+                    return True
         return False
 
     wait_for("a sync process", is_killed)
-    wait_for("the next one", lambda: patient.in_force() == revision, 40)
+    wait_for("the next one", lambda: patient.in_force() == revision)
     patient.revision = revision
     assert patient.recoveries()["mirror"] == before["mirror"]
     patient.assert_tidy()
@@ -517,7 +518,7 @@ def test_a_sync_that_finds_the_disk_full_is_made_up_for(on_a_disk: Patient) -> N
     assert on_a_disk.in_force() != revision
     ballast.unlink()
     on_a_disk.client.post("/api/v1/sync")
-    wait_for("the commit to be in force", lambda: on_a_disk.in_force() == revision, 40)
+    wait_for("the commit to be in force", lambda: on_a_disk.in_force() == revision)
     on_a_disk.revision = revision
     on_a_disk.assert_tidy()
     on_a_disk.assert_untroubled()
@@ -532,7 +533,7 @@ def test_a_part_of_the_state_that_is_read_only_for_a_while_fails_syncs_only(on_a
         assert "TS333" in str(on_a_disk.status()["sync"]["last"])
         assert on_a_disk.in_force() != revision
     on_a_disk.client.post("/api/v1/sync")
-    wait_for("the commit to be in force", lambda: on_a_disk.in_force() == revision, 40)
+    wait_for("the commit to be in force", lambda: on_a_disk.in_force() == revision)
     on_a_disk.assert_untroubled()
 
 

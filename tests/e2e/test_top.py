@@ -19,6 +19,12 @@ def top(host: Host, *words: str) -> list[str]:
     return [sys.executable, "-m", "torchsync", "top", "--interval", "0.3", "--socket", socket, *words]
 
 
+def rows(text: str) -> list[str]:
+    """The first word of each line below the heading."""
+    lines = text.partition("TASK")[2].splitlines()[1:]
+    return [(line.split() or [""])[0] for line in lines]
+
+
 @pytest.fixture
 def busy(host: Host) -> Host:
     """An agent with tasks that fail, that go on, and that wait."""
@@ -38,9 +44,7 @@ def test_it_follows_the_agent_the_keys_and_the_terminal(busy: Host) -> None:
         terminal.wait_for("tasks and outcomes", lambda text: "failed " in text and "RUNNING" in text and "ok" in text)
         assert terminal.raw.startswith(b"\x1b[?1049h\x1b[?25l")
         terminal.type("t")
-        text = terminal.wait_for("the order of names", lambda text: "by name" in text)
-        names = [line.split()[0] for line in text.partition("TASK")[2].splitlines()[1:5]]
-        assert names == ["fails", "idle", "long", "works"]
+        terminal.wait_for("the order of names", lambda text: "by name" in text and rows(text)[:4] == ["fails", "idle", "long", "works"])
         terminal.type("/team-D")
         terminal.wait_for("what is typed", lambda text: "/team-D_" in text)
         terminal.type("\r")
@@ -81,8 +85,7 @@ def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_again(host: Host
         terminal.type(f"{shlex.join(top(host))}\n")
         terminal.wait_for("that nobody answers", lambda text: "no agent answers" in text)
         terminal.type("\x1a")
-        terminal.wait_for("the shell", lambda text: "Stopped" in text or "[1] +" in text)
-        assert terminal.is_as_before()
+        terminal.wait_for("the shell", lambda text: ("Stopped" in text or "[1] +" in text) and terminal.is_as_before())
         terminal.type("fg\n")
         terminal.wait_for("it again", lambda _: not terminal.is_as_before())
         terminal.type("q")

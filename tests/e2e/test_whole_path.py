@@ -88,7 +88,7 @@ def test_a_remote_that_is_gone_stops_nothing_also_after_a_restart(host: Host) ->
     assert host.revision() == revision
     before = len(host.runs("beat"))
     wait_for("runs of the last good set", lambda: len(host.runs("beat")) > before + 1)
-    assert host.get("/readyz")[0] == 503
+    wait_for("the agent to be unready", lambda: host.get("/readyz")[0] == 503)
     assert host.get("/healthz")[0] == 200
     (host.folder / "away").rename(host.remote)
     assert host.torchsync("sync", "--wait").returncode == 0
@@ -188,30 +188,35 @@ def test_a_daemon_is_kept_running_and_stopped_with_its_task(host: Host) -> None:
 
 
 def test_a_run_in_flight_survives_kill_nine_and_is_recorded_as_if_nothing_had_happened(host: Host) -> None:
-    host.tasks(long=never("for n in 1 2 3 4 5; do echo $n; sleep 1; done; exit 7"))
+    flag = host.folder / "flag"
+    host.tasks(long=never(f"echo 1; until [ -e {flag} ]; do sleep 0.1; done; echo 2; exit 7"))
     host.start()
     wait_for("the task", lambda: host.status()["tasks"]["active"] == 1)
     host.torchsync("run", "long")
-    wait_for("the run to begin", lambda: host.torchsync("logs", "long").stdout.startswith("1\n"))
+    wait_for("the run to begin", lambda: host.torchsync("logs", "long").stdout == "1\n")
     host.kill()
     time.sleep(1)
     host.start()
+    flag.touch()
     wait_for("the end", lambda: host.outcomes("long") == ["failed"])
     run = host.runs("long")[0]
     assert run["exit_status"] == 7
-    assert 4.9 < moment(run["finished_at"]) - moment(run["started_at"]) < 60
-    assert host.torchsync("logs", "long").stdout == "1\n2\n3\n4\n5\n"
+    assert moment(run["finished_at"]) - moment(run["started_at"]) >= 1
+    assert host.torchsync("logs", "long").stdout == "1\n2\n"
     host.wait_for_metric("torchsync_runs_adopted_total", 1)
     host.wait_for_metric("torchsync_runs_lost_total", 0)
 
 
 def test_a_run_that_ends_while_no_agent_lives_is_told_truly(host: Host) -> None:
-    host.tasks(short=never("sleep 2; exit 5"))
+    flag = host.folder / "flag"
+    host.tasks(short=never(f"until [ -e {flag} ]; do sleep 0.1; done; exit 5"))
     host.start()
     wait_for("the task", lambda: host.status()["tasks"]["active"] == 1)
     host.torchsync("run", "short")
     wait_for("the run to begin", lambda: running(host, "short") != [])
     host.kill()
+    time.sleep(1)
+    flag.touch()
     wait_for("its end", lambda: any(file.read_text() for file in (host.state / "runs").glob("*/exit")))
     time.sleep(1)
     again = time.time()
@@ -219,7 +224,7 @@ def test_a_run_that_ends_while_no_agent_lives_is_told_truly(host: Host) -> None:
     wait_for("the record", lambda: host.outcomes("short") == ["failed"])
     run = host.runs("short")[0]
     assert run["exit_status"] == 5
-    assert moment(run["finished_at"]) - moment(run["started_at"]) > 1.9
+    assert moment(run["finished_at"]) - moment(run["started_at"]) >= 1
     assert moment(run["finished_at"]) < again - 0.5
 
 
