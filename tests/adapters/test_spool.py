@@ -83,7 +83,6 @@ def test_what_append_returned_for_survives_kill_9(tmp_path) -> None:
         found = numbers(tmp_path)
         assert found in (list(range(1, confirmed + 1)), list(range(1, confirmed + 2)))
         confirmed = found[-1]
-    assert confirmed > 20
 
 
 @pytest.mark.parametrize("torn", [b"", b"{", b'{"number": 2, "operations": []}'], ids=["nothing", "begun", "all but the newline"])

@@ -23,11 +23,11 @@ OnCall = Callable[[Line, Message], None]
 class Desk:
     """A bus, and what it has told. `answers` has one for each unit, None where all went well."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, patience: int = 60_000) -> None:
         self.path = folder / "private"
         self.wakeups = SelectorWakeups()
         clock = SystemClock()
-        self.bus = SystemdBus(self.wakeups, Timer(self.wakeups, clock), clock, path=str(self.path), patience=Millis(1_000))
+        self.bus = SystemdBus(self.wakeups, Timer(self.wakeups, clock), clock, path=str(self.path), patience=Millis(patience))
         self.answers: dict[str, Failure | None] = {}
         self.pid1: Pid1 | None = None
 
@@ -62,6 +62,14 @@ class Desk:
 def desk() -> Iterator[Desk]:
     with open_folder() as folder:
         one = Desk(folder)
+        yield one
+        one.close()
+
+
+@pytest.fixture
+def impatient() -> Iterator[Desk]:
+    with open_folder() as folder:
+        one = Desk(folder, 1_000)
         yield one
         one.close()
 
@@ -167,19 +175,19 @@ def test_a_systemd_that_is_not_there_yet_is_asked_again(desk: Desk) -> None:
     assert desk.answer() is None
 
 
-def test_a_systemd_that_never_comes_is_given_up(desk: Desk) -> None:
-    desk.start()
-    answer = desk.answer()
+def test_a_systemd_that_never_comes_is_given_up(impatient: Desk) -> None:
+    impatient.start()
+    answer = impatient.answer()
     assert answer is not None
     assert "did not answer for 1 s" in answer.why
     assert "No such file" in answer.why
 
 
 @pytest.mark.parametrize("on_call", [lambda line, call: None, lambda line, call: line.accept(call)], ids=["nothing", "nothing more"])
-def test_a_systemd_that_says_nothing_is_given_up(desk: Desk, on_call: OnCall) -> None:
-    desk.systemd(on_call)
-    desk.start()
-    answer = desk.answer()
+def test_a_systemd_that_says_nothing_is_given_up(impatient: Desk, on_call: OnCall) -> None:
+    impatient.systemd(on_call)
+    impatient.start()
+    answer = impatient.answer()
     assert answer is not None
     assert "did not answer for 1 s" in answer.why
 
