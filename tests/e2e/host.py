@@ -17,6 +17,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from torchsync.cli.client import ControlClient
+from torchsync.errors import Unavailable
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 EVERY_SECOND = "* * * * * *"
@@ -60,6 +63,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def status_of(client: ControlClient) -> Document:
+    """What `torchsync status --json` prints. A test asks again and again: a process each time would cost more than all that is tested."""
+    return {**client.get("/api/v1/status"), "task_list": client.get("/api/v1/tasks")["tasks"]}
+
+
+def entries_of(client: ControlClient, task: str = "") -> list[Document]:
+    """Those that `torchsync history --json --limit 1000` prints, newest first."""
+    entries: list[Document] = client.get("/api/v1/history", {"limit": "1000", **({"task": task} if task else {})})["entries"]
+    return entries
+
+
 class Host:
     """Everything under `folder`, which should have a short path."""
 
@@ -73,6 +87,7 @@ class Host:
         self.port = free_port()
         self.agent: subprocess.Popen[bytes] | None = None
         self.log = folder / "agent.log"
+        self.client = ControlClient(self.run_folder / "control.sock")
         git("init", "-q", "--bare", str(self.remote), cwd=folder)
         git("clone", "-q", str(self.remote), str(self.clone), cwd=folder)
         git("checkout", "-q", "-B", "main", cwd=self.clone)
@@ -132,7 +147,11 @@ class Host:
     def is_up(self) -> bool:
         assert self.agent is not None
         assert self.agent.poll() is None, f"the agent ended with {self.agent.returncode}: {self.log.read_text()[-3000:]}"
-        return self.torchsync("status", "--json").returncode == 0
+        try:
+            self.client.get("/api/v1/status")
+        except Unavailable:
+            return False
+        return True
 
     def kill(self) -> None:
         assert self.agent is not None
@@ -162,23 +181,15 @@ class Host:
             [sys.executable, "-m", "torchsync", *words, *where], capture_output=True, text=True, env=environment(), check=False, timeout=120
         )
 
-    def ask(self, *words: str) -> Document:
-        done = self.torchsync(*words, "--json")
-        assert done.returncode == 0, done.stderr
-        answer: Document = json.loads(done.stdout)
-        return answer
-
     def status(self) -> Document:
-        return self.ask("status")
+        return status_of(self.client)
 
     def revision(self) -> str | None:
         generation = self.status()["generation"]
         return generation["revision"] if generation else None
 
     def entries(self, task: str = "") -> list[Document]:
-        words = ["history", *([task] if task else []), "--limit", "1000"]
-        entries: list[Document] = self.ask(*words)["entries"]
-        return entries
+        return entries_of(self.client, task)
 
     def runs(self, task: str) -> list[Document]:
         """Oldest first."""

@@ -14,7 +14,6 @@ from tests.corpus.cases import Tree
 from tests.corpus.hostile import HOSTILE
 from tests.e2e.host import Host, cron, environment, moment, wait_for
 from tests.liar import LIES, MISDEEDS, liar, tell
-from torchsync.cli.client import ControlClient
 
 START = """
 import sys
@@ -30,7 +29,7 @@ PATIENT = {"close and stay", "ignore the end", "complain for ever"}
 class Victim:
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.client = ControlClient(host.run_folder / "control.sock")
+        self.client = host.client
 
     def count(self, outcome: str) -> int:
         return int(self.host.metric(f'torchsync_sync_total{{result="{outcome}"}}'))

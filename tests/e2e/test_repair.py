@@ -22,7 +22,6 @@ import pytest
 
 from tests.adapters.disks import fill, small_disk
 from tests.e2e.host import Document, Host, cron, moment, never, wait_for
-from torchsync.cli.client import ControlClient
 from torchsync.core.syncdoc import RecoveryAction
 
 ACTIONS = tuple(action.value for action in RecoveryAction)
@@ -37,7 +36,7 @@ class Patient:
         self.host = host
         self.mirror = host.state / "repo.git"
         self.worktrees = host.state / "worktrees"
-        self.client = ControlClient(host.run_folder / "control.sock")
+        self.client = host.client
         self.release = host.folder / "release"
         self._pushed = 0
         self.tasks = {"beat": cron("true", max_running=0), "hold": never(HOLD.format(self.release))}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import signal
@@ -13,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.host import Document, Host, cron, environment, moment, never, wait_for
+from tests.e2e.host import Document, Host, cron, entries_of, environment, moment, never, status_of, wait_for
+from torchsync.cli.client import ControlClient
+from torchsync.errors import Unavailable
 
 
 class Shadowed:
@@ -23,6 +24,7 @@ class Shadowed:
         self.host = host
         self.process: subprocess.Popen[bytes] | None = None
         self.log = host.folder / "shadow.log"
+        self.client = ControlClient(Path(f"{host.run_folder}-shadow") / "control.sock")
 
     def words(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "torchsync", *words, "--config", str(self.host.config)]
@@ -30,19 +32,23 @@ class Shadowed:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.words("agent", "--shadow"), stdout=log, stderr=log, env=environment(), cwd="/")
-        wait_for("the shadow to answer", lambda: self.run("status", "--shadow").returncode == 0)
+        wait_for("the shadow to answer", self.is_up)
+
+    def is_up(self) -> bool:
+        try:
+            self.status()
+        except Unavailable:
+            return False
+        return True
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self.words(*words), capture_output=True, text=True, env=environment(), check=False, timeout=60)
 
-    def ask(self, *words: str) -> Document:
-        done = self.run(*words, "--shadow", "--json")
-        assert done.returncode == 0, done.stderr
-        answer: Document = json.loads(done.stdout)
-        return answer
+    def status(self) -> Document:
+        return status_of(self.client)
 
     def entries(self, task: str) -> list[Document]:
-        return self.ask("history", task, "--limit", "1000")["entries"]
+        return entries_of(self.client, task)
 
     def runs(self, task: str) -> list[Document]:
         """Oldest first."""
@@ -97,10 +103,11 @@ def test_a_shadow_notes_every_fire_and_starts_nothing(shadowed: Shadowed) -> Non
     assert {run["copy"] for run in shadowed.runs("keep")} == {1, 2}
     assert shadowed.runs("script")[0]["outcome"] == "succeeded", "no secret was read: there is none"
     assert shadowed.entries("off") == []
-    status = shadowed.ask("status")
+    status = shadowed.status()
     assert status["executor"] == "shadow"
     assert not textfile.exists(), "that file is the agent's"
     assert [notice["code"] for notice in status["notices"]] == ["TS372"]
+    assert "shadow" in shadowed.run("status", "--shadow").stdout
     assert "not started" in shadowed.run("why", "beat", "--shadow").stdout
     assert "TS350" in shadowed.run("status").stderr, "no agent answers: the shadow has a socket of its own"
     assert shadowed.run("reload", "--wait", "--shadow").returncode == 0
@@ -135,8 +142,8 @@ def test_an_agent_beside_it_goes_on_and_both_tell_of_a_rejected_commit(shadowed:
     shadowed.start()
     wait_for("both to have fired", lambda: bool(shadowed.runs("beat") and host.runs("beat")))
     rejected = host.tasks(beat=cron("true", "61 * * * *"))
-    wait_for("the shadow to turn it down", lambda: shadowed.ask("status")["sync"]["rejected"] == rejected)
-    assert shadowed.ask("status")["generation"]["revision"] == revision
+    wait_for("the shadow to turn it down", lambda: shadowed.status()["sync"]["rejected"] == rejected)
+    assert shadowed.status()["generation"]["revision"] == revision
     before = len(host.outcomes("beat"))
     shadowed.kill()
     wait_for("the agent to go on", lambda: len(host.outcomes("beat")) > before)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e.host import Host, cron, wait_for
-from torchsync.cli.client import ControlClient
 
 SYNCS = 1_000
 WARM = 200
@@ -59,7 +58,7 @@ class Rounds:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.client = ControlClient(host.run_folder / "control.sock")
+        self.client = host.client
         self.outcomes: dict[str, int] = {}
         self._away = host.remote.with_name("away.git")
 

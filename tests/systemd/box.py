@@ -13,7 +13,7 @@ import pytest
 
 _PROGRAMS = ("unshare", "nsenter", "setpriv", "systemd-nspawn")
 _SCRIPT = Path(__file__).with_name("box.sh")
-_PATIENCE = 30.0
+_PATIENCE = 120.0
 _ATTEMPT = """
 umount -R /sys/fs/cgroup; mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir /sys/fs/cgroup/$0; rmdir /sys/fs/cgroup/$0

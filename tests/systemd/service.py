@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.host import ROOT, git, wait_for
+from tests.e2e.host import ROOT, entries_of, git, status_of, wait_for
 from tests.systemd.box import Box
+from torchsync.cli.client import ControlClient
 
 UNIT = "torchsync.service"
 CONFIG = "/etc/torchsync/agent.yaml"
@@ -113,9 +114,12 @@ class Service:
     def torchsync(self, *words: str) -> str:
         return self.box.run("torchsync", *words, check=True).stdout
 
-    def ask(self, *words: str) -> Document:
-        answer: Document = json.loads(self.torchsync(*words, "--json"))
-        return answer
+    def status(self) -> Document:
+        return status_of(self._client())
+
+    def _client(self) -> ControlClient:
+        """Of the socket in the box, by way of the root of what runs there: the box may have been booted again."""
+        return ControlClient(self.box.root / SOCKET[1:])
 
     def start_with(self, tasks: Mapping[str, Document]) -> None:
         """The service is up and has these tasks."""
@@ -142,7 +146,7 @@ class Service:
 
     def runs(self, task: str) -> list[Document]:
         """Oldest first."""
-        entries = self.ask("history", task)["entries"]
+        entries = entries_of(self._client(), task)
         return sorted((entry["run"] for entry in entries if entry["run"]), key=lambda run: run["id"])
 
     def ended(self, task: str) -> Document:

@@ -29,7 +29,7 @@ def test_a_run_is_found_in_the_journal_by_its_task_and_by_its_event(service: Ser
     }
     assert {name: marked.get(name) for name in wanted} == wanted
     assert marked["MESSAGE"].startswith("backup failed with exit status 3 after ")
-    assert marked["TORCHSYNC_COMMIT"] == service.ask("status")["generation"]["revision"]
+    assert marked["TORCHSYNC_COMMIT"] == service.status()["generation"]["revision"]
 
 
 def test_a_journal_that_is_restarted_or_killed_loses_no_line_and_ends_no_agent(service: Service) -> None:

@@ -38,7 +38,7 @@ def test_the_service_is_up_while_its_remote_keeps_it_waiting(service: Service) -
         service.configure(repository={"url": "https://127.0.0.1:4433/tasks.git"})
         service.systemctl("start")
         assert service.is_running()
-        assert service.ask("status")["sync"]["last_verdict"] is None
+        assert service.status()["sync"]["last_verdict"] is None
         silent.communicate()
 
 
@@ -87,7 +87,7 @@ def test_in_the_sandbox_of_the_unit_it_speaks_tls_and_checks_passwords(service: 
 
     wait_for("TLS", lambda: status("right") == "200")
     assert status("wrong") == "401"
-    assert service.ask("status")["notices"] == []
+    assert service.status()["notices"] == []
 
 
 @pytest.fixture(scope="session")
@@ -297,7 +297,7 @@ def test_a_stop_reaches_what_left_the_session_and_forgot_its_environment(
 
 
 def labels(service: Service) -> Document:
-    found: Document = service.ask("status")["facts"]["labels"]
+    found: Document = service.status()["facts"]["labels"]
     return found
 
 

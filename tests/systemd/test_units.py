@@ -148,7 +148,7 @@ def test_a_run_goes_on_when_the_executor_is_another_one_after_a_restart(service:
     service.configure(executor=PROCESS)
     service.drop_in((ROOT / "systemd/torchsync.service.d/process-executor.conf").read_text())
     service.systemctl("restart")
-    assert service.ask("status")["executor"] == PROCESS
+    assert service.status()["executor"] == PROCESS
     assert service.pids(service.group_of(run))
     service.torchsync("stop", "held")
     assert service.ended("held")["outcome"] == "stopped"
@@ -158,7 +158,7 @@ def test_a_run_goes_on_when_the_executor_is_another_one_after_a_restart(service:
 def test_auto_is_systemd_here_and_says_so(service: Service) -> None:
     service.configure(executor="auto")
     service.systemctl("start")
-    assert service.ask("status")["executor"] == "systemd"
+    assert service.status()["executor"] == "systemd"
     assert any(entry.get("TORCHSYNC_EXECUTOR") == "systemd" for entry in service.journal())
     assert "executor   systemd" in service.torchsync("facts")
 
