@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 SAMPLE = HERE.parent / "sample-repo"
 HOST, NEIGHBOUR = "web-1", "db-1"
 """Two hosts of the sample repository: the agent of the demo goes by the first name."""
-PATIENCE = 15.0
+PATIENCE = 60.0
 THREE_MISTAKES = [(5, 16), (10, 5), (14, 18)]
 """Line and column of each mistake in tasks-broken.yaml."""
 
@@ -143,7 +143,7 @@ class Demo:
         return answer
 
     def scrape(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:
             text: str = answer.read().decode()
             return text
 

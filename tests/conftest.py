@@ -6,7 +6,8 @@ order of the files.
 Skips. A test skips when this machine lacks what it needs, and says what. CI installs all of it, so with CI=true a skip whose reason matches no
 line of `tests/allowed_skips.txt` fails the run: a suite that quietly tests less must not stay green.
 
-Examples. Hypothesis draws others each time, but in CI always the same: what it finds there is of the change, and not of the draw.
+Examples. Hypothesis draws others each time, but in CI always the same: what it finds there is of the change, and not of the draw. None has a
+deadline: on a busy machine any may take long.
 
 Other users. pytest's temporary folders are closed to all but the user who runs it; `open_folder` is one that every user can reach.
 
@@ -28,9 +29,9 @@ from hypothesis import settings
 HERE = Path(__file__).parent
 SEED_VARIABLE = "TORCHSYNC_TEST_ORDER"
 
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI") == "true":
-    settings.load_profile("ci")
+settings.register_profile("usual", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "usual")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

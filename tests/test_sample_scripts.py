@@ -180,7 +180,7 @@ def test_an_order_worker_without_a_spool_folder_makes_none_and_waits(tmp_path: P
         (tmp_path / "spool/new/order1").write_text("")
         assert copy.stdout.readline() == "done: order1\n"
         copy.terminate()
-        assert copy.wait(10) == 0
+        assert copy.wait(60) == 0
 
 
 def test_order_report_counts_those_of_the_last_hour_and_all(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ class SlowTrees(Trees):
 
     def is_whole(self, tree: str) -> bool:
         self.looks += 1
-        self.gate.wait(20)
+        self.gate.wait(60)
         self._clock.advance(self.takes)
         return super().is_whole(tree)
 

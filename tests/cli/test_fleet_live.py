@@ -138,7 +138,7 @@ def started(program: str, folder: Path, exporters: dict[str, Exporter]) -> Itera
 
 def wait_for(url: str, question: str, value: str) -> None:
     """Prometheus answers the question with that value."""
-    deadline, answer = time.monotonic() + 30, b""
+    deadline, answer = time.monotonic() + 60, b""
     while time.monotonic() < deadline:
         try:
             with build_opener(ProxyHandler({})).open(f"{url}/api/v1/query?query={question.replace(' ', '%20')}", timeout=5) as reply:

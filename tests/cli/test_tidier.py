@@ -18,7 +18,7 @@ def gone(folder: Path) -> bool:
 
 def wait_until_idle(tidier: Tidier) -> bool:
     if tidier._thread is not None:
-        tidier._thread.join(timeout=5)
+        tidier._thread.join(timeout=60)
     return tidier._thread is None or not tidier._thread.is_alive()
 
 

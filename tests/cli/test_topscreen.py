@@ -30,7 +30,7 @@ def test_another_size_ends_a_wait_at_once_and_is_the_size(terminal: tuple[int, i
     with screen.taken():
         termios.tcsetwinsize(ours, (10, 40))
         os.kill(os.getpid(), signal.SIGWINCH)
-        assert select.select([screen._bell_out], [], [], 0)[0]
+        assert select.select([screen._bell_out], [], [], 60)[0]
         assert screen.wait(60) == []
         assert screen.size() == Size(width=40, height=10)
     assert signal.getsignal(signal.SIGWINCH) is signal.SIG_DFL

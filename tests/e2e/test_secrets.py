@@ -8,7 +8,7 @@ import base64
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -43,13 +43,24 @@ class Watch:
         self._thread.join()
 
     def _look(self) -> None:
+        """Again and again at what has begun since; once at what ran before, which has its words and its environment since then."""
+        before = processes()
+        self._look_at(before)
         while not self._over.wait(0.002):
-            for process in Path("/proc").glob("[0-9]*"):
-                with suppress(OSError):
-                    words = (process / "cmdline").read_bytes()
-                    self.seen.add(words.partition(b"\0")[0].decode(errors="replace").rpartition("/")[2])
-                    self.search(f"the command line of {words[:60]!r}", words)
-                    self.search(f"the environment of {words[:60]!r}", (process / "environ").read_bytes())
+            self._look_at(processes() - before)
+
+    def _look_at(self, pids: Collection[str]) -> None:
+        for process in (Path("/proc", pid) for pid in pids):
+            with suppress(OSError):
+                words = (process / "cmdline").read_bytes()
+                self.seen.add(words.partition(b"\0")[0].decode(errors="replace").rpartition("/")[2])
+                self.search(f"the command line of {words[:60]!r}", words)
+                self.search(f"the environment of {words[:60]!r}", (process / "environ").read_bytes())
+
+
+def processes() -> set[str]:
+    """The numbers of all there are."""
+    return {name for name in os.listdir("/proc") if name.isdecimal()}  # noqa: PTH208 hundreds of names, again and again
 
 
 @contextmanager

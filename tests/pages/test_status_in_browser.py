@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser import DESKTOP, PHONE, Opened, chromium, faint_texts, visited
 from tests.builders import HOUR, NOON, busy_snapshot, many_tasks, record, snapshot, task, task_status
@@ -136,7 +136,7 @@ def test_without_javascript_all_of_it_is_there_and_loads_itself_again_unless_tol
         assert not found.page.locator("#filter, #pause, #gone").evaluate_all("found => found.some((one) => one.checkVisibility())")
         assert found.page.locator("meta[http-equiv=refresh]").count() == 1
         found.page.get_by_role("link", name="Stop that").click()
-        assert found.page.locator("meta[http-equiv=refresh]").count() == 0
+        expect(found.page.locator("meta[http-equiv=refresh]")).to_have_count(0)
         assert found.said == []
 
 

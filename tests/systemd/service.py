@@ -157,6 +157,7 @@ class Service:
 
     def journal(self) -> list[Document]:
         """What the main processes of the unit logged during this test, be it on the standard error or by the socket."""
+        self.box.run("journalctl", "--sync", check=True)
         lines = self.box.run("journalctl", f"--unit={UNIT}", "--output=json", f"--since=@{self._began}", check=True).stdout.splitlines()
         entries = [json.loads(line) for line in lines]
         return [entry for entry in entries if entry.get("SYSLOG_IDENTIFIER") == "torchsync"]

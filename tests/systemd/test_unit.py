@@ -183,6 +183,7 @@ def hang(service: Service) -> None:
 
 
 def systemd_says(service: Service) -> list[str]:
+    service.box.run("journalctl", "--sync", check=True)
     return service.box.run("journalctl", "--unit=torchsync.service", "--identifier=systemd", "--output=cat").stdout.splitlines()
 
 

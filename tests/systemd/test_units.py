@@ -16,7 +16,7 @@ UNIT_OF_RUN = "torchsync-run-{}.service"
 def inside(box: Box, *words: str) -> None:
     """The tests passed, run inside of the box."""
     pytest_words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *words]
-    done = box.run("env", f"--chdir={ROOT}", "TORCHSYNC_TEST_UNITS=1", *pytest_words, patience=300)
+    done = box.run("env", f"--chdir={ROOT}", "TORCHSYNC_TEST_UNITS=1", *pytest_words, patience=900)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr
 
 
