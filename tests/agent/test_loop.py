@@ -208,8 +208,8 @@ def test_a_run_of_the_time_without_a_disk_is_adopted_and_its_end_recorded_once()
 
 def test_what_was_decided_more_than_ninety_days_ago_is_forgotten() -> None:
     desk = Desk()
-    desk.git.push(every(10))
-    desk.pass_time(31 * SECOND)
+    desk.git.push(every(60))
+    desk.pass_time(2 * MINUTE)
     desk.sleep(91 * 24 * HOUR)
     desk.pass_time(20 * MINUTE)
     assert desk.outcomes("beat") != []

@@ -13,7 +13,7 @@ from torchsync.adapters.mirrorfiles import look_at
 from torchsync.adapters.tree import Trees, remove_all
 from torchsync.core.syncdoc import Verdict
 
-COMMITS = int(os.environ.get("TORCHSYNC_TEST_COMMITS", "80"))
+COMMITS = int(os.environ.get("TORCHSYNC_TEST_COMMITS", "60"))
 """The tree of each has 1 MiB of scripts. 500 take two minutes, and stay below the same bounds."""
 MIB = 1 << 20
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-LONG = int(os.environ.get("TORCHSYNC_LONG", "0") or "0") or 1
-"""Multiplies the examples of the comparisons with the oracle."""
+from tests.depth import LONG
 
 
 def bounded(examples: int) -> settings:

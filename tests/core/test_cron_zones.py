@@ -13,8 +13,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.core.cron_oracle import Oracle, utc, without_h
-from tests.core.schedule_texts import LONG, bounded, five_fields, hashed_fields, six_fields
+from tests.core.schedule_texts import bounded, five_fields, hashed_fields, six_fields
 from tests.core.tzdata_changes import DAY, Change, all_changes, distinct_zones, zone_of_package
+from tests.depth import LONG
 from torchsync.core.cron import Schedule, ScheduleRefusal, Spread, instants, next_instant, parse_schedule
 from torchsync.core.model import Instant
 

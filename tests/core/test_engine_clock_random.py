@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.builders import HOUR, MINUTE, NOON, SECOND, facts, task
 from tests.core.world import Killed, World
+from tests.depth import LONG
 from tests.fakes_state import MemoryLedger
 from torchsync.core.clockwatch import STEP
 from torchsync.core.ledgerview import view_of
@@ -165,7 +166,7 @@ def test_no_instant_has_two_entries_or_two_starts_but_what_is_annulled(history: 
     check_starts(story)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80 * LONG, deadline=None)
 @given(
     st.lists(st.one_of(jumps), min_size=1, max_size=12).filter(lambda history: "reboot" not in dict(history)),
     deadlines,

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.builders import HOUR, MINUTE, SECOND, task
 from tests.core.world import POLICY, Killed, World
+from tests.depth import LONG
 from tests.fakes_state import MemoryLedger
 from torchsync.core.holds import EVERY_TASK, Hold, lifted, placed
 from torchsync.core.ledgerview import view_of
@@ -171,7 +172,7 @@ def test_no_instant_has_two_entries_or_two_starts_but_what_a_jump_of_the_clock_c
     check(story)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10 * LONG, deadline=None)
 @given(tasks, st.lists(jumps, min_size=1, max_size=8), lengths)
 def test_nothing_waits_for_ever(chosen: list[Task], history: list[tuple[str, object]], length: int) -> None:
     """But for what is to be made up by a task that replaces, and whose runs never end by themselves before the next fire."""

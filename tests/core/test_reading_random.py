@@ -1,24 +1,20 @@
-"""Reading whatever comes: valid files with mutations, and structures that nobody would write.
-
-TORCHSYNC_LONG=1 looks at twenty times as many.
-"""
+"""Reading whatever comes: valid files with mutations, and structures that nobody would write."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
 from random import Random
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.corpus.cases import Told, Tree, tree_of_files, verdict_on
+from tests.depth import LONG
 from torchsync.cli.report import print_problems
 from torchsync.errors import CODES
 
-EXAMPLES = 4_000 if os.environ.get("TORCHSYNC_LONG", "0") not in ("", "0") else 100
-USUAL = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+USUAL = settings(max_examples=100 * LONG, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 TASKS = b"""\
 # yaml-language-server: $schema=../schemas/task.schema.json

@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 
 from tests.core.cron_oracle import utc
-from tests.core.schedule_texts import LONG
 from tests.core.tzdata_changes import DAY, NAMES, Change, all_changes, changes_of, distinct_zones, footer_of, zone_of_package
+from tests.depth import LONG
 from torchsync.core import localtime
 from torchsync.core.localtime import stretches
 

@@ -82,7 +82,7 @@ class Rounds:
         deadline = time.monotonic() + 120
         while not (answer := self.client.get(f"/api/v1/syncs/{ticket}")).get("outcome"):
             assert time.monotonic() < deadline
-            time.sleep(0.005)
+            time.sleep(0.02)
         self.outcomes[answer["outcome"]] = self.outcomes.get(answer["outcome"], 0) + 1
 
 
