@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
@@ -40,6 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # What a script starts with `&` ignores SIGINT, and so would all that tests start (bash(1), "Signals").
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):  # workers of xdist inherit the environment, hence the seed: all must collect in one order
         seed = config.getoption("--order-seed")
         os.environ[SEED_VARIABLE] = str(random.randrange(1, 1_000_000) if seed is None else seed)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_syncprocess import answer_of, asked, start
+from tests.cli.test_syncprocess import answer_of, asked, in_process, start
 from tests.gitrepo import GOOD, GOOD_TASK, Repo, one_task
 from torchsync.adapters.git import GitRunner
 from torchsync.adapters.gitcommand import GitHome
@@ -332,7 +332,7 @@ def parameters(cases: list[Case]) -> list[object]:
 @pytest.mark.parametrize("case", parameters(CASES))
 def test_a_hostile_tree_is_rejected_and_nothing_of_it_written(case: Case, hand: Hand, tmp_path: Path) -> None:
     case.make(hand)
-    answer = answer_of(start(asked(hand.repo, tmp_path / "state")))
+    answer = in_process(asked(hand.repo, tmp_path / "state"))
     told = [problem for problem in answer.problems if problem.code == case.code and (case.git or case.words in problem.message)]
     assert (answer.verdict, bool(told)) == (Verdict.REJECTED, True), answer
     assert all(problem.reason for problem in answer.problems)
@@ -356,7 +356,7 @@ def test_it_is_rejected_when_it_comes_from_a_server_of_files_too(case: Case, han
     case.make(hand)
     hand.repo.git("update-server-info")
     with file_server(hand.repo.folder / ".git") as url:
-        answer = answer_of(start(asked(hand.repo, tmp_path / "state", url=url, insecure=True)))
+        answer = in_process(asked(hand.repo, tmp_path / "state", url=url, insecure=True))
     told = [problem for problem in answer.problems if problem.code == case.code and case.words in problem.message]
     assert (answer.verdict, bool(told)) == (Verdict.REJECTED, True), answer
     assert not (tmp_path / "state" / "worktrees").exists()
@@ -365,7 +365,7 @@ def test_it_is_rejected_when_it_comes_from_a_server_of_files_too(case: Case, han
 @pytest.mark.parametrize("id_", ["0" * 40, "1" * 40])
 def test_a_commit_that_no_remote_can_give_whole_is_not_accepted(id_: str, hand: Hand, tmp_path: Path) -> None:
     hand.commit((FILE, "x", id_))
-    answer = answer_of(start(asked(hand.repo, tmp_path / "state")))
+    answer = in_process(asked(hand.repo, tmp_path / "state"))
     assert answer.verdict is Verdict.UNAVAILABLE
     assert not (tmp_path / "state" / "worktrees").exists()
 
@@ -387,7 +387,7 @@ def test_links_that_stay_inside_are_written_as_they_are(tmp_path: Path) -> None:
         (repo.folder / name).symlink_to(target)
     repo.commit({})
     (tmp_path / "state").mkdir()
-    answer = answer_of(start(asked(repo, tmp_path / "state")))
+    answer = in_process(asked(repo, tmp_path / "state"))
     assert answer.verdict is Verdict.ACCEPTED, answer.problems
     tree = tmp_path / "state" / "worktrees" / answer.tree
     assert (tree / "data/round").read_text() == GOOD["scripts/backup.sh"]
@@ -421,7 +421,7 @@ def test_links_that_stay_inside_are_written_as_they_are(tmp_path: Path) -> None:
 def test_a_name_that_is_only_unusual_is_written(name: str, tmp_path: Path) -> None:
     repo = Repo(tmp_path / "tasks", GOOD | {f"data/{name}": "x"})
     (tmp_path / "state").mkdir()
-    answer = answer_of(start(asked(repo, tmp_path / "state")))
+    answer = in_process(asked(repo, tmp_path / "state"))
     assert answer.verdict is Verdict.ACCEPTED, answer.problems
     assert (tmp_path / "state" / "worktrees" / answer.tree / "data" / name).read_text() == "x"
 
@@ -429,7 +429,7 @@ def test_a_name_that_is_only_unusual_is_written(name: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("mode", ["100664", "100600", "100640", "100755", "100775"])
 def test_modes_of_old_repositories_are_those_of_a_checkout(mode: str, hand: Hand, tmp_path: Path) -> None:
     hand.commit((mode, "x", hand.blob))
-    answer = answer_of(start(asked(hand.repo, tmp_path / "state")))
+    answer = in_process(asked(hand.repo, tmp_path / "state"))
     assert answer.verdict is Verdict.ACCEPTED, answer.problems
     written = (tmp_path / "state" / "worktrees" / answer.tree / "x").stat().st_mode
     assert written & 0o777 == (0o755 if int(mode, 8) & 0o100 else 0o644)

@@ -61,6 +61,7 @@ def test_failures_reach_a_server_that_was_away_once_each_whoever_was_killed(host
     runs = host.runs("job")
     assert [post.json["run"] for post in server.posts[tried:]] == [run["id"] for run in runs]
     assert [post.json["failures"] for post in server.posts[tried:]] == [1, 2, 3, 3]
+    wait_for("the agent to know that it was heard", lambda: [event["event"] for event in host.events()].count("notice_sent") == 4)
     host.kill()
     host.start()
     host.torchsync("run", "job", "--wait")
