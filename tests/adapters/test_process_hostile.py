@@ -25,7 +25,7 @@ from torchsync.core.model import Exited, Instant, Outcome, ProgramCommand, Run, 
 from torchsync.ports import RunEnded, RunStarted
 
 MIB = 1 << 20
-OUTPUT_MIB = int(os.environ.get("TORCHSYNC_TEST_OUTPUT_MIB", "300"))
+OUTPUT_MIB = int(os.environ.get("TORCHSYNC_TEST_OUTPUT_MIB", "160"))
 """What a run writes. 10,240 take some minutes, and stay below the same bound."""
 OTHERS = [
     pytest.param(ME, id="the agent's own user"),
@@ -371,7 +371,7 @@ def test_children_that_hold_the_output_open_are_told_and_keep_nobody_waiting(use
 @both
 def test_what_is_left_behind_fills_no_disk_through_the_output_of_a_run_that_is_over(user, is_restarted, rig) -> None:
     limit, go, over = 11 * MIB, rig.folder / "go", rig.folder / "over"
-    flood = f"(until [ -e {go} ]; do sleep 0.02; done; head -c 150M /dev/zero; until [ -e {over} ]; do sleep 0.02; done) &"
+    flood = f"(until [ -e {go} ]; do sleep 0.02; done; head -c 40M /dev/zero; until [ -e {over} ]; do sleep 0.02; done) &"
     run = rig.start(flood, user=user, output_max=limit)
     assert rig.end_of(run).leftovers
     rig.executor.forget(run.id)
@@ -381,7 +381,7 @@ def test_what_is_left_behind_fills_no_disk_through_the_output_of_a_run_that_is_o
         wait_for(lambda: not rig.wakeups.wait(100) and bool(rig.executor._left_behind._held), "the look at what an earlier agent left")
     path = rig.files(run) / "output"
     go.touch()
-    wait_for(lambda: path.stat().st_size == 150 * MIB, "the flood")
+    wait_for(lambda: path.stat().st_size == 40 * MIB, "the flood")
     wait_for(lambda: not rig.wakeups.wait(100) and path.stat().st_blocks * 512 <= limit + 16384, "the bound")
     assert is_open_for_writing(path), "and a tidier that finds it too old leaves it alone"
     assert prune_runs(rig.state / "runs", nothing_is_kept(), ()) == 0

@@ -190,12 +190,12 @@ def carriers(host: Host) -> list[str]:
 
 def test_a_flood_of_output_is_bounded_by_the_agent_itself(host: Host) -> None:
     host.start()
-    host.wait_for_revision(host.tasks(flood=never("head -c 400M /dev/zero", output={"max_size": "1MiB"})))
+    host.wait_for_revision(host.tasks(flood=never("head -c 100M /dev/zero", output={"max_size": "1MiB"})))
     host.torchsync("run", "flood")
     wait_for("the flood", lambda: bool(host.runs("flood")))
     path = host.state / "runs" / host.runs("flood")[0]["id"] / "output"
     wait_for("the end", lambda: host.outcomes("flood") == ["succeeded"])
-    assert path.stat().st_size == 400 << 20
+    assert path.stat().st_size == 100 << 20
     wait_for("the bound", lambda: path.stat().st_blocks * 512 <= (1 << 20) + 16384)
 
 
