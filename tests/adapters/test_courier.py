@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 import socket
-import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -372,19 +371,18 @@ def test_a_user_that_is_not_there_runs_nothing(patient: Office) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only as root: another user cannot become nobody")
-def test_root_runs_the_command_of_a_user_as_that_user(patient: Office, tmp_path: Path) -> None:
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.owner() == "root" and folder.stat().st_mode & stat.S_IXOTH == 0:
-            folder.chmod(folder.stat().st_mode | stat.S_IXOTH)
-    out = tmp_path / "out"
+def test_root_runs_the_command_of_a_user_as_that_user(open_folder: Path) -> None:
+    patient = Office(open_folder, PATIENT)
+    (open_folder / TREE).mkdir()
+    out = open_folder / "out"
     out.touch()
     out.chmod(0o666)
-    output = tmp_path / "runs" / "019f0000abcd-00000001" / "output"
+    output = open_folder / "runs" / "019f0000abcd-00000001" / "output"
     output.parent.mkdir(parents=True)
     output.write_text("written by nobody")
     output.chmod(0o600)
     os.chown(output, 65534, 65534)
-    (tmp_path / "runs").chmod(0o700)
+    (open_folder / "runs").chmod(0o700)
     script = f'id -u >{out}; id -G >>{out}; ls /proc/self/fd >>{out}; cat "$TORCHSYNC_OUTPUT" >>{out}; cat {output} >>{out}'
     result = call(patient, script, user="nobody")
     assert (result.fate, result.why.rpartition(": ")[2]) == (Fate.REFUSED, "Permission denied")

@@ -250,10 +250,27 @@ def test_a_closed_server_listens_no_more_and_leaves_no_thread():
         assert time.monotonic() - begun < 60
         with pytest.raises(OSError):
             connect(running.address)
+    wait_until(lambda: set(threading.enumerate()) <= before)
+
+
+def test_a_server_that_is_closed_before_it_has_begun_does_not_begin_later(monkeypatch):
+    may_begin = threading.Event()
+    prepare = server_module._Server.prepare
+    monkeypatch.setattr(server_module._Server, "prepare", lambda server: (may_begin.wait(60), prepare(server)))
+    before = set(threading.enumerate())
+    with serving(public(busy_snapshot())) as running:
+        running.close()
+        may_begin.set()
+    wait_until(lambda: set(threading.enumerate()) <= before)
+    with pytest.raises(OSError):
+        connect(running.address)
+
+
+def wait_until(is_so):
     until = time.monotonic() + 60
-    while set(threading.enumerate()) - before and time.monotonic() < until:
+    while not is_so():
+        assert time.monotonic() < until
         select.select([], [], [], 0.02)
-    assert set(threading.enumerate()) - before == set()
 
 
 def test_a_request_under_way_does_not_keep_the_agent_from_ending():

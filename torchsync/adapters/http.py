@@ -215,6 +215,8 @@ class _Server(CherootServer):
         self._is_unix = bound.family == socket.AF_UNIX
         self._on_error = on_error
         self._parked: dict[HTTPConnection, _Stay] = {}
+        self._has_begun = threading.Event()
+        """Or could not."""
         super().__init__(
             bound.getsockname() if self._is_unix else bound.getsockname()[:2],
             application(handler),
@@ -232,7 +234,14 @@ class _Server(CherootServer):
     def prepare(self) -> None:
         # Else cheroot takes descriptor 3 for its socket when the agent was started by a unit with a socket.
         os.environ.pop("LISTEN_PID", None)
-        super().prepare()
+        try:
+            super().prepare()
+        finally:
+            self._has_begun.set()
+
+    def stop(self) -> None:
+        self._has_begun.wait()  # cheroot takes a server that has not begun yet for one that was stopped, and lets it begin.
+        super().stop()
 
     def bind(self, *_: object) -> socket.socket:
         self.socket = self._bound
