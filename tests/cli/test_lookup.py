@@ -46,7 +46,7 @@ def test_a_schema_is_one_and_its_examples_keep_to_it(name: str) -> None:
 
 SCHEMA_OF = {
     "validate": "problems", "plan": "plan", "fleet": "fleet", "next": "next", "import": "import", "facts": "facts", "explain": "explain",
-    "doctor": "doctor", "status": "status", "history": "history", "why": "why",
+    "doctor": "doctor", "status": "status", "history": "history", "why": "why", "logs": "logs", "top": "top",
 }  # fmt: skip
 
 
