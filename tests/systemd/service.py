@@ -8,7 +8,7 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from tests.systemd.box import Box
 from torchsync.cli.client import ControlClient
 
 UNIT = "torchsync.service"
+UNIT_FILE = "etc/systemd/system/torchsync.service"
+"""Below the root of the box, by the commands of the page."""
 CONFIG = "/etc/torchsync/agent.yaml"
 SOCKET = "/run/torchsync/control.sock"
 GROUP = "/sys/fs/cgroup/system.slice/torchsync.service"
@@ -89,6 +91,18 @@ class Service:
     def drop_out(self, name: str) -> None:
         (self._drop_ins() / name).unlink(missing_ok=True)
         self.box.run("systemctl", "daemon-reload", check=True)
+
+    @contextlib.contextmanager
+    def unit_of_another_version(self, text: str) -> Iterator[None]:
+        """This is the installed unit for a while, and not yet read by systemd."""
+        file = self.box.root / UNIT_FILE
+        before = file.read_text()
+        file.write_text(text)
+        try:
+            yield
+        finally:
+            file.write_text(before)
+            self.box.run("systemctl", "daemon-reload", check=True)
 
     def _drop_ins(self) -> Path:
         return self.box.root / "etc/systemd/system" / f"{UNIT}.d"

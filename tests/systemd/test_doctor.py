@@ -32,15 +32,14 @@ def findings(service: Service, check: str) -> list[dict[str, Any]]:
 def test_the_unit_as_it_is_shipped_is_as_it_should_be_and_without_its_settings_it_is_not(service: Service) -> None:
     service.start_with({"idle": never("true")})
     found = {one["message"]: one["level"] for one in findings(service, "systemd unit")}
-    assert {"torchsync.service is active (running)", "/lib/systemd/system/torchsync.service is that of this version"} <= set(found)
+    assert {"torchsync.service is active (running)", "/etc/systemd/system/torchsync.service is that of this version"} <= set(found)
     assert not {message for message, level in found.items() if level == "problem"}
     assert findings(service, "systemd executor") == [{"level": "ok", "message": "runs are units of systemd", "remedy": None, "code": None}]
     service.drop_in(BROKEN)
-    (service.box.root / "usr/lib/systemd/system/torchsync.service").write_text(
-        "[Service]\nType=notify\nExecStart=/usr/bin/torchsync agent\n"
-    )
-    assert [one["code"] for one in findings(service, "systemd unit") if "is not that of this version" in one["message"]] == ["TS383"]
-    broken = [one["message"] for one in findings(service, "systemd unit") if one["level"] == "problem"]
+    with service.unit_of_another_version("[Service]\nType=notify\nExecStart=/usr/bin/torchsync agent\n"):
+        found_broken = findings(service, "systemd unit")
+    assert [one["code"] for one in found_broken if "is not that of this version" in one["message"]] == ["TS383"]
+    broken = [one["message"] for one in found_broken if one["level"] == "problem"]
     assert sorted(message.partition("=")[0] for message in broken) == sorted(
         ["KillMode", "Delegate", "Restart", "TasksMax", "OOMPolicy", "RuntimeDirectoryPreserve", "StartLimitIntervalSec"]
     )

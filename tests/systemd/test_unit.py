@@ -10,7 +10,7 @@ import pytest
 from tests.certificates import Authority
 from tests.e2e.host import cron, never, wait_for
 from tests.systemd.box import Box
-from tests.systemd.service import CONFIG, HELD, PROCESS, SOCKET, SYSTEMD, Document, Service
+from tests.systemd.service import CONFIG, HELD, PROCESS, SOCKET, SYSTEMD, UNIT_FILE, Document, Service
 
 either = pytest.mark.parametrize("service", [SYSTEMD, PROCESS], indirect=True)
 """In the unit as it is shipped, and with the drop-in for the process executor."""
@@ -146,20 +146,18 @@ def reexecute(service: Service) -> None:
 
 def upgrade(service: Service) -> None:
     """As a package does it: another unit and another program in the places of the old ones, units are read again, and a restart."""
-    unit, program = (service.box.root / "usr" / place for place in ("lib/systemd/system/torchsync.service", "bin/torchsync"))
-    text, target = unit.read_text(), program.readlink()
-    unit.unlink()
-    unit.write_text(text.replace("Description=", "Description=Upgraded: ", 1))
-    program.unlink()
-    program.write_text(f'#!/bin/sh\nexec {target} "$@"\n')
-    program.chmod(0o755)
-    service.box.run("systemctl", "daemon-reload", check=True)
-    service.systemctl("try-restart")
-    assert service.property("Description").startswith("Upgraded: ")
-    unit.write_text(text)
-    program.unlink()
-    program.symlink_to(target)
-    service.box.run("systemctl", "daemon-reload", check=True)
+    program = service.box.root / "usr/bin/torchsync"
+    target = program.readlink()
+    text = (service.box.root / UNIT_FILE).read_text().replace("Description=", "Description=Upgraded: ", 1)
+    with service.unit_of_another_version(text):
+        program.unlink()
+        program.write_text(f'#!/bin/sh\nexec {target} "$@"\n')
+        program.chmod(0o755)
+        service.box.run("systemctl", "daemon-reload", check=True)
+        service.systemctl("try-restart")
+        assert service.property("Description").startswith("Upgraded: ")
+        program.unlink()
+        program.symlink_to(target)
 
 
 def stop_and_start(service: Service) -> None:
