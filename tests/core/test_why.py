@@ -152,6 +152,11 @@ def test_what_was_missed_while_no_agent_ran_says_how_that_is_known():
     )
 
 
+def test_of_two_instants_in_a_row_one_is_the_other():
+    found = asked(entry=skipped(SkipReason.MISSED, 3 * HOUR, count=2))
+    assert found.sentence.startswith("it was missed, as was 1 other instant from ")
+
+
 def test_what_was_missed_while_an_agent_ran_says_that_too():
     start = PutStart(at=Instant(AT - HOUR), boot_id="b", last_sign=Instant(0))
     found = asked(entry=skipped(SkipReason.MISSED, 5 * MINUTE), start=start)

@@ -1,6 +1,7 @@
 """From a push to a run that survives the agent: real git, real processes, a real agent."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -226,6 +227,8 @@ def test_a_run_that_ends_while_no_agent_lives_is_told_truly(host: Host) -> None:
     assert run["exit_status"] == 5
     assert moment(run["finished_at"]) - moment(run["started_at"]) >= 1
     assert moment(run["finished_at"]) < again - 0.5
+    assert json.loads(host.torchsync("history", "--json").stdout)["entries"] == host.entries()
+    assert json.loads(host.torchsync("status", "--json").stdout)["task_list"] == host.status()["task_list"]
 
 
 def test_a_stop_of_the_agent_waits_for_nobody_and_touches_no_run(host: Host) -> None:

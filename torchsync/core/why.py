@@ -219,10 +219,17 @@ def _of_entry(entry: HistoryRow, evidence: Evidence, due: Instant) -> tuple[Find
         return _of_run(entry.run)
     if entry.queued is not None:
         return Finding.WAITS, f"it came due and waits for room: {_what_for(evidence)}"
-    others = f", as were {entry.count - 1} other instants from {_at(entry.first)} to {_at(entry.last)}" if entry.count > 1 else ""
+    others = _others_of(entry)
     if entry.reason is SkipReason.MISSED:
         return Finding.MISSED, f"it was missed{others}: {_why_missed(entry, evidence, due)}"
     return Finding.SKIPPED, f"it was skipped{others}: {'; '.join(_why_skipped(entry, evidence, due))}"
+
+
+def _others_of(entry: HistoryRow) -> str:
+    if entry.count == 1:
+        return ""
+    how_many = "was 1 other instant" if entry.count == 2 else f"were {entry.count - 1} other instants"
+    return f", as {how_many} from {_at(entry.first)} to {_at(entry.last)}"
 
 
 def _what_for(evidence: Evidence) -> str:
