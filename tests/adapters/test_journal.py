@@ -32,6 +32,9 @@ def test_a_line_for_the_journal_has_a_priority_and_neither_time_nor_level():
 
 
 def test_json_is_one_object_a_line():
+    assert line(LineForm.JSON, added=1).startswith(
+        '{"time": "2026-11-23T12:00:00.000Z", "level": "info", "event": "sync_applied", "sentence": "all is'
+    )
     assert json.loads(line(LineForm.JSON, added=1, problems=["a", "b"], note=None)) == {
         "time": "2026-11-23T12:00:00.000Z",
         "level": "info",

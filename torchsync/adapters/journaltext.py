@@ -45,8 +45,8 @@ def line_of(form: LineForm, entry: Entry) -> str:
     """The entry as one printable line without its end."""
     event = entry.event
     if form is LineForm.JSON:
-        head = {"time": rfc3339(entry.at), "level": event.level.label, "event": event.label}
-        return json.dumps({**entry.fields, **head, "sentence": entry.sentence})
+        head = {"time": rfc3339(entry.at), "level": event.level.label, "event": event.label, "sentence": entry.sentence}
+        return json.dumps({**head, **entry.fields, **head})  # it comes first, and no field can pass for a part of it
     tail = " ".join(
         [event.label, *(f"{name}={_word(value)}" for name, value in entry.fields.items()), f"sentence={_quoted(entry.sentence)}"]
     )
