@@ -35,5 +35,6 @@ class ProxyServer:
         return f"http://127.0.0.1:{self.port}"
 
     def close(self) -> None:
-        self._process.terminate()
+        # Its handler notes a TERM, and it looks at the note before it polls: one that comes between the two is lost, and it goes on.
+        self._process.kill()
         self._process.wait()
