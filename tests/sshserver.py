@@ -65,7 +65,7 @@ class SshServer:
         self._start()
 
     def close(self) -> None:
-        self._process.terminate()
+        self._process.kill()  # no server may survive its test because a TERM came while it was starting
         self._process.wait()
 
     def _start(self) -> None:
