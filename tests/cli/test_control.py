@@ -78,6 +78,16 @@ def test_a_wait_that_is_interrupted_leaves_the_run_and_says_so(tmp_path, capsys)
     assert f"torchsync stop {running}" in said
 
 
+def test_a_command_that_is_interrupted_before_the_agent_answers_says_where_to_look(tmp_path, capsys):
+    class Interrupted(ControlClient):
+        def post(self, path, fields=None):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        control.run_task(Interrupted(tmp_path / "socket"), "nightly-backup", wait=True, sleep=never)
+    assert "`torchsync history nightly-backup` says whether a run began" in capsys.readouterr().err
+
+
 def test_run_follow_shows_what_the_run_writes_and_nothing_else_on_stdout(tmp_path, capsysbinary):
     over = finished_run(id=run_id(9), outcome=Outcome.FAILED)
     content = b"what it wrote \xff"

@@ -106,7 +106,8 @@ def test_a_wait_that_is_interrupted_leaves_the_run(host: Host) -> None:
     host.start()
     host.wait_for_revision(host.tasks(long=never("sleep 4")))
     waiting = client(host, "run", "long", "--wait")
-    wait_for("the run", lambda: bool(host.runs("long")))
+    assert waiting.stdout is not None
+    assert waiting.stdout.readline(), "the id of the run, once the agent has answered"
     waiting.send_signal(signal.SIGINT)
     _, err = waiting.communicate(timeout=60)
     assert waiting.returncode == 130

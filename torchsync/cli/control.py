@@ -74,19 +74,27 @@ def run_task(client: ControlClient, task: str, *, wait: bool, follow: Place | No
     """A run of the task has been admitted; with `wait` it is over. The id of the run is on stdout; with `follow` it and how the run went are on
     stderr, and stdout has what the run writes.
     """
-    run_id = str(client.post("/api/v1/run", {"task": task})["run"])
     told = sys.stderr if follow else sys.stdout
-    print(run_id, file=told, flush=True)
-    if not wait and not follow:
-        return 0
+    run_id = None
     try:
+        run_id = str(client.post("/api/v1/run", {"task": task})["run"])
+        print(run_id, file=told, flush=True)
+        if not wait and not follow:
+            return 0
         if follow:
             with contextlib.suppress(NotFound):  # It may never begin: how it went says so.
                 follow_run(follow, run_id, sys.stdout.buffer, sleep)
         return _await_run(client, run_id, sleep, told)
     except KeyboardInterrupt:
-        print(f"run {run_id} goes on; `torchsync logs -f {run_id}` follows it, `torchsync stop {run_id}` ends it", file=sys.stderr)
+        print(_left_behind(task, run_id), file=sys.stderr)
         raise
+
+
+def _left_behind(task: str, run_id: str | None) -> str:
+    """What somebody who interrupts the command should know: the run is the agent's, and goes on without it."""
+    if run_id is None:
+        return f"interrupted before the agent answered: `torchsync history {task}` says whether a run began"
+    return f"run {run_id} goes on; `torchsync logs -f {run_id}` follows it, `torchsync stop {run_id}` ends it"
 
 
 def stop_runs(client: ControlClient, target: str) -> int:
