@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from torchsync.codetable.row import Reason
+from torchsync.core.certificate import Validity
 from torchsync.core.holds import Hold, Holds, Pin, held_task, pinned, placed
 from torchsync.core.model import (
     Authorship,
@@ -167,7 +168,7 @@ def busy_snapshot() -> Snapshot:
         clock_jumps={ClockDirection.FORWARD: 1},
         runs_adopted=2,
         runs_lost=1,
-        certificate_end=Instant(NOON + 90 * 24 * HOUR),
+        certificate=Validity(begin=Instant(NOON - 24 * HOUR), end=Instant(NOON + 90 * 24 * HOUR)),
         notices=(Problem(code="TS340", message="127.0.0.1:9747 is in use", path="http.listen"),),
     )
 

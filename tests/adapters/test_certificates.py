@@ -14,7 +14,7 @@ from tests.adapters.test_tls import ask, wait_until
 from tests.certificates import Authority, openssl
 from torchsync.adapters.certificates import Certificates, TlsFiles, load
 from torchsync.adapters.http import bind_tcp, serve
-from torchsync.core.certificate import validity_of
+from torchsync.core.certificate import NEVER, validity_of
 from torchsync.core.logevents import LogEvent
 from torchsync.core.model import Instant
 from torchsync.core.web import Response
@@ -118,9 +118,9 @@ def test_a_pair_that_stays_half_written_is_told_once_until_it_is_whole(host, aut
     host.put(first)
     host.look()
     host.put(second, key=False)
-    end = host.certificates.end
+    validity = host.certificates.validity
     assert [host.look(), host.look(), host.look()] == [[], ["TS342"], ["TS342"]]
-    assert host.certificates.end == end, "that of the one in force"
+    assert host.certificates.validity == validity, "that of the one in force"
     told = f"{host.files.key} is not the key of the certificate in {host.files.cert}; the one read before stays in force"
     assert host.lines(LogEvent.HTTP_NOT_SECURED) == [told]
     host.put(second)
@@ -213,16 +213,16 @@ def test_what_openssl_says_of_the_validity_is_what_is_read(authority, first):
         assert abs(validity.begin - time.time() * 1000) < DAY
 
 
-def test_it_is_known_until_when_the_certificate_in_force_is_good(host, authority, first):
-    assert host.certificates.end == 0
+def test_it_is_known_when_the_certificate_in_force_is_good(host, authority, first):
+    assert host.certificates.validity == NEVER
     host.look()
-    assert host.certificates.end == 0, "nothing is in force"
+    assert host.certificates.validity == NEVER, "nothing is in force"
     host.put(first)
     host.look()
-    assert host.certificates.end == validity_of(first.cert.read_bytes()).end
+    assert host.certificates.validity == validity_of(first.cert.read_bytes())
     host.certificates.files = TlsFiles()
     host.look()
-    assert host.certificates.end == 0
+    assert host.certificates.validity == NEVER
 
 
 def test_dates_past_2050_are_read_too(tmp_path):

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from torchsync.adapters.tls import Front, TlsSocket, tls_on
-from torchsync.core.certificate import Validity, date_of, validity_of
+from torchsync.core.certificate import NEVER, Validity, date_of, validity_of
 from torchsync.core.logevents import Log, LogEvent
 from torchsync.core.model import Instant
 from torchsync.errors import Problem
@@ -202,10 +202,10 @@ class Certificates:
         return Front(lambda connection: self._wrap(connection, is_hooks=is_hooks), self._refused)
 
     @property
-    def end(self) -> Instant:
-        """Until when the certificate in force is good; 0 where there is none, or that cannot be told."""
+    def validity(self) -> Validity:
+        """When the certificate in force is good; NEVER where there is none, or that cannot be told."""
         in_force = self._in_force
-        return in_force.validity.end if isinstance(in_force, Loaded) and in_force.validity else Instant(0)
+        return in_force.validity if isinstance(in_force, Loaded) and in_force.validity else NEVER
 
     def look(self) -> None:
         """What the files hold is in force, or it is said why not. For one thread at a time."""

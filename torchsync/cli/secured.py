@@ -14,6 +14,7 @@ from torchsync.adapters.passwordhash import find_check
 from torchsync.adapters.tls import Front
 from torchsync.agent.config import HttpConfig
 from torchsync.cli.refusals import Refusals
+from torchsync.core.certificate import Validity
 from torchsync.core.logevents import Log
 from torchsync.core.model import Instant, Millis
 from torchsync.core.web import Handler
@@ -56,9 +57,9 @@ class Secured:
         return (*self._certificates.problems, *([self._gate.problem] if self._gate.problem else []))
 
     @property
-    def certificate_end(self) -> Instant:
-        """Until when the certificate that is shown is good; 0 where none is."""
-        return self._certificates.end
+    def validity(self) -> Validity:
+        """When the certificate that is shown is good; NEVER where none is."""
+        return self._certificates.validity
 
     def front(self, *, is_hooks: bool = False) -> Front:
         return self._certificates.front(is_hooks=is_hooks)

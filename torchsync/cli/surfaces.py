@@ -80,7 +80,7 @@ class Surfaces:
 
     def _read(self) -> Snapshot:
         """The newest snapshot of the loop, with what is known here alone."""
-        return replace(self._read_loop(), certificate_end=self._secured.certificate_end)
+        return replace(self._read_loop(), certificate=self._secured.validity)
 
     def open(self, post: Callable[[object], None], mono: Millis) -> None:
         """Both surfaces answer, or it is said why not; `tick` tries again."""

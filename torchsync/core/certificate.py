@@ -43,6 +43,10 @@ class Validity:
         return ""
 
 
+NEVER = Validity(begin=Instant(0), end=Instant(0))
+"""That of no certificate."""
+
+
 def validity_of(pem: bytes) -> Validity | None:
     """That of the first certificate in the text, which is the one a server shows; None when there is none to be found."""
     found = _PEM.search(pem)

@@ -274,9 +274,14 @@ _SCHEDULER = (
     _gauge("host_facts_mismatch", "1 while the facts of the host differ from those in force.", _one(lambda s: int(s.facts_mismatch))),
     _gauge("config_last_reload_successful", "0 while the newest agent.yaml is refused.", _one(lambda s: int(s.config_reload_ok))),
     _gauge(
+        "http_certificate_begin_timestamp_seconds",
+        "Since when the certificate shown on TCP is good; 0 is none.",
+        _one(lambda s: in_seconds(s.certificate.begin)),
+    ),
+    _gauge(
         "http_certificate_end_timestamp_seconds",
         "Until when the certificate shown on TCP is good; 0 is none.",
-        _one(lambda s: in_seconds(s.certificate_end)),
+        _one(lambda s: in_seconds(s.certificate.end)),
     ),
 )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from torchsync.codetable.row import Reason
+from torchsync.core.certificate import NEVER, Validity
 from torchsync.core.holds import Holds
 from torchsync.core.model import Generation, HostFacts, Instant, Millis, Run, RunId, RunState, Task, TaskName
 from torchsync.core.syncdoc import Phase, RecoveryAction, SyncOutcome, SyncResult
@@ -157,8 +158,8 @@ class Snapshot:
     runs_lost: int = 0
     state_degraded: bool = False
     config_reload_ok: bool = True
-    certificate_end: Instant = Instant(0)
-    """Until when the certificate is good that is shown on TCP; 0 where none is."""
+    certificate: Validity = NEVER
+    """When the certificate is good that is shown on TCP; NEVER where none is."""
     notices: tuple[Problem, ...] = ()
     """What is wrong with the agent itself just now: an address in use, a reload refused."""
 
