@@ -83,12 +83,12 @@ core.daemons
 core.evidence
 core.guard
 core.localtime
-core.syslogline
-core.syslog
-core.crontext
-core.comparison
-core.comparedreason
-core.comparisondoc
+core.foreign.syslogline
+core.foreign.syslog
+core.foreign.crontext
+core.foreign.comparison
+core.foreign.comparedreason
+core.foreign.comparisondoc
 core.policy
 core.postbox
 core.hostsheet
@@ -179,40 +179,40 @@ core.verdictcache
 core.engine
 core.references
 core.taskset
-core.foreign
-core.crontwice
-core.foreignmerge
-core.foreigncheck
-core.foreignreport
-core.foreigntext
-core.crontabfield
-core.crontabclock
-core.crontabname
-core.crontabline
-core.crontabsettings
-core.crontabcomment
-core.crontabfile
-core.anacrontab
-core.runparts
-core.crontab
-core.foreignrefusal
-core.oncalendar
-core.oncalendarcron
-core.gotorchjson
-core.gotorchtimes
-core.gotorch
-core.unitfile
+core.foreign.job
+core.foreign.crontwice
+core.foreign.merge
+core.foreign.check
+core.foreign.report
+core.foreign.text
+core.foreign.crontabfield
+core.foreign.crontabclock
+core.foreign.crontabname
+core.foreign.crontabline
+core.foreign.crontabsettings
+core.foreign.crontabcomment
+core.foreign.crontabfile
+core.foreign.anacrontab
+core.foreign.runparts
+core.foreign.crontab
+core.foreign.refusal
+core.foreign.oncalendar
+core.foreign.oncalendarcron
+core.foreign.gotorchjson
+core.foreign.gotorchtimes
+core.foreign.gotorch
+core.foreign.unitfile
 core.unitdiff
-core.unitvalues
-core.unitspecifiers
-core.unitdraft
-core.unitcommand
-core.unitconduct
-core.unitleftover
-core.unitservice
-core.unittimer
-core.unitset
-core.unitjobs
+core.foreign.unitvalues
+core.foreign.unitspecifiers
+core.foreign.unitdraft
+core.foreign.unitcommand
+core.foreign.unitconduct
+core.foreign.unitleftover
+core.foreign.unitservice
+core.foreign.unittimer
+core.foreign.unitset
+core.foreign.unitjobs
 ports
 pages.page
 pages.fleetweeks
@@ -444,6 +444,17 @@ FAMILIES = [
 # What the kernel offers and Python 3.11 does not: any adapter may use it.
 GROUND = {"adapters.syscalls", "adapters.deadline"}
 
+# Who may know of other schedulers: those who read their files, compare with them, or look for what of them is left. No agent needs any of it.
+KNOW_FOREIGN = [
+    "core.foreign.*",
+    "core.unitdiff",
+    "adapters.sourcefiles",
+    "adapters.systemdanalyze",
+    "cli.import*",
+    "cli.comparison",
+    "cli.hostchecks",
+]
+
 # What core may take from the standard library: nothing that reads a clock, the network or the environment, starts anything, or waits. The only
 # files it reads are data of installed packages, which never change: zones, schemas, versions.
 PURE = set(
@@ -559,6 +570,13 @@ def test_a_layer_sees_only_the_layers_it_may(path: Path) -> None:
     may = MAY_IMPORT[layer(module)]
     refused = [name for name in own_imports(path) if layer(name) not in may and not is_part_of(module, name)]
     assert not refused, f"{module} is in layer {layer(module)}, which may not import {', '.join(sorted(refused))}"
+
+
+@files
+def test_what_other_schedulers_do_concerns_only_those_who_leave_them(path: Path) -> None:
+    module = module_name(path)
+    if not belongs(module, KNOW_FOREIGN):
+        assert not {name for name in own_imports(path) if name.startswith("core.foreign.")}
 
 
 @files

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from torchsync.adapters.sourcefiles import SourceWords, Wanted, gather
-from torchsync.core.foreign import SourceFile, SourceHost
+from torchsync.core.foreign.job import SourceFile, SourceHost
 from torchsync.errors import Problem
 
 WANTED = Wanted(paths=("etc/crontab", "etc/cron.d/", "var/spool/cron/crontabs/", "etc/units/**/"))

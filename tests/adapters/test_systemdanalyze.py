@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from torchsync.adapters.systemdanalyze import PROGRAM, ToldClock, second_opinion, told_instants
-from torchsync.core.foreign import ForeignJob, Origin, Reading, RemarkKind
-from torchsync.core.oncalendar import elapses, parse_calendar
-from torchsync.core.unittimer import CalendarClock
+from torchsync.core.foreign.job import ForeignJob, Origin, Reading, RemarkKind
+from torchsync.core.foreign.oncalendar import elapses, parse_calendar
+from torchsync.core.foreign.unittimer import CalendarClock
 from torchsync.core.values import Instant
 
 pytestmark = pytest.mark.skipif(shutil.which(PROGRAM) is None, reason="systemd-analyze is not installed")

@@ -16,7 +16,7 @@ from pathlib import Path
 from posixpath import dirname, normpath
 from typing import BinaryIO
 
-from torchsync.core.foreign import NOT_THERE, NOTHING, SourceFile, SourceHost
+from torchsync.core.foreign.job import NOT_THERE, NOTHING, SourceFile, SourceHost
 from torchsync.core.localtime import check_zone
 from torchsync.errors import Problem
 

@@ -1,6 +1,6 @@
 """A second opinion on calendar events from `systemd-analyze calendar` (systemd-analyze(1)), where it is installed.
 
-It is the real source system: where it and the model of `core/oncalendar.py` differ, its answer is what the tasks are compared with.
+It is the real source system: where it and the model of `core/foreign/oncalendar.py` differ, its answer is what the tasks are compared with.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from itertools import islice
 from zoneinfo import ZoneInfo
 
-from torchsync.core.foreign import ForeignJob, Origin, Reading, Remark, RemarkKind
+from torchsync.core.foreign.job import ForeignJob, Origin, Reading, Remark, RemarkKind
+from torchsync.core.foreign.oncalendar import parse_calendar
+from torchsync.core.foreign.unittimer import CalendarClock
 from torchsync.core.localtime import zone_named
-from torchsync.core.oncalendar import parse_calendar
-from torchsync.core.unittimer import CalendarClock
 from torchsync.core.values import Instant
 
 PROGRAM = "systemd-analyze"

@@ -18,13 +18,13 @@ from zoneinfo import ZoneInfoNotFoundError
 from torchsync.adapters.hostfacts import local_zone
 from torchsync.cli.client import ControlClient, Place
 from torchsync.cli.terminal import Cell, Tone, clock, is_coloured, paint, printable, table
-from torchsync.core.comparedreason import Reasons
-from torchsync.core.comparison import compare
-from torchsync.core.comparisondoc import comparison_document, record_of
+from torchsync.core.foreign.comparedreason import Reasons
+from torchsync.core.foreign.comparison import compare
+from torchsync.core.foreign.comparisondoc import comparison_document, record_of
+from torchsync.core.foreign.syslog import LogSource, SystemLog, merged, read_log, span
 from torchsync.core.instants import parse_rfc3339, rfc3339
 from torchsync.core.localtime import check_zone, zone_named
 from torchsync.core.model import Instant
-from torchsync.core.syslog import LogSource, SystemLog, merged, read_log, span
 from torchsync.errors import NotFound, Problem, Unavailable, UsageError
 
 Document = dict[str, Any]

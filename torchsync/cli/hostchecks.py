@@ -20,9 +20,9 @@ from torchsync.agent.saved import GENERATION
 from torchsync.cli.site import Site
 from torchsync.core.checkup import Finding, fine, note, problem, unknown
 from torchsync.core.clockwatch import RELEASED
-from torchsync.core.crontab import WANTED, CrontabOptions, read_hosts
-from torchsync.core.crontwice import TaskCommand, twice_findings
-from torchsync.core.foreign import UNREADABLE
+from torchsync.core.foreign.crontab import WANTED, CrontabOptions, read_hosts
+from torchsync.core.foreign.crontwice import TaskCommand, twice_findings
+from torchsync.core.foreign.job import UNREADABLE
 from torchsync.core.hostcheck import (
     ClockFacts,
     clock_findings,

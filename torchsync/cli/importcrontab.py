@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
-from torchsync.core.crontab import WANTED, CrontabKind, CrontabOptions, read_hosts
-from torchsync.core.crontabfield import Dialect
-from torchsync.core.foreign import Reading, SourceHost
+from torchsync.core.foreign.crontab import WANTED, CrontabKind, CrontabOptions, read_hosts
+from torchsync.core.foreign.crontabfield import Dialect
+from torchsync.core.foreign.job import Reading, SourceHost
 from torchsync.core.model import Instant
 
 __all__ = ["WANTED", "add_arguments", "read"]

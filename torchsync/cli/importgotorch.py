@@ -6,8 +6,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from torchsync.core.foreign import Reading, SourceHost
-from torchsync.core.gotorch import CONF, GotorchWishes, read_hosts
+from torchsync.core.foreign.gotorch import CONF, GotorchWishes, read_hosts
+from torchsync.core.foreign.job import Reading, SourceHost
 from torchsync.core.inventory import Inventory
 from torchsync.core.model import Instant
 from torchsync.errors import NotFound

@@ -19,11 +19,11 @@ from typing import Protocol, cast
 from torchsync.adapters.sourcefiles import SourceWords, Wanted, gather
 from torchsync.cli.moment import moment_of
 from torchsync.cli.terminal import printable
-from torchsync.core.foreign import IN_THE_WAY, NOT_THERE, NOT_VALID, NOTHING, Origin, Reading, Remark, RemarkKind, SourceHost
-from torchsync.core.foreigncheck import comparisons
-from torchsync.core.foreignmerge import ImportedTask, merged
-from torchsync.core.foreignreport import ImportReport, Told, report_document, report_lines, sorted_problems
-from torchsync.core.foreigntext import hosts_text, task_files_text
+from torchsync.core.foreign.check import comparisons
+from torchsync.core.foreign.job import IN_THE_WAY, NOT_THERE, NOT_VALID, NOTHING, Origin, Reading, Remark, RemarkKind, SourceHost
+from torchsync.core.foreign.merge import ImportedTask, merged
+from torchsync.core.foreign.report import ImportReport, Told, report_document, report_lines, sorted_problems
+from torchsync.core.foreign.text import hosts_text, task_files_text
 from torchsync.core.localtime import check_zone
 from torchsync.core.model import Instant
 from torchsync.errors import CommitInvalid, NotFound, Problem, UsageError

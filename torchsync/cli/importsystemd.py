@@ -6,9 +6,9 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from torchsync.adapters.systemdanalyze import second_opinion
-from torchsync.core.foreign import Reading, SourceHost
+from torchsync.core.foreign.job import Reading, SourceHost
+from torchsync.core.foreign.unitjobs import UnitWishes, read_hosts
 from torchsync.core.model import Instant
-from torchsync.core.unitjobs import UnitWishes, read_hosts
 
 WANTED = (
     "etc/systemd/system/**/",

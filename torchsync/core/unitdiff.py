@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from torchsync.core.checkup import Finding, fine, warning
-from torchsync.core.unitfile import read_unit
+from torchsync.core.foreign.unitfile import read_unit
 
 _MOST_NAMED = 8
 
