@@ -365,7 +365,7 @@ cli.validate
 cli.init
 cli.agentsettings
 cli.guise
-cli.agentcheck
+cli.agentconfig
 cli.agentonce
 cli.agent
 cli.site

@@ -40,7 +40,7 @@ from torchsync.agent.reload import Reloads
 from torchsync.agent.runlog import RunLog
 from torchsync.agent.runner import Runner
 from torchsync.agent.saved import Saved
-from torchsync.cli.agentcheck import run_check
+from torchsync.cli.agentconfig import run_check
 from torchsync.cli.agentonce import run_once
 from torchsync.cli.agentsettings import settings_of, syncs_of
 from torchsync.cli.executors import choose
