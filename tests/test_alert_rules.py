@@ -178,7 +178,9 @@ def test_a_runbook_has_its_four_parts_and_commands_that_exist(page: Path) -> Non
 def test_the_commands_that_alerts_name_exist() -> None:
     said = " ".join(rule["annotations"]["description"] for rule in ALERTS.values())
     found = set(commands_in(said.replace("{{ $labels.task }}", "backup")))
-    assert found == {"torchsync " + words for words in ("logs backup", "logs -f backup", "why backup", "fleet --task backup")}
+    assert found == {
+        "torchsync " + words for words in ("logs backup", "logs -f backup", "why backup", "history backup", "fleet --task backup")
+    }
     for command in found:
         build_parser(every=True).parse_args(shlex.split(command)[1:])
 
@@ -279,14 +281,18 @@ def alertmanager(tmp_path: Path) -> Iterator[Alertmanager]:
 
 
 INHIBITIONS = {
-    "loop": ("TorchsyncSchedulerStalled", ["TorchsyncTaskLate", "TorchsyncTaskOverdue", "TorchsyncDaemonDown", "TorchsyncSyncStale"]),
+    "loop": (
+        "TorchsyncSchedulerStalled",
+        ["TorchsyncTaskLate", "TorchsyncTaskOverdue", "TorchsyncDaemonDown", "TorchsyncDaemonShort", "TorchsyncSyncStale"],
+    ),
     "disk": ("TorchsyncStateDegraded", ["TorchsyncSyncStale"]),
     "fleet": ("TorchsyncFleetSyncStale", ["TorchsyncSyncStale", "TorchsyncFleetDrift"]),
     "commit": ("TorchsyncFleetCommitRejected", ["TorchsyncCommitRejected"]),
     "task": ("TorchsyncTaskFailing", ["TorchsyncTaskLate", "TorchsyncTaskMissed"]),
     "missed": ("TorchsyncTaskMissed", ["TorchsyncTaskLate"]),
     "hang": ("TorchsyncTaskRunningTooLong", ["TorchsyncTaskLate"]),
-    "daemon": ("TorchsyncDaemonFlapping", ["TorchsyncDaemonDown"]),
+    "daemon": ("TorchsyncDaemonFlapping", ["TorchsyncDaemonDown", "TorchsyncDaemonShort"]),
+    "copies": ("TorchsyncDaemonDown", ["TorchsyncDaemonShort"]),
 }
 
 

@@ -60,6 +60,7 @@ TASK = {
     "task_runs_total{result}": RESULTS,
     "task_runs_skipped_total{reason}": "overlap missed paused pool lease removed",
     "task_retries_total": "",
+    "task_missing_copies": "",
     "task_restarts_total": "",
 }
 BOUNDS = {
@@ -111,8 +112,8 @@ def test_a_task_that_never_ran_has_all_its_counters_at_zero():
 
 def test_the_number_of_series_is_bounded_by_this():
     assert {mode.value: (most_series(Scope.AGENT, mode), most_series(Scope.TASK, mode)) for mode in PerTask} == {
-        "full": (164, 32),
-        "compact": (164, 12),
+        "full": (164, 33),
+        "compact": (164, 13),
         "off": (164, 0),
     }
 
@@ -131,5 +132,6 @@ def test_everything_that_alerts_on_tasks_need_is_in_compact_mode():
         "task_max_duration_seconds",
         "task_alert_failures",
         "task_paused",
+        "task_missing_copies",
         "task_restarts_total",
     }

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from tests.builders import NOON, busy_snapshot, daemon, snapshot, sync_status, task, task_status
+from tests.builders import NOON, busy_snapshot, daemon, run_id, snapshot, sync_status, task, task_status
 from torchsync.core.holds import EVERY_TASK, HOST, SYNCS, Hold, Holds, held_task, placed
 from torchsync.core.metrictable import TABLE, Kind, PerTask, Scope, rows
 from torchsync.core.model import AlertLimits, Millis
@@ -84,6 +84,21 @@ def test_a_mismatch_of_facts_is_no_pin():
 def test_a_disabled_task_asks_for_no_alert_about_failures():
     both = snapshot(task_status(task("off", enabled=False)), task_status(task("on")))
     assert samples("task_alert_failures", both) == {("off",): 0, ("on",): 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "missing"),
+    [
+        ({}, {}, 3),
+        ({}, {"running": (run_id(1),)}, 2),
+        ({"enabled": False}, {}, 0),
+        ({}, {"paused": True}, 0),
+        ({"max_running": 1}, {"running": (run_id(1), run_id(2))}, 0),
+    ],
+)
+def test_copies_are_missing_where_they_are_to_run_and_do_not(changes, status, missing):
+    lasting = task_status(daemon("lasting", **{"max_running": 3, **changes}), **status)
+    assert samples("task_missing_copies", snapshot(lasting, task_status(task("cronish")))) == {("lasting",): missing}
 
 
 def test_a_daemon_is_never_too_long_under_way_whatever_its_file_says_for_all_of_its_tasks():

@@ -116,6 +116,7 @@ def test_every_metric_of_the_table_is_on_a_panel_or_left_out_for_a_reason() -> N
         "sync_last_attempt_timestamp_seconds",  # the loop is seen by its turns, syncs by their results
         "task_changes_total",  # commits are marked, and tasks counted by state
         "task_last_run_timestamp_seconds",  # the timeline has runs
+        "task_missing_copies",  # those that run are shown; an alert tells of the others
         "task_alert_failures",  # only an alert compares with it
         "http_certificate_begin_timestamp_seconds",  # of hosts with TLS only, for whom there is an alert
         "http_certificate_end_timestamp_seconds",

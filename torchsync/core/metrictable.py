@@ -30,6 +30,7 @@ from torchsync.core.taskmetric import (
     in_seconds,
     info_of,
     max_duration,
+    missing_copies,
     restarts,
     retries,
     state_of,
@@ -370,6 +371,7 @@ _TASKS = (
         _values(SkipReason),
     ),
     _task("task_retries_total", "Attempts of runs after their first.", where_known(retries)),
+    _task("task_missing_copies", "Copies of a daemon that are to run and do not.", where_known(missing_copies), compact=True),
     _task("task_restarts_total", "Restarts of a daemon.", where_known(restarts), compact=True),
 )
 

@@ -73,5 +73,13 @@ def retries(status: TaskStatus) -> int | None:
     return None if status.task.is_daemon else status.record.retries
 
 
+def missing_copies(status: TaskStatus) -> int | None:
+    """Nobody misses those that are not to run."""
+    if not status.task.is_daemon:
+        return None
+    wanted = status.task.max_running if status.task.enabled and not status.paused else 0
+    return max(0, wanted - len(status.running))
+
+
 def restarts(status: TaskStatus) -> int | None:
     return status.record.restarts if status.task.is_daemon else None
