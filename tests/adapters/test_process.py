@@ -423,6 +423,25 @@ def test_a_process_that_gave_up_its_environment_is_reached_by_its_session(rig) -
     wait_for(lambda: procfs.start_ticks(sleeper) is None)
 
 
+def test_a_process_that_stands_still_in_the_middle_of_its_exec_is_reached_too(rig, monkeypatch) -> None:
+    """Where it is there for a while on a busy machine, it shows neither words nor environment (proc(5), `environ`)."""
+    run = rig.admit()
+    with subprocess.Popen(["sleep", "60"], env={"TORCHSYNC_RUN_ID": run.id}, start_new_session=True) as process:
+        wait_for(lambda: carriers(run.id) == [process.pid], "its own exec")
+        hidden = {f"/proc/{process.pid}/environ": 7, f"/proc/{process.pid}/cmdline": 7}
+        read = procfs._read
+
+        def read_later(path: str) -> bytes:
+            hidden[path] = hidden.get(path, 0) - 1
+            return read(path) if hidden[path] < 0 else b""
+
+        monkeypatch.setattr(procfs, "_read", read_later)
+        monkeypatch.setattr(procfs, "_YOUTH", 600.0)  # However long it took until here.
+        found = carriers(run.id)
+        process.kill()
+    assert found == [process.pid]
+
+
 def sleepers(session: int) -> list[int]:
     def is_one(pid: int) -> bool:
         try:

@@ -23,8 +23,10 @@ _RUN_ID = b"TORCHSYNC_RUN_ID="
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _CHASES, _AHEAD = 1_000, 4
 _ROUNDS = 10
-_YOUTH, _EXEC_TIME, _LOOKS = 2.0, 0.001, 5
-"""In seconds: a process this young that shows no environment gets some more looks, each after the time an exec takes."""
+_YOUTH, _EXEC_TIME, _LOOKS = 2.0, 0.001, 10
+"""In seconds: a process this young that shows no environment gets some more looks, after the time an exec takes, twice that, and so on."""
+_PLAIN_LOOKS = 3
+"""So many for one that shows its words: it has none, or the kernel is just about to show it."""
 
 
 def boot_id() -> str:
@@ -160,12 +162,14 @@ class Kin:
     def members(self, candidates: Iterable[int], others: Container[int] = frozenset()) -> list[int]:
         """Those of `candidates` that belong to the run and are alive. `others` are the leaders of other runs, whose sessions need no look."""
         found, unclear = self._sorted_out(candidates, others)
-        for _ in range(_LOOKS):
+        for look in range(_LOOKS):
             if not unclear:
                 break
-            time.sleep(_EXEC_TIME)
+            time.sleep(_EXEC_TIME * 2**look)
             more, unclear = self._sorted_out(unclear, others)
             found += more
+            if look + 1 >= _PLAIN_LOOKS:  # A busy machine may leave it in the middle of its exec; whoever is there has no words either.
+                unclear = [pid for pid in unclear if not any(words(pid))]
         return [pid for pid in found if start_ticks(pid) is not None]
 
     def send_to_all(self, number: int, others: Container[int] = frozenset()) -> None:
