@@ -12,7 +12,7 @@ from pathlib import Path
 
 from torchsync.adapters import procfs
 from torchsync.adapters.rundir import Claim, read_exit
-from torchsync.adapters.watchedrun import REMOVED, Watched
+from torchsync.adapters.watchedrun import REMOVED, Watched, wall_clock_at
 from torchsync.core.model import Exited, Millis, Vanished
 from torchsync.ports import Clock
 
@@ -28,7 +28,7 @@ def traces(watched: Watched, pids: Iterable[int], boot: str, clock: Clock) -> Cl
         return claim
     admitted_at = watched.run.admitted_at
     if line := read_exit(watched.stand_in):
-        ended_at = clock.now() - (clock.monotonic() - line.uptime)
+        ended_at = wall_clock_at(line.uptime, clock)
         return Exited(status=line.status, started_at=admitted_at, duration=Millis(max(0, ended_at - admitted_at)), note=REMOVED)
     return Vanished(why=REMOVED, started_at=admitted_at) if carriers else None
 
