@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from jeepney import DBusAddress, new_error, new_method_return, new_signal
@@ -79,13 +80,13 @@ class Pid1:
             threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
     def _talk(self, connection: socket.socket) -> None:
-        with connection:
+        with connection, suppress(BrokenPipeError, ConnectionResetError):  # Who gave us up does not wait to be told so.
             heard = b""
             while b"BEGIN\r\n" not in heard:
                 heard += connection.recv(4096)
             connection.sendall(b"OK 0123456789abcdef\r\nAGREE_UNIX_FD\r\n")
             self._obey(connection, heard.partition(b"BEGIN\r\n")[2])
-            self.closed += 1
+        self.closed += 1
 
     def _obey(self, connection: socket.socket, heard: bytes) -> None:
         parser, line = Parser(), Line(connection)

@@ -283,10 +283,10 @@ def _failure(start: _Start, result: str) -> Failure:
     return Failure(why=f"systemd could not start the unit of the run: {changed['Result'][1]}", status=status or None)
 
 
-def manager_property(name: str, path: str = SOCKET, patience: float = 2.0) -> str:
+def manager_property(name: str, path: str = SOCKET, patience: Millis = PATIENCE) -> str:
     """A property of systemd's manager, such as its `Version`. Waits; raises OSError or BusLost when there is no answer."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
-        connection.settimeout(patience)
+        connection.settimeout(patience / 1000)
         connection.connect(path)
         connection.sendall(_GREETING + new_method_call(_PROPERTIES, "Get", "ss", (f"{_NAME}.Manager", name)).serialise(1))
         incoming = _Incoming()

@@ -15,7 +15,9 @@ _CAP_SYS_NICE, _CAP_SYS_RESOURCE = 23, 24
 
 
 def why_no_units(path: str = "/run/systemd/private") -> str:
-    """Why runs cannot be units on this host, in a few words; empty when they can. Waits for systemd to answer, two seconds at most."""
+    """Why runs cannot be units on this host, in a few words; empty when they can. Waits for systemd to answer, ten seconds at most:
+    a host that boots keeps it busy, and an agent decides this once.
+    """
     if os.geteuid() != 0:
         return "the agent does not run as root"
     if not _RUNS_THE_HOST.is_dir():
