@@ -26,7 +26,7 @@ class Stage(Protocol):
         ...
 
     def finish(self, attempt: AttemptId, status: int) -> None:
-        """The command of the attempt exits with this status."""
+        """The command of the attempt has exited with this status, and all that an agent could find of that is there to be found."""
         ...
 
     def restart(self) -> None:

@@ -76,11 +76,16 @@ class Rig:
         """Nothing of any run is left, also when a test failed."""
         if self._bus:
             self._bus.close()
+        wait_for(self._is_deserted, "the end of everything that the runs started")
+
+    def _is_deserted(self) -> bool:
+        """Who was killed may take a while to be gone, and must not write into a folder that is being removed."""
         census, pids = procfs.Census(), procfs.pids()
-        for run in self._admitted:
-            for pid in procfs.Kin(run, 0, 0, census).members(pids):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        left = [pid for run in self._admitted for pid in procfs.Kin(run, 0, 0, census).members(pids)]
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not left
 
     # Runs.
 
@@ -126,6 +131,14 @@ class Rig:
     def output(self, run: Run) -> str:
         path = self.files(run) / "output"
         return path.read_text() if path.exists() else ""
+
+    def bounded(self, run: Run, limit: int) -> int:
+        """The output of the run is bounded; what it takes on the disk then, but for what came meanwhile: we may stand still, and the run goes on."""
+        path = self.files(run) / "output"
+        before = path.stat().st_size
+        self.executor.bound_output(run.id, limit)
+        after = path.stat()
+        return after.st_blocks * 512 - (after.st_size - before)
 
     # Events.
 
