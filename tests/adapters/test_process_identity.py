@@ -294,9 +294,16 @@ def test_what_the_file_says_is_in_no_command_line_of_the_run(any_shell, env_file
     env_file.write_text(f"TOKEN={SECRET}\n")
     run = any_shell.start("sleep 60", env_file=str(env_file))
     any_shell.until(lambda event: isinstance(event, RunStarted))
-    found = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in carriers(run.id)]
-    assert len(found) >= 2
-    assert not any(SECRET.encode() in words for words in found)
+    seen: set[bytes] = set()
+
+    def are_seen() -> bool:
+        """The shim, and the command, which shows neither its words nor its environment as long as it is in the middle of its exec."""
+        found = {Path(f"/proc/{pid}/cmdline").read_bytes() for pid in carriers(run.id)} - {b""}
+        seen.update(found)
+        return len(found) >= 2
+
+    wait_for(are_seen, "the words of the shim and of the command")
+    assert not any(SECRET.encode() in words for words in seen)
     any_shell.executor.signal(run.id, "KILL")
     any_shell.end_of(run)
     assert not any(SECRET.encode() in path.read_bytes() for path in any_shell.files(run).iterdir())

@@ -82,7 +82,7 @@ def test_runs_of_a_killed_agent_are_adopted_with_status_and_output(rig) -> None:
     flag = rig.folder / "go"
     waiting = f"echo begun; until [ -e {flag} ]; do sleep 0.02; done; echo done; exit "
     over, *live = killed_agent(rig, "echo quick; exit 3", waiting + "0", waiting + "7", waiting + "255")
-    wait_for((rig.files(over) / "exit").exists)
+    wait_for(lambda: RunFiles(rig.files(over)).exit() is not None, "its whole exit line")
     rig.executor.adopt([over, *live])
     events = [rig.next_event() for _ in range(4)]
     assert [status(event) for event in events if isinstance(event, RunEnded)] == [3]

@@ -22,9 +22,10 @@ def rig() -> Iterator[Rig]:
 
 
 def run_without_directory(rig: Rig, status: int = 5) -> Run:
-    """It goes on until there is a file `go`."""
-    run = rig.start(f"until [ -e {rig.folder}/go ]; do sleep 0.02; done; exit {status}")
+    """It goes on until there is a file `go`, and its exec is over: in the middle of that it shows no environment to be known by."""
+    run = rig.start(f"echo begun; until [ -e {rig.folder}/go ]; do sleep 0.02; done; exit {status}")
     rig.until(lambda event: isinstance(event, RunStarted))
+    wait_for(lambda: rig.output(run) == "begun\n", "the command")
     shutil.rmtree(rig.files(run))
     return run
 

@@ -34,7 +34,7 @@ def said(failing: type[TorchsyncError], url: str, **how) -> str:
 def test_a_question_is_answered(server: PromServer) -> None:
     answer = Prometheus(f"{server.url}/good/", authorization="Bearer s3cret").ask("up == 1")
     assert [(one.labels, one.value) for one in answer.samples] == [({"a": "b"}, 2.0)]
-    assert server.asked[-1] == ("api/v1/query", "Bearer s3cret", {"query": ["up == 1"]})
+    assert ("api/v1/query", "Bearer s3cret", {"query": ["up == 1"]}) in server.asked  # Perhaps not as the last: an earlier one may be late.
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_a_refused_agent_leaves_no_descriptor_behind(other_agent, tmp_path):
     for _ in range(3):
         with pytest.raises(StateHeld):
             StateDirectory(tmp_path / "state", tmp_path / "run")
-    assert open_descriptors() == before
+    assert open_descriptors() <= before, "fewer, when threads of earlier tests close theirs"
 
 
 def test_the_state_is_free_once_its_agent_was_killed(other_agent, tmp_path):
