@@ -6,10 +6,11 @@ file or folder (renamed over, removed and made anew, behind a link that was turn
 
 Places are folders, never files or links, since a file that is replaced by renaming takes its watch with it. They are real folders: those that hold a
 link on the way, and those where the way ends. They are found anew at each look, with their device and inode, and watched anew when they are
-other ones.
+other ones. The stamp is compared once the watch is up: what happened while it was set up shows there, and what happens later is told.
 
 Where the kernel cannot tell (network file systems, whose changes happen elsewhere; no watches left), the stamp is compared every `POLL_EVERY`
-seconds instead. Environment variables of watchfiles that could change any of this have no influence: what they stand for is always said.
+seconds instead. The part of watchfiles that is written in Rust is used as it is: what goes around it reads settings from the environment, and does
+not tell when its watch is up.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from watchfiles import watch
+from watchfiles._rust_notify import RustNotify
 
 from torchsync.adapters.syscalls import file_system_magic
 
@@ -133,36 +134,28 @@ class Watcher:
             if self._polls or reason:
                 self._stop.wait(POLL_EVERY)
             elif places:
-                yield
                 reason = yield from self._stirs(watched, places)
             else:
                 self._stop.wait(LOOK_AGAIN)
             yield
 
     def _stirs(self, watched: Watched, places: Sequence[Place]) -> Generator[None, None, str]:
-        """One whenever something happened in the places, or nothing did for a while, until they are other ones. Returns why watching is not
-        possible, or nothing.
+        """One when the places are watched, and then whenever something happened in them, or nothing did for a while, until they are other ones.
+        Returns why watching is not possible, or nothing.
         """
         paths = {place.path for place in places}
         try:
-            for changes in watch(
-                *paths,
-                watch_filter=None,
-                debounce=_DEBOUNCE_MS,
-                step=_STEP_MS,
-                stop_event=self._stop,
-                rust_timeout=int(LOOK_AGAIN * 1000),
-                yield_on_timeout=True,
-                recursive=False,
-                raise_interrupt=False,
-                force_polling=False,
-                debug=False,
-                ignore_permission_denied=False,
-            ):
-                yield
+            with RustNotify([str(path) for path in paths], False, False, 0, False, False) as kernel:
+                stirred: set[Path] = set()
                 # The number of a removed folder's inode is soon given to the next one, so an event of the folder itself counts too.
-                if any(Path(path) in paths for _, path in changes) or watched.places() != places:
-                    return ""
+                while not stirred & paths:
+                    yield
+                    if watched.places() != places:
+                        return ""
+                    changes = kernel.watch(_DEBOUNCE_MS, _STEP_MS, int(LOOK_AGAIN * 1000), self._stop)
+                    if changes in ("stop", "signal"):
+                        return ""
+                    stirred = {Path(path) for _, path in changes} if isinstance(changes, set) else set()
         except FileNotFoundError:
             return ""
         except (OSError, RuntimeError) as error:  # RuntimeError: how watchfiles tells that it may open no more inotify instances.
