@@ -5,7 +5,9 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
+import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -62,11 +64,24 @@ class SshServer:
 
     def restart(self) -> None:
         self.close()
+        self._wait_for_the_port()
         self._start()
 
     def close(self) -> None:
         self._process.kill()  # no server may survive its test because a TERM came while it was starting
         self._process.wait()
+
+    def _wait_for_the_port(self) -> None:
+        """A child for the newest connection holds it for as long as it has not got round to let go of it."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_server((self.address, self.port)).close()
+            except OSError:
+                assert time.monotonic() < deadline, f"{self.address}:{self.port} stays taken"
+                time.sleep(0.02)
+            else:
+                return
 
     def _start(self) -> None:
         if os.geteuid() == 0:
