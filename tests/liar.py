@@ -195,7 +195,9 @@ def _truth(known: Path, request: bytes, command: list[str]) -> bytes:
     truth = process.stdout.read()
     process.stdin.close()
     process.wait()
-    known.write_bytes(truth)
+    fresh = known.with_suffix(".new")
+    fresh.write_bytes(truth)
+    fresh.rename(known)  # whoever is killed here leaves the whole of it, or none
     return truth
 
 
