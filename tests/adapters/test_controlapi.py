@@ -12,7 +12,7 @@ import pytest
 from tests.builders import NOON, busy_snapshot, finished_run, run_id
 from tests.cli.agents import witness
 from torchsync.adapters.controlapi import Admission, ControlSurface
-from torchsync.adapters.http import bind_unix, serve
+from torchsync.adapters.http import bind_unix, close_all, serve
 from torchsync.cli.client import ControlClient
 from torchsync.core import control
 from torchsync.core.control import (
@@ -92,7 +92,7 @@ def served(tmp_path, agent, mode=0o600, **changes):
     try:
         yield path
     finally:
-        running.close()
+        close_all([running], patience=60)  # nobody answers any more
 
 
 @pytest.mark.parametrize(
