@@ -66,11 +66,17 @@ def test_much_output_on_both_sides_blocks_nobody() -> None:
 
 def test_a_deadline_ends_the_whole_group() -> None:
     runner = GitRunner()
-    start = time.monotonic()
-    ended = runner.run(call("sleep 300 & echo $!; exec sleep 300"), 0.3)
-    assert time.monotonic() - start < 60
-    assert (ended.timed_out, runner.timeouts) == (True, 1)
-    assert gone(int(ended.stdout))
+    with runner.started(call("sleep 300 & echo $!; exec sleep 300"), 300) as process:
+        started = int(process.stdout.readline())
+        runner._expire(process)  # that it comes by itself is the next test
+    assert (process.timed_out, runner.timeouts) == (True, 1)
+    assert gone(started)
+
+
+def test_a_deadline_comes_by_itself() -> None:
+    runner = GitRunner()
+    ended = runner.run(call("exec sleep 300"), 0.3)
+    assert (ended.status, ended.timed_out, runner.timeouts) == (-9, True, 1)
 
 
 def test_what_a_process_leaves_behind_is_ended_with_it() -> None:
@@ -87,8 +93,10 @@ def test_a_body_that_fails_ends_its_process() -> None:
 
 def test_all_processes_can_be_ended_from_another_thread_and_none_starts_after() -> None:
     runner = GitRunner()
-    threading.Timer(0.2, runner.kill_all).start()
-    assert runner.run(call("exec sleep 300"), 60).status == -9
+    with runner.started(call("echo; exec sleep 300"), 60) as process:
+        process.stdout.readline()
+        threading.Thread(target=runner.kill_all).start()
+    assert (process.status, process.timed_out) == (-9, False)
     with pytest.raises(Unavailable):
         runner.run(call("true"), 60)
 
@@ -170,8 +178,14 @@ def test_a_tree_that_is_missing_is_damage_and_not_an_empty_commit(repo: Repo, op
         opened.read(Revision(repo.head), "tasks/deeper")
 
 
-def test_reading_that_takes_too_long_is_no_damage(repo: Repo) -> None:
-    slow = Repository(GitRunner(), HOME, str(repo.folder / ".git"), 0.0)
+def test_reading_that_takes_too_long_is_no_damage(repo: Repo, tmp_path: Path) -> None:
+    """However fast git and however slow the deadline: this one never ends."""
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text("#!/bin/sh\nexec sleep 300\n")
+    git.chmod(0o755)
+    home = GitHome(folder="/nonexistent", search_path=f"{git.parent}:{os.environ['PATH']}")
+    slow = Repository(GitRunner(), home, str(repo.folder / ".git"), 0.1)
     with pytest.raises(Unavailable) as caught:
         slow.tree_id(Revision(repo.head), ".")
     assert caught.value.code == "TS204"

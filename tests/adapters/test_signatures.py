@@ -305,8 +305,12 @@ def test_a_check_that_takes_too_long_is_nobodys_fault(bench: Bench) -> None:
     alice = bench.key("alice")
     bench.allow(alice.signer("alice@example.org"))
     signed(bench.repo, alice.settings)
+    hangs = bench.folder / "bin" / "ssh-keygen"
+    hangs.parent.mkdir()
+    hangs.write_text("#!/bin/sh\nexec sleep 300\n")
+    hangs.chmod(0o755)
     with pytest.raises(Unavailable, match="took more than"):
-        bench.check(timeout=0.001)
+        bench.check(timeout=0.5, path=f"{hangs.parent}:{os.environ['PATH']}")
 
 
 # GPG.
