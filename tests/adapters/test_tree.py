@@ -125,12 +125,23 @@ def cut_manifest(root: Path) -> None:
 )
 def test_a_damaged_tree_is_noticed_and_written_anew(trees: Trees, damage: Callable[[Path], None]) -> None:
     trees.store(TREE, contents())
-    time.sleep(0.01)  # the clock of a file system has ticks
+    wait_for_a_tick(trees.path(TREE))
     damage(trees.path(TREE))
     assert not trees.is_whole(TREE)
     assert trees.store(TREE, contents()) is RecoveryAction.TREE
     assert trees.is_whole(TREE)
     assert (trees.path(TREE) / "README").read_text() == "read me\n"
+
+
+def wait_for_a_tick(root: Path) -> None:
+    """The clock of a file system has ticks: what is written now has another time than what was written before."""
+    written = max(path.lstat().st_ctime_ns for path in (root, *root.rglob("*")))
+    probe = root.with_name("probe")
+    deadline = time.monotonic() + 60
+    while probe.write_text("") or probe.stat().st_ctime_ns <= written:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    probe.unlink()
 
 
 def test_files_that_a_run_added_are_no_damage(trees: Trees) -> None:
