@@ -97,10 +97,16 @@ def usual() -> Snapshot:
     return replace(busy, tasks={**busy.tasks, report.task.name: report, tidy.task.name: tidy})
 
 
+ASK_ANEW = "'asks' in document.body.dataset ? 0 : [1, 2].map(() => document.getElementById('pause').click()).length"
+
+
 def refresh(found: Opened) -> None:
-    """The page has been fetched again and shown: pausing and going on does that, and a script that clicks moves no focus."""
+    """The page has been fetched again and shown: pausing and going on does that, and a script that clicks moves no focus. While the page asks by
+    itself, it does not, and what it asked for may be of before.
+    """
     with found.page.expect_response(lambda response: response.url == found.home):
-        found.page.evaluate("for (const _ of 'xx') document.getElementById('pause').click()")
+        while not found.page.evaluate(ASK_ANEW):
+            found.page.wait_for_timeout(10)
     found.page.locator("body:not([data-asks])").wait_for()
 
 
