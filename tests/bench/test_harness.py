@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import harness
+from bench import harness, selftest
 from bench.__main__ import registered, scripts
 from bench.harness import FLOOR, Bench, Result, Sample
 
@@ -99,14 +99,14 @@ def test_files_are_listed_by_what_they_define(tmp_path: Path) -> None:
 
 
 def test_a_measurement_counts_the_whole_process() -> None:
-    """30 MiB are allocated and 0.05 s of CPU are burnt: both must show."""
+    """30 MiB are allocated and a second of CPU time is burnt: both must show."""
     name = "selftest"
     assert name in registered()
     taken, floor = harness.measured(name, "busy"), harness.measured(name, FLOOR)
     assert taken.operations == 1000
     assert taken.work < taken.wall
     assert taken.peak_rss > floor.peak_rss + 20 * 2**20
-    assert taken.cpu > floor.cpu
+    assert taken.cpu > 0.95 * selftest.BURNT, "a busy machine may take any time to start, but no less for this"
 
 
 def test_the_command_lists_and_refuses() -> None:
