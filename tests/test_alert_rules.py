@@ -308,6 +308,11 @@ def test_one_cause_pages_once_and_no_other_host_is_silenced(alertmanager: Alertm
         alerts += [{**here, **elsewhere, "alertname": name, "instance": f"b-{name}"} for name in targets]
         expected |= {(name, job, "a") for name in targets}
     alertmanager.until_it_knows(*alerts)
+    wait_until(lambda: expected <= alertmanager.inhibited())
+    last = {"job": "last", "instance": "a", "task": "backup", "severity": "warning"}
+    alertmanager.until_it_knows({**last, "alertname": "TorchsyncTaskLate"}, {**last, "alertname": "TorchsyncTaskMissed"})
+    expected.add(("TorchsyncTaskLate", "last", "a"))
+    wait_until(lambda: expected <= alertmanager.inhibited())  # what inhibits is taken in one after the other: all that came before was
     assert alertmanager.inhibited() == expected
 
 
