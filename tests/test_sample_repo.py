@@ -373,6 +373,7 @@ def test_the_commands_after_a_merge_work_on_a_host(web_1: Host) -> None:
     assert {task["name"] for task in json.loads(web_1.get("/api/v1/tasks")[1])["tasks"]} == TASKS_OF["web-1"]
     wait_for("two copies of the worker", lambda: len([run for run in web_1.runs("order-worker") if run["started_at"]]) == 2)
     wait_for("a heartbeat", lambda: "succeeded" in web_1.outcomes("heartbeat"))
+    wait_for("the report of this boot, beside which no other runs", lambda: "succeeded" in web_1.outcomes("boot-report"))
     ((_, after_the_merge),) = blocks("After the merge")
     assert len(commands(after_the_merge)) >= 5
     for words in commands(after_the_merge):
