@@ -41,7 +41,7 @@ needs_alertmanager = pytest.mark.skipif(shutil.which("prometheus-alertmanager") 
 
 
 def told_by(*command: str) -> str:
-    done = subprocess.run(command, cwd=RULES.parent, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=RULES.parent, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -61,7 +61,7 @@ def pre_commit(repo: Repo, home: Path, *words: str, path: str = "") -> tuple[int
         "PATH": path or os.environ["PATH"],
     }
     command = [sys.executable, "-m", "pre_commit", "run", *words]
-    done = subprocess.run(command, cwd=repo.folder, env=environment, text=True, capture_output=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=repo.folder, env=environment, text=True, capture_output=True, timeout=300, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
