@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from tests.agent.desk import Desk, document
 from tests.builders import HOUR, MINUTE, NOON, SECOND, daemon, generation, run_id, task
-from torchsync.core.control import PinRevision, Reload, ReloadProgress, RunTask, StopRuns, SyncNow, SyncProgress
+from torchsync.core.control import Answer, Ask, PinRevision, Reload, ReloadProgress, RunTask, StopRuns, SyncNow, SyncProgress
 from torchsync.core.engine import MOST_FIRES_A_TURN
 from torchsync.core.entries import Admit, Skip
 from torchsync.core.logevents import LogEvent
@@ -375,6 +375,21 @@ def test_a_run_asked_for_is_durable_when_the_answer_comes() -> None:
     assert answer.status == 202
     assert [run.id for run in desk.runs("beat")] == [answer.document["run"]]
     assert desk.runs("beat")[0].actor == "alice (1000)"
+
+
+def test_what_was_asked_for_is_shown_when_the_answer_comes() -> None:
+    """Whoever is told looks at once, and the loop may stand still wherever it is just then."""
+    desk = Desk(lambda order: None)
+    desk.git.push(every(600))
+    desk.pass_time(SECOND)
+    shown: list[list[str]] = []
+
+    class Asker:
+        def put(self, _: Answer, /) -> None:
+            shown.append([run.task.name for run in desk.snapshot.runs.values()])
+
+    desk.loop.turn([Ask(RunTask(task=TaskName("beat"), actor="a"), Asker())])
+    assert shown == [["beat"]]
 
 
 def test_what_cannot_be_run_or_stopped_is_said() -> None:

@@ -1,4 +1,4 @@
-"""What operators ask through the control socket, performed in the loop's turn and answered when it is durable."""
+"""What operators ask through the control socket, performed in the loop's turn and answered when it is durable and shown."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from torchsync.core.model import Instant, Millis, TaskName
 
 
 class Controls:
-    """Takes requests during a turn; `deliver` answers them once the turn has been performed."""
+    """Takes requests during a turn; `deliver` answers them once the turn has been performed and is shown."""
 
     def __init__(self, engine: Engine, syncs: Syncs, reloads: Reloads, holding: Holding, log: Log) -> None:
         self._engine = engine

@@ -162,9 +162,9 @@ class Loop:
             self._close_sync(paused, now, mono)
         self._parts.runner.perform(self._engine.flush())
         self._parts.dispatch.tick(self._engine.policy)
-        self._controls.deliver()
         self._do_chores(now, mono)
         self._publish(now)
+        self._controls.deliver()  # Whoever looks next finds what he was told.
 
     def patience(self) -> Millis:
         """How long there is nothing to do unless something happens."""
