@@ -30,9 +30,12 @@ from torchsync.core.model import Instant, Revision, TaskName
 
 OLDER = "feedfacefeedfacefeedfacefeedfacefeedface"
 CONFIG = """\
-global: {scrape_interval: 200ms, scrape_timeout: 200ms}
+global: {scrape_interval: 5s, scrape_timeout: 5s}
 scrape_configs: [{job_name: torchsync, static_configs: [%s]}]
 """
+"""A scrape that takes longer than its timeout makes a host silent, so those that are up get more than a busy machine needs."""
+SOON = ", __scrape_interval__: 200ms, __scrape_timeout__: 200ms"
+"""Of the host that goes."""
 REPOSITORY = {
     "tasks/all.yaml": """\
 version: 1
@@ -114,7 +117,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     with started(program, folder, exporters) as url:
         wait_for(url, "count(up == 1)", "4")
         exporters["mail-1"].close()
-        wait_for(url, "count(up == 0)", "1")
+        wait_for(url, 'up{host="mail-1"}', "0")
         yield Watched(url, repo.folder, repo.head, now)
     for name in ("db-1", "web-1", "old-9"):
         exporters[name].close()
@@ -124,7 +127,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 def started(program: str, folder: Path, exporters: dict[str, Exporter]) -> Iterator[str]:
     """A Prometheus that scrapes the exporters under their names; its address."""
     address = f"127.0.0.1:{free_port()}"
-    targets = (f"{{targets: ['{one.address}'], labels: {{host: {name}}}}}" for name, one in exporters.items())
+    targets = (
+        f"{{targets: ['{one.address}'], labels: {{host: {name}{SOON if name == 'mail-1' else ''}}}}}" for name, one in exporters.items()
+    )
     (folder / "prometheus.yml").write_text(CONFIG % ", ".join(targets))
     words = ["--config.file=prometheus.yml", "--storage.tsdb.path=tsdb", f"--web.listen-address={address}", "--log.level=warn"]
     with (folder / "prometheus.log").open("wb") as log:
