@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.builders import NOON, busy_snapshot, finished_run, generation, run_id
 from torchsync.adapters.controlapi import Admission, ControlSurface
-from torchsync.adapters.http import bind_unix, serve
+from torchsync.adapters.http import bind_unix, close_all, serve
 from torchsync.core.chronicle import Term, in_force
 from torchsync.core.control import Answer, Ask, Request
 from torchsync.core.entries import HistoryRow
@@ -43,7 +43,9 @@ ROWS = [
 
 @contextlib.contextmanager
 def agent(folder: Path, answer: Callable[[Request], Answer] | None = None, **changes: object) -> Iterator[Path]:
-    """The path of a socket on which `answer` stands for the loop."""
+    """The path of a socket on which `answer` stands for the loop. Afterwards nobody listens there: an agent leaves its server behind when that takes
+    long, and this one may be followed by another on the same path.
+    """
 
     def post(ask: Ask) -> None:
         if answer:
@@ -68,4 +70,4 @@ def agent(folder: Path, answer: Callable[[Request], Answer] | None = None, **cha
     try:
         yield path
     finally:
-        running.close()
+        close_all([running], 60)
