@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 # The paths of settings that a server asks for, and what it gets for each.
 Settings = Mapping[str, Any]
@@ -44,6 +44,8 @@ class LanguageServer:
         self.ask("initialize", {"processId": None, "rootUri": folder.as_uri(), "capabilities": does, "workspaceFolders": [root]})
         self._tell("initialized", {})
         self._tell("workspace/didChangeConfiguration", {"settings": self._settings})
+        # The server asks for its settings, then the network for a catalogue, and meanwhile marks what it would without them; this waits for both.
+        self.ask("textDocument/codeLens", {"textDocument": {"uri": folder.as_uri()}})
 
     def close(self) -> None:
         self._process.kill()
