@@ -171,14 +171,18 @@ class Service:
 
     def journal(self) -> list[Document]:
         """What the main processes of the unit logged during this test, be it on the standard error or by the socket."""
-        self.box.run("journalctl", "--sync", check=True)
+        self.sync_journal()
         lines = self.box.run("journalctl", f"--unit={UNIT}", "--output=json", f"--since=@{self._began}", check=True).stdout.splitlines()
         entries = [json.loads(line) for line in lines]
         return [entry for entry in entries if entry.get("SYSLOG_IDENTIFIER") == "torchsync"]
 
+    def sync_journal(self) -> None:
+        """What was sent to journald before is in its files. One that is being started again cannot be asked yet."""
+        wait_for("journald to answer", lambda: self.box.run("journalctl", "--sync").returncode == 0)
+
     def found_in_journal(self, *matches: str) -> list[Document]:
         """The entries that journalctl finds by these matches, of this test."""
-        self.box.run("journalctl", "--sync", check=True)
+        self.sync_journal()
         done = self.box.run("journalctl", "--all", "--output=json", f"--since=@{self._began}", *matches)
         return [json.loads(line) for line in done.stdout.splitlines()]
 

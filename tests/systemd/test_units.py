@@ -80,7 +80,7 @@ def test_the_environment_of_a_task_is_in_no_property_of_its_unit(service: Servic
     unit = UNIT_OF_RUN.format(run["id"])
     for verb in ("show", "cat", "status"):
         assert "not-for-everybody" not in service.box.run("systemctl", verb, "--no-pager", "--full", unit, check=True).stdout
-    assert service.box.run("ls", "/run/torchsync/starting", check=True).stdout == ""
+    wait_for("the script to go", lambda: service.box.run("ls", "/run/torchsync/starting", check=True).stdout == "")
     service.go.touch()
     service.ended("held")
 
@@ -152,7 +152,7 @@ def test_a_run_goes_on_when_the_executor_is_another_one_after_a_restart(service:
     assert service.pids(service.group_of(run))
     service.torchsync("stop", "held")
     assert service.ended("held")["outcome"] == "stopped"
-    assert not service.pids(service.group_of(run))
+    wait_for("the group to be empty", lambda: not service.pids(service.group_of(run)))
 
 
 def test_auto_is_systemd_here_and_says_so(service: Service) -> None:
@@ -179,8 +179,8 @@ def test_a_systemd_executor_that_cannot_work_ends_the_agent_with_78(service: Ser
 def test_runs_that_start_while_systemd_executes_itself_anew_start_once(service: Service) -> None:
     """It breaks the connection then, maybe before and maybe after it heard of the run."""
     service.start_with({"one": never("true")})
-    service.box.run("sh", "-c", "for i in 1 2 3; do systemctl daemon-reexec & torchsync run one; wait; done", check=True)
-    wait_for("three ends", lambda: [run["outcome"] for run in service.runs("one")] == ["succeeded"] * 3)
+    service.box.run("sh", "-c", "for i in 1 2 3; do systemctl daemon-reexec & torchsync run one --wait || exit; wait; done", check=True)
+    assert [run["outcome"] for run in service.runs("one")] == ["succeeded"] * 3
 
 
 def test_a_command_of_a_notice_is_outside_of_the_sandbox_of_the_agent(service: Service) -> None:
