@@ -47,6 +47,8 @@ class Demo:
         self.agent: subprocess.Popen[bytes] | None = None
         self.baseline = ""
         self.long_run = ""
+        self.gate = folder / "end"
+        """Once it is there, the long run ends."""
 
     # The remote.
 
@@ -58,7 +60,7 @@ class Demo:
         self.write_tasks("tasks-before.yaml")
 
     def write_tasks(self, name: str, to: str = "demo.yaml") -> None:
-        shutil.copy(HERE / name, self.clone / "tasks" / to)
+        (self.clone / "tasks" / to).write_text((HERE / name).read_text().replace("/DEMO/end", str(self.gate)))
 
     def push(self, subject: str) -> str:
         """The revision that was pushed."""
@@ -143,9 +145,32 @@ class Demo:
         return answer
 
     def scrape(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:
-            text: str = answer.read().decode()
-            return text
+        """What the agent says on TCP, where it listens a moment after it does so on its socket."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:
+                    text: str = answer.read().decode()
+                    return text
+            except urllib.error.HTTPError:
+                raise
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
+    def metric(self, name: str, is_right: Callable[[float], bool]) -> float:
+        """Its value once that is right: most follow what they count by a moment."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            value = sample(self.scrape("/metrics"), name)
+            if value is not None and is_right(value):
+                return value
+            check(time.monotonic() < deadline, f"{name} is {value}")
+            time.sleep(0.1)
+
+    def output(self, run: str) -> list[str]:
+        return self.command("logs", run).stdout.splitlines()
 
     def revision(self) -> str:
         generation = self.status()["generation"]
@@ -216,11 +241,11 @@ def moment(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def sample(text: str, name: str) -> float:
+def sample(text: str, name: str) -> float | None:
     for line in text.splitlines():
         if line.startswith(f"{name} "):
             return float(line.rsplit(" ", 1)[1])
-    raise NotShown(f"there is no {name} in /metrics")
+    return None
 
 
 def answers(demo: Demo, path: str) -> bool:
