@@ -111,9 +111,10 @@ def test_what_is_asked_follows_the_settings_and_what_is_wrong_with_them_is_a_not
     public = place.addresses[0]
     with place.opened(SecuritySettings()) as surfaces:
         assert ask(public, None, "/healthz").status == 200
+        assert surfaces._looking is not None
+        surfaces._looking.join(60)  # while the first look goes on, there is no second one
         surfaces.secure(SecuritySettings(passwords=str(place.folder / "none")))
         surfaces.tick(Millis(1))
-        assert surfaces._looking is not None
         surfaces._looking.join(60)
         assert [notice.code for notice in surfaces.notices()] == ["TS344"]
         assert ask(public, None, "/healthz").status == 503
