@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.host import Document, Host, cron, free_port, never, wait_for
+from tests.e2e.host import Document, Host, cron, never, wait_for
 from tests.haste import RULES, hastened, shipped
+from tests.ports import free_port
 
 PROMETHEUS = shutil.which("prometheus")
 FIRST, SECOND = "db-1", "web-1"

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_port
 from torchsync.cli.client import ControlClient
 from torchsync.errors import Unavailable
 
@@ -55,12 +55,6 @@ def wait_for(what: str, is_so: Callable[[], bool], patience: float = PATIENCE) -
 
 def moment(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def status_of(client: ControlClient) -> Document:
@@ -213,18 +207,21 @@ class Host:
             time.sleep(0.05)
 
     def metric(self, name: str) -> float:
-        for line in self.get("/metrics")[1].splitlines():
-            if line.startswith(f"{name} "):
-                return float(line.rsplit(" ", 1)[1])
-        raise AssertionError(f"no {name} in /metrics")
+        values = self.metrics(name)
+        assert values, f"no {name} in /metrics"
+        return values[0]
+
+    def metrics(self, name: str) -> list[float]:
+        """The value, if it is there by now."""
+        return [float(line.rsplit(" ", 1)[1]) for line in self.get("/metrics")[1].splitlines() if line.startswith(f"{name} ")]
 
     def wait_for_metric(self, name: str, value: float) -> None:
-        wait_for(f"{name} to be {value}", lambda: self.metric(name) == value)
+        wait_for(f"{name} to be {value}", lambda: self.metrics(name) == [value])
 
     def events(self) -> list[Document]:
-        """What the agents logged, as far as it is JSON."""
-        lines = self.log.read_text().splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        """What the agents logged, as far as it is JSON, and written to its end: a long line comes in pieces."""
+        lines = self.log.read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
 
     def wait_for_revision(self, revision: str) -> None:
         wait_for(f"{revision[:12]} to be in force", lambda: self.revision() == revision)
