@@ -47,11 +47,12 @@ class Terminal:
         return "\n".join(line.rstrip() for line in self.screen.display)
 
     def wait_for(self, what: str, is_so: Callable[[str], bool], patience: float = 60.0) -> str:
+        """The text of which it is so: a moment later half of the next frame may be there."""
         deadline = time.monotonic() + patience
-        while not is_so(self.text()):
-            assert time.monotonic() < deadline, f"waited {patience:.0f} s for {what}; the screen shows:\n{self.text()}"
+        while not is_so(text := self.text()):
+            assert time.monotonic() < deadline, f"waited {patience:.0f} s for {what}; the screen shows:\n{text}"
             select.select([self._ours], [], [], 0.1)
-        return self.text()
+        return text
 
     def end(self, patience: float = 60.0) -> int:
         """The exit status, once the program has ended; what it still wrote is on the screen."""
