@@ -34,6 +34,7 @@ class HookServer:
     def __init__(self, tls: tuple[Path, Path] | None = None) -> None:
         self.posts: list[Posted] = []
         self.connections = 0
+        self._talks: list[threading.Thread] = []
         self.is_down = False
         """What the way `switch` goes by."""
         self._is_closing = threading.Event()
@@ -65,7 +66,9 @@ class HookServer:
             except OSError:
                 return
             self.connections += 1
-            threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+            talk = threading.Thread(target=self._talk, args=(connection,), daemon=True)
+            talk.start()
+            self._talks.append(talk)
 
     def _talk(self, connection: socket.socket) -> None:
         try:
@@ -75,6 +78,15 @@ class HookServer:
                 WAYS[post.target.split("?")[0].split("/")[1]](self, stream)
         except (OSError, ValueError):
             return
+
+    def catch_up(self) -> None:
+        """What was sent until now is read, kept and answered. Connections are accepted in the order in which they came, so ours is the last."""
+        with socket.create_connection(self._listener.getsockname()) as last:
+            last.sendall(b"\n")
+            last.shutdown(socket.SHUT_WR)
+            last.recv(1)  # Nothing: it was closed for being no request.
+        for talk in list(self._talks):
+            talk.join()
 
     def wait(self) -> None:
         """Until the server is closed."""

@@ -53,6 +53,14 @@ def wait_for(what: str, is_so: Callable[[], bool], patience: float = PATIENCE) -
         time.sleep(0.05)
 
 
+def is_alive(pid: str) -> bool:
+    """Neither gone nor a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def moment(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
@@ -156,6 +164,11 @@ class Host:
         assert self.agent is not None
         self.agent.terminate()
         return self.agent.wait(60)
+
+    def children(self) -> list[str]:
+        """The processes that the loop of the agent started, and that have not ended."""
+        assert self.agent is not None
+        return Path(f"/proc/{self.agent.pid}/task/{self.agent.pid}/children").read_text().split()
 
     def close(self) -> None:
         """No agent and no run is left."""

@@ -45,6 +45,7 @@ def test_on_a_host_that_works_there_is_no_problem_and_nothing_is_changed(host: H
     host.configure(repository={"interval": "1h"})  # So that the agent itself changes nothing meanwhile.
     host.start()
     host.wait_for_revision(revision)
+    wait_for("the sync process to be gone", lambda: not host.children())
     before = prints(host.state), prints(host.run_folder)
     status, found = doctor(host)
     problems = [finding for findings in found.values() for finding in findings if finding["level"] in ("problem", "unknown")]

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from tests.e2e.host import Document, Host, never, wait_for
+from tests.e2e.host import Document, Host, is_alive, never, wait_for
 from torchsync.core.instants import parse_rfc3339
 
 
@@ -18,13 +18,6 @@ def daemon(command: str, **more: object) -> Document:
 
 def told(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
-
-
-def is_alive(pid: str) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_a_run_is_tried_again_across_kills_of_the_agent_and_every_attempt_keeps_its_output(host: Host, tmp_path: Path) -> None:
