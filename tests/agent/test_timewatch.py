@@ -18,7 +18,7 @@ from torchsync.core.clockwatch import HELD_FOR
 from torchsync.core.entries import HistoryQuery
 from torchsync.core.localtime import forget_zones
 from torchsync.core.logevents import LogEvent
-from torchsync.core.model import CronTiming, Fingerprint, Millis, Outcome, SkipReason, Task, TaskName
+from torchsync.core.model import CronTiming, Fingerprint, Instant, Millis, Outcome, SkipReason, Task, TaskName
 from torchsync.core.snapshot import ClockDirection
 
 DAY = 24 * HOUR
@@ -200,6 +200,24 @@ def test_a_host_that_slept_has_made_no_step_and_missed_what_it_missed() -> None:
     desk.pass_time(MINUTE)
     assert desk.snapshot.clock_jumps == {}
     assert desk.skips("beat") == [(SkipReason.MISSED, 479)]
+
+
+def test_an_agent_that_stands_still_between_its_two_clocks_has_seen_no_step() -> None:
+    desk = Desk()
+    desk.loop.begin()
+    right = desk.clock.now
+
+    def now_and_a_stop() -> Instant:
+        found = right()
+        desk.clock.now = right  # type: ignore[method-assign]
+        desk.clock.advance(5 * SECOND)
+        return found
+
+    desk.clock.now = now_and_a_stop  # type: ignore[method-assign]
+    desk.loop.turn([])
+    desk.loop.turn([])
+    assert desk.clock.now == right
+    assert desk.snapshot.clock_jumps == {}
 
 
 # Zone data.

@@ -10,19 +10,15 @@ from itertools import pairwise
 from tests.e2e.host import Document, Host, cron, moment, never, wait_for
 from tests.e2e.test_clock import HOUR, ShiftedHost
 
-# Both clocks are ahead by the seconds that a file tells. It is read with the wall clock only: read anew with the other one, right after it, it
-# could tell more, and that would be a step.
+# Both clocks are ahead by the seconds that a file tells.
 SUSPENDED = """
 import runpy, sys, time
 ahead, true_time, true_clock = sys.argv.pop(1), time.time_ns, time.clock_gettime_ns
-slept = 0
-def woken():
-    global slept
+def slept():
     with open(ahead) as file:
-        slept = int(float(file.read() or 0) * 1_000_000_000)
-    return true_time() + slept
-time.time_ns = woken
-time.clock_gettime_ns = lambda clock: true_clock(clock) + slept * (clock == time.CLOCK_BOOTTIME)
+        return int(float(file.read() or 0) * 1_000_000_000)
+time.time_ns = lambda: true_time() + slept()
+time.clock_gettime_ns = lambda clock: true_clock(clock) + slept() * (clock == time.CLOCK_BOOTTIME)
 runpy.run_module("torchsync", run_name="__main__", alter_sys=True)
 """
 

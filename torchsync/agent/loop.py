@@ -148,7 +148,7 @@ class Loop:
 
     def turn(self, events: Sequence[object]) -> None:
         """Everything in `events`, and everything that is due, has been decided, performed and shown."""
-        now, mono = self._clock.now(), self._clock.monotonic()
+        now, mono = self._time.read()
         self._time.look(now, mono)
         self._syncs.bound_times(now)
         for event in events:
