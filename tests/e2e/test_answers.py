@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import BinaryIO
 
 import pytest
@@ -28,21 +29,20 @@ def client(host: Host, *words: str, out: BinaryIO | int = subprocess.PIPE) -> su
     return subprocess.Popen(arguments, env=environment(), stdout=out, stderr=subprocess.PIPE, cwd=host.folder)
 
 
-def newest_entry(host: Host, task: str, kind: str) -> Document:
-    """The newest line of the history that has something for `kind`."""
-    wait_for(f"a line with {kind}", lambda: any(entry[kind] for entry in host.entries(task)))
-    return next(entry for entry in host.entries(task) if entry[kind])
+def newest_entry(host: Host, task: str, is_it: Callable[[Document], bool]) -> Document:
+    """The newest line of the history that is such a one."""
+    wait_for("such a line", lambda: any(map(is_it, host.entries(task))))
+    return next(filter(is_it, host.entries(task)))
 
 
 def test_every_instant_is_explained_by_what_was_in_force_then(host: Host) -> None:
     host.start()
     first = host.tasks(beat=cron("true"), held=cron("true"))
     host.wait_for_revision(first)
-    ran = newest_entry(host, "beat", "run")["first"]
+    ran = newest_entry(host, "beat", lambda entry: entry["run"] and entry["run"]["outcome"])["first"]
     assert host.torchsync("pause", "held", "--reason", "an experiment").returncode == 0
     # Not just any skip: a fire that came late may have found the one before it still running.
-    wait_for("an instant under the pause", lambda: any(entry["reason"] == "paused" for entry in host.entries("held")))
-    paused = next(entry["last"] for entry in host.entries("held") if entry["reason"] == "paused")
+    paused = newest_entry(host, "held", lambda entry: entry["reason"] == "paused")["last"]
     second = host.tasks(beat=cron("true", "0 0 1 1 *"))
     host.wait_for_revision(second)
     found = why(host, "beat", ran)
