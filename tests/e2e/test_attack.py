@@ -75,6 +75,7 @@ def victim(host: Host) -> Iterator[Victim]:
 
 def test_no_lie_of_the_sync_process_stops_the_schedule_or_is_stored(victim: Victim) -> None:
     since, in_force, saved, memory = time.time(), victim.in_force(), victim.saved(), victim.memory_kib()
+    tell(victim.host.folder, "nothing")  # Before there is something to sync: the agent asks by itself, too.
     truth = victim.host.tasks(beat=cron("true", max_running=0), more=cron("true"))
     for lie in [*LIES, "die"]:
         tell(victim.host.folder, lie)
