@@ -102,24 +102,29 @@ def test_a_pause_ends_by_itself_and_says_who_placed_it_to_operators_only(host: H
     wait_for("runs after the end", lambda: len(host.outcomes("beat")) > before + 1)
     wait_for("the pause to be gone", lambda: held(host) == [])
     assert "the pause of beat expired" in said(host, "history")
-    assert [event["sentence"] for event in host.events() if event["event"] == "hold_expired"] == ["the pause of beat expired"]
+    told = [event["sentence"] for event in host.events() if event["event"] == "hold_expired"]
+    assert told == ["the pause of beat expired"], "told before it is shown"
 
 
 def test_a_drained_host_becomes_empty_also_when_the_agent_is_killed_on_the_way(host: Host) -> None:
-    host.tasks(proxy=DAEMON, long=never("sleep 2"), stubborn=never("exec sleep 600"), report=never("true"))
+    end, begun = host.folder / "end", ("proxy", "long", "stubborn")
+    host.tasks(proxy=DAEMON, long=never(f"until [ -e {end} ]; do sleep 0.1; done"), stubborn=never("exec sleep 600"), report=never("true"))
     host.start()
     wait_for("the daemon", lambda: host.runs("proxy") != [])
     for task in ("long", "stubborn"):
         said(host, "run", task)
+    # What an agent has not begun when it is killed, the next one would have to begin: it does not, under a drain.
+    wait_for("all of them to have begun", lambda: {run["state"] for task in begun for run in host.runs(task)} == {"running"})
     assert "the drain was placed" in said(host, "drain", "--reason", "new kernel")
     killed(host)
+    end.touch()
     wait_for("the daemon and the run to end", lambda: host.outcomes("proxy") == ["stopped"] and host.outcomes("long") == ["succeeded"])
     wait_for("one run to be left", lambda: host.status()["runs_in_progress"] == 1)
     status, error = refused(host, "run", "report")
     assert status == 1
     assert "this host is drained by" in error
     assert said(host, "drain", "--stop", "--wait").splitlines()[-1] == "nothing runs any more"
-    assert host.outcomes("stubborn") == ["stopped"]
+    wait_for("the record of the stop", lambda: host.outcomes("stubborn") == ["stopped"])
     killed(host)
     wait_for("the drain to be in force again", lambda: host.status()["tasks"]["paused"] == 4)
     assert said(host, "resume", "--drain").startswith("the drain was lifted by")
@@ -223,7 +228,7 @@ def test_on_a_full_disk_a_hold_is_refused_and_nothing_is_half_done(small_host: H
     host.tasks(beat=cron("true"))
     host.start()
     wait_for("a run", lambda: host.outcomes("beat") != [])
-    said(host, "pause", "beat", "--until", "15s")
+    said(host, "pause", "beat", "--until", "30s")  # Longer than what follows takes.
     ballast = fill(host.state)
     status, error = refused(host, "pause", "--all")
     assert status == 1
@@ -231,7 +236,7 @@ def test_on_a_full_disk_a_hold_is_refused_and_nothing_is_half_done(small_host: H
     assert "nothing was changed" in error
     status, error = refused(host, "resume", "beat")
     assert (status, "nothing was changed" in error) == (1, True)
-    wait_for("the pause to end by itself", lambda: held(host) == [])
+    wait_for("the pause to end by itself", lambda: held(host) == [], 120)
     killed(host)
     wait_for("it to end again", lambda: held(host) == [])
     ballast.unlink()

@@ -28,6 +28,9 @@ def test_counters_and_the_last_success_outlive_a_kill_of_the_agent_and_an_absenc
     runs, last = host.metric(RUNS), host.metric(LAST)
     host.tasks(job=never("true"), other=never("true"))
     wait_for("no more runs", lambda: host.metric('torchsync_task_changes_total{action="changed"}') == 1)
+    wait_for(
+        "the end of the last one", lambda: all(run["outcome"] for run in host.runs("job"))
+    )  # Else the next agent counts it, some time.
     host.kill()
     host.start(until_up=False)
     first = first_scrape(host)
@@ -68,8 +71,8 @@ def test_prometheus_takes_openmetrics_of_the_agent_and_node_exporter_its_file(ho
         wait_for("both jobs", lambda: jobs(ask, 'torchsync_task_running{task="job"} == 0') == {"agent", "node"})
         wait_for("the agent's own", lambda: jobs(ask, "torchsync_runs_lost_total == 0") == {"agent", "node"})
         wait_for("a file without mistakes", lambda: jobs(ask, "node_textfile_scrape_error == 0") == {"node"})
-        names = {one["metric"] for one in ask("targets/metadata", match_target='{job="agent"}') if one["type"] == "counter"}
-        assert "torchsync_sync" in names, "a family of counters has no `_total` in OpenMetrics alone"
+        # A family of counters has no `_total` in OpenMetrics alone.
+        wait_for("a family of counters", lambda: "torchsync_sync" in counters(ask))
 
         host.configure(metrics={"per_task": "off", "textfile": str(folder / "torchsync.prom")})
         without_tasks = "torchsync_runs_lost_total unless on (job) torchsync_task_running"
@@ -117,6 +120,11 @@ class Ask:
             return json.load(answer)["data"]
 
 
+def counters(ask: Ask) -> set[str]:
+    """Of the newest scrape of the agent."""
+    return {one["metric"] for one in ask("targets/metadata", match_target='{job="agent"}') if one["type"] == "counter"}
+
+
 def jobs(ask: Ask, query: str) -> set[str]:
     try:
         return {one["metric"]["job"] for one in ask("query", query=query)["result"]}
@@ -129,7 +137,7 @@ def prometheus(folder: Path, ports: dict[str, int]) -> Iterator[Ask]:
     """A Prometheus that scrapes these jobs."""
     static = [{"job_name": name, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]} for name, port in ports.items()]
     config = folder / "prometheus.yml"
-    config.write_text(json.dumps({"global": {"scrape_interval": "200ms", "scrape_timeout": "200ms"}, "scrape_configs": static}))
+    config.write_text(json.dumps({"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": static}))
     port = free_port()
     words = [f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}", f"--web.listen-address=127.0.0.1:{port}"]
     with (folder / "prometheus.log").open("wb") as log:
