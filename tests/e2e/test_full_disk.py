@@ -56,7 +56,7 @@ def test_every_instant_is_accounted_for_once_though_the_disk_is_full_and_the_age
     for _ in range(2):
         before = len(started(host))
         wait_for("runs without a disk", lambda: len(started(host)) >= before + 3)  # noqa: B023 called at once
-        assert is_degraded(host)
+        wait_for("the agent to know of it", lambda: is_degraded(host))  # One that has just begun learns of it by what it writes.
         host.kill()
         host.start()
         wait_for("the surface", lambda: host.get("/healthz")[0] == 200)

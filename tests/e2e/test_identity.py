@@ -90,7 +90,7 @@ def test_a_secret_reaches_its_run_and_nobody_else(host: Host, secret: Path) -> N
     assert {place for place in watch.found if not place.startswith("the environment of ")} == set(), (
         "but in the environment it was asked for"
     )
-    assert handed(host) == []
+    wait_for("the secret to be gone", lambda: handed(host) == [])
 
 
 def test_secrets_of_a_run_that_ended_while_the_agent_was_dead_are_gone_with_the_next(host: Host, secret: Path) -> None:
@@ -105,7 +105,7 @@ def test_secrets_of_a_run_that_ended_while_the_agent_was_dead_are_gone_with_the_
     assert len(handed(host)) == 1
     host.start()
     wait_for("its end to be told", lambda: host.outcomes("one") == ["succeeded"])
-    assert handed(host) == []
+    wait_for("the secret to be gone", lambda: handed(host) == [])
 
 
 def test_a_grant_that_is_taken_back_holds_for_the_next_start(host: Host, secret: Path) -> None:
