@@ -51,4 +51,4 @@ def test_the_first_repository_of_the_readme_is_valid_and_runs_and_can_be_looked_
     for words in commands(looks):
         done = host.torchsync(*words)
         assert done.returncode == 0, (words, done.stderr)
-    assert host.torchsync("logs", "hello").stdout == "hello from h1\n"
+    wait_for("the newest run to have said it", lambda: host.torchsync("logs", "hello").stdout == "hello from h1\n")
