@@ -92,6 +92,18 @@ class Patient:
                 found += range(round(moment(entry["first"])), round(moment(entry["last"])) + 1)
         return sorted(found)
 
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """The agent is stopped meanwhile: a fault of several steps is never met half-way."""
+        agent = self.host.agent
+        assert agent is not None
+        agent.send_signal(signal.SIGSTOP)
+        try:
+            wait_for("the agent to stand still", lambda: _states(agent.pid) == {"T"})
+            yield
+        finally:
+            agent.send_signal(signal.SIGCONT)
+
     # What is held against it.
 
     def push_and_recover(self) -> None:
@@ -110,6 +122,15 @@ class Patient:
     def assert_tidy(self) -> None:
         left = [*self.mirror.rglob("*.lock"), *self.mirror.rglob("tmp_*"), *self.host.state.glob(".repo*"), *self.worktrees.glob(".new-*")]
         assert left == []
+
+
+def _states(pid: int) -> set[str]:
+    """Of the threads of a process: proc(5), `/proc/pid/stat`."""
+    found = set()
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):  # It has just ended.
+            found.add((thread / "stat").read_text().rpartition(")")[2].split()[0])
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -397,7 +418,8 @@ TREE_FAULTS: dict[str, Callable[[Patient], None]] = {
 @pytest.mark.parametrize("fault", TREE_FAULTS)
 def test_a_fault_of_the_tree_is_repaired_without_a_commit(patient: Patient, fault: str) -> None:
     before = patient.recoveries()
-    TREE_FAULTS[fault](patient)
+    with patient.standing_still():
+        TREE_FAULTS[fault](patient)
     wait_for("the repair", lambda: patient.recoveries() != before)
     assert patient.recoveries() == before | {"tree": before["tree"] + 1}
     assert (patient.tree / "scripts/work.sh").read_text() == patient.script
@@ -416,9 +438,10 @@ def test_a_link_in_place_of_the_folder_of_trees_is_not_followed(patient: Patient
     """The run in flight has its working directory where the folder is now: that is kept, under the name it was given."""
     before = patient.recoveries()
     elsewhere = patient.host.folder / "all-trees"
-    patient.worktrees.rename(elsewhere)
-    patient.worktrees.symlink_to(elsewhere)
-    seen = sorted(elsewhere.iterdir())
+    with patient.standing_still():
+        patient.worktrees.rename(elsewhere)
+        patient.worktrees.symlink_to(elsewhere)
+        seen = sorted(elsewhere.iterdir())
     wait_for("the repair", lambda: patient.recoveries() != before)
     assert patient.recoveries() == before | {"tree": before["tree"] + 1}
     assert patient.tree.is_dir()
@@ -461,6 +484,9 @@ def test_a_sync_process_that_is_killed_is_followed_by_one_that_works(patient: Pa
     victims = Path(f"/proc/{patient.host.agent.pid}/task/{patient.host.agent.pid}/children")
 
     def is_killed() -> bool:
+        nonlocal revision
+        if patient.in_force() == revision:  # That one was too fast.
+            revision = patient.push()
         for pid in victims.read_text().split():
             with suppress(OSError):  # Runs are children as well, and may be gone by now.
                 if b"syncprocess" in Path(f"/proc/{pid}/cmdline").read_bytes():
