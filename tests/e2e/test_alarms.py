@@ -58,6 +58,8 @@ def test_each_fault_pages_its_people_once_and_is_over_once(host: Host, other: Ho
         heard.wait("TorchsyncFleetCommitRejected", "firing")
 
         frozen, dead = both
+        # It is away for longer than its task may take to succeed, and is to be heard of for that no more when it is back.
+        assert frozen.torchsync("pause", "hanging").returncode == 0
         send(signal.SIGSTOP, frozen)
         wait_for("the frozen agent to be missed", lambda: len(monitoring.query("up == 0")) == 1)
         dead.kill()
@@ -86,7 +88,6 @@ def tasks(fails: Path, hangs: Path) -> dict[str, Document]:
     return {
         "beat": cron("true"),
         "failing": cron(f"test ! -e {fails}", alert={"severity": "critical"}, **of_databases),
-        # Longer than the host is frozen: else it is late when it is back, as it should be.
         "hanging": cron(f"while test -e {hangs}; do sleep 0.2; done", alert={"severity": "warning", "max_age": "16s"}, **of_databases),
     }
 
