@@ -126,6 +126,7 @@ def test_a_token_is_found_nowhere(host: Host, server: GitServer) -> None:
         sync_well_then_badly(host, server, watch)
         token.write_text(WRONG)
         before = len(server.seen)
+        host.client.post("/api/v1/sync")  # By itself it tries later and later.
         wait_for("another try", lambda: any(server.seen[before:]))
         search_everywhere(watch, host)
     assert watch.found == set()
@@ -152,6 +153,7 @@ def test_what_a_credential_command_prints_and_the_password_of_a_proxy_are_found_
     with watching(RIGHT, PROXY) as watch:
         sync_well_then_badly(host, server, watch)
         command.write_text(f"#!/bin/sh\necho password=$(cat {host.folder}/secret)\nexit 3\n")
+        host.client.post("/api/v1/sync")
         wait_for("the failure", lambda: "ended with status 3" in str(host.status()["sync"]["last"]))
         search_everywhere(watch, host)
         watch.search("the log of the proxy", proxy.log.read_bytes())

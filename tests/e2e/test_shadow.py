@@ -92,7 +92,8 @@ def test_a_shadow_notes_every_fire_and_starts_nothing(shadowed: Shadowed) -> Non
         off=cron(f"echo off >> {mark}", enabled=False),
     )
     shadowed.start()
-    wait_for("fires", lambda: len(shadowed.runs("beat")) >= 2 and len(shadowed.runs("keep")) == 2)
+    wait_for("fires", lambda: all(len(shadowed.runs(task)) >= 2 and shadowed.runs(task)[0]["outcome"] for task in ("beat", "script")))
+    wait_for("both copies of the daemon", lambda: len(shadowed.runs("keep")) == 2)
     assert not mark.exists()
     assert list((Path(f"{host.state}-shadow") / "runs").iterdir()) == []
     assert not host.state.exists()
