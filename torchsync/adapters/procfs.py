@@ -23,10 +23,12 @@ _RUN_ID = b"TORCHSYNC_RUN_ID="
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _CHASES, _AHEAD = 1_000, 4
 _ROUNDS = 10
-_YOUTH, _EXEC_TIME, _LOOKS = 2.0, 0.001, 10
+_YOUTH, _EXEC_TIME, _LOOKS = 2.0, 0.001, 8
 """In seconds: a process this young that shows no environment gets some more looks, after the time an exec takes, twice that, and so on."""
-_PLAIN_LOOKS = 3
-"""So many for one that shows its words: it has none, or the kernel is just about to show it."""
+_FEW_LOOKS = 3
+"""So many for one that shows its words: it has none, or the kernel is just about to show it. And so many where processes are looked at by the
+thousand, which may all be made to look like that.
+"""
 
 
 def boot_id() -> str:
@@ -159,16 +161,18 @@ class Kin:
     ticks: int
     census: Census
 
-    def members(self, candidates: Iterable[int], others: Container[int] = frozenset()) -> list[int]:
-        """Those of `candidates` that belong to the run and are alive. `others` are the leaders of other runs, whose sessions need no look."""
+    def members(self, candidates: Iterable[int], others: Container[int] = frozenset(), looks: int = _LOOKS) -> list[int]:
+        """Those of `candidates` that belong to the run and are alive. `others` are the leaders of other runs, whose sessions need no look. Takes a
+        quarter of a second at most, beside the reading; with fewer `looks` less.
+        """
         found, unclear = self._sorted_out(candidates, others)
-        for look in range(_LOOKS):
+        for look in range(looks):
             if not unclear:
                 break
             time.sleep(_EXEC_TIME * 2**look)
             more, unclear = self._sorted_out(unclear, others)
             found += more
-            if look + 1 >= _PLAIN_LOOKS:  # A busy machine may leave it in the middle of its exec; whoever is there has no words either.
+            if look + 1 >= _FEW_LOOKS:  # A busy machine may leave it in the middle of its exec; whoever is there has no words either.
                 unclear = [pid for pid in unclear if not any(words(pid))]
         return [pid for pid in found if start_ticks(pid) is not None]
 
@@ -190,7 +194,7 @@ class Kin:
         except OSError:
             return False
         try:
-            is_member = bool(Kin(self.run, self.leader, self.ticks, Census()).members([pid]))
+            is_member = bool(Kin(self.run, self.leader, self.ticks, Census()).members([pid], looks=_FEW_LOOKS))
             if is_member:
                 signal.pidfd_send_signal(descriptor, number)
         except OSError:  # It ended meanwhile, or may not be signalled.
