@@ -109,7 +109,7 @@ def test_a_shadow_notes_every_fire_and_starts_nothing(shadowed: Shadowed) -> Non
     assert not textfile.exists(), "that file is the agent's"
     assert [notice["code"] for notice in status["notices"]] == ["TS372"]
     assert "shadow" in shadowed.run("status", "--shadow").stdout
-    assert "not started" in shadowed.run("why", "beat", "--shadow").stdout
+    assert "not started" in shadowed.run("why", "beat", "--shadow", "--at", oldest["instant"]).stdout
     assert "TS350" in shadowed.run("status").stderr, "no agent answers: the shadow has a socket of its own"
     assert shadowed.run("reload", "--wait", "--shadow").returncode == 0
     log = shadowed.log.read_text()
