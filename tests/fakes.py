@@ -33,6 +33,9 @@ class FakeClock:
     def monotonic(self) -> Millis:
         return self._monotonic
 
+    def moment(self) -> tuple[Instant, Millis]:
+        return self._now, self._monotonic
+
     def is_synchronised(self) -> bool:
         return self.synchronised
 

@@ -33,6 +33,10 @@ class Clock(Protocol):
         """A clock that never steps and goes on while the machine sleeps (CLOCK_BOOTTIME)."""
         ...
 
+    def moment(self) -> tuple[Instant, Millis]:
+        """Both at one moment. Read one after the other they may be seconds apart, while the process stands still in between."""
+        ...
+
     def is_synchronised(self) -> bool:
         """The wall clock is known to agree with a time source. False says nothing: it may be right all the same."""
         ...

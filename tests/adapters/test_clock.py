@@ -8,6 +8,7 @@ import pytest
 
 from tests.adapters.contract_clock import CONTRACT
 from torchsync.adapters.clock import SystemClock
+from torchsync.core.model import Instant, Millis
 
 
 @pytest.mark.parametrize("contract", CONTRACT, ids=lambda contract: contract.__name__)
@@ -18,6 +19,26 @@ def test_the_clock_keeps_the_contract(contract) -> None:
 def test_the_monotonic_clock_is_the_one_of_proc_uptime() -> None:
     before, read, after = uptime(), SystemClock().monotonic() / 1000, uptime()
     assert before - 0.02 <= read <= after + 0.02
+
+
+def test_a_process_that_stands_still_between_its_looks_at_the_two_clocks_knows_the_moment() -> None:
+    class Held(SystemClock):
+        """Every other reading of the wall clock is followed by two seconds in which nothing is read."""
+
+        held, readings = 0, 0
+
+        def now(self) -> Instant:
+            now = Instant(super().now() + self.held)
+            Held.readings += 1
+            Held.held += Held.readings % 2 * 2_000
+            return now
+
+        def monotonic(self) -> Millis:
+            return Millis(super().monotonic() + self.held)
+
+    now, mono = SystemClock().moment()
+    held_now, held_mono = Held().moment()
+    assert abs((held_now - held_mono) - (now - mono)) < 1_000
 
 
 def uptime() -> float:

@@ -17,10 +17,8 @@ import pytest
 from tests.adapters.contract_executor import CONTRACT
 from tests.adapters.processes import IS_ROOT, Rig, account, carriers, only_children, open_rig, status, wait_for, why_not
 from torchsync.adapters import procfs
-from torchsync.adapters.clock import SystemClock
 from torchsync.adapters.rundir import Claim, RunFiles
-from torchsync.adapters.watchedrun import wall_clock_at
-from torchsync.core.model import AttemptId, Exited, Instant, Millis, ProgramCommand, Run, ShellCommand, run_of
+from torchsync.core.model import AttemptId, Exited, ProgramCommand, Run, ShellCommand, run_of
 from torchsync.ports import RunEnded, RunStarted
 
 only_root = pytest.mark.skipif(not IS_ROOT, reason="only as root: switches users")
@@ -117,26 +115,6 @@ def test_start_and_duration_are_the_runs(rig) -> None:
     assert isinstance(ended.ending, Exited)
     assert 280 <= ended.ending.duration < 60_000
     assert run.admitted_at <= ended.ending.started_at == started.started_at
-
-
-def test_the_start_is_right_though_the_agent_stood_still_between_its_looks_at_two_clocks(rig) -> None:
-    class Held(SystemClock):
-        """Every other reading of the wall clock is followed by two seconds in which nothing is read."""
-
-        held, readings = 0, 0
-
-        def now(self) -> Instant:
-            now = Instant(super().now() + self.held)
-            Held.readings += 1
-            Held.held += Held.readings % 2 * 2_000
-            return now
-
-        def monotonic(self) -> Millis:
-            return Millis(super().monotonic() + self.held)
-
-    clock = Held()
-    uptime, before = clock.monotonic(), rig.clock.now()
-    assert before <= wall_clock_at(uptime, clock) + 1 <= rig.clock.now() + 2
 
 
 NASTY = [

@@ -15,6 +15,9 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 _STA_UNSYNC = 0x0040
 """linux/timex.h. The kernel sets it whenever somebody sets the clock, and a time daemon clears it."""
 
+_READINGS, _CLOSE = 5, Millis(1)
+"""Both clocks are read that close to each other, or once more; after so many readings the closest one counts."""
+
 
 class _Timex(ctypes.Structure):
     """As far as it is read: adjtimex(2). The rest is room that the kernel writes to."""
@@ -42,11 +45,21 @@ class SystemClock:
     def now(self) -> Instant:
         return Instant(time.time_ns() // 1_000_000)
 
-    def is_synchronised(self) -> bool:
-        return _kernel_is_synchronised() or self._mark.exists()
-
     def monotonic(self) -> Millis:
         return Millis(time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000)
+
+    def moment(self) -> tuple[Instant, Millis]:
+        readings = []
+        for _ in range(_READINGS):
+            before, now, after = self.monotonic(), self.now(), self.monotonic()
+            readings.append((after - before, now, before))
+            if after - before <= _CLOSE:
+                break
+        _, now, mono = min(readings)
+        return now, mono
+
+    def is_synchronised(self) -> bool:
+        return _kernel_is_synchronised() or self._mark.exists()
 
 
 def _kernel_is_synchronised() -> bool:

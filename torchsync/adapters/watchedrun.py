@@ -14,7 +14,6 @@ from torchsync.ports import Clock
 
 _UPTIME_STEP = 10
 """/proc/uptime counts hundredths of a second and drops the rest."""
-_READINGS = 5
 
 REMOVED = "the directory of the run was removed while it went on"
 
@@ -49,16 +48,9 @@ def wake(watched: Watched) -> None:
 
 
 def wall_clock_at(uptime: Millis, clock: Clock) -> Instant:
-    """What the wall clock shows for that uptime. Two clocks are read, one after the other, and a process may stand still in between, for seconds on a
-    busy machine: of a few readings the one counts that took the least time.
-    """
-    readings = []
-    for _ in range(_READINGS):
-        before, now, after = clock.monotonic(), clock.now(), clock.monotonic()
-        readings.append((after - before, now - before))
-        if after - before <= 1:
-            break
-    return Instant(min(readings)[1] + uptime)
+    """What the wall clock shows for that uptime."""
+    now, mono = clock.moment()
+    return Instant(now - mono + uptime)
 
 
 def instant_of(claim: Claim, run: Run, clock: Clock) -> Instant:

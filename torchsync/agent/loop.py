@@ -148,7 +148,7 @@ class Loop:
 
     def turn(self, events: Sequence[object]) -> None:
         """Everything in `events`, and everything that is due, has been decided, performed and shown."""
-        now, mono = self._time.read()
+        now, mono = self._clock.moment()
         self._time.look(now, mono)
         self._syncs.bound_times(now)
         for event in events:
@@ -168,7 +168,7 @@ class Loop:
 
     def patience(self) -> Millis:
         """How long there is nothing to do unless something happens."""
-        now, mono = self._clock.now(), self._clock.monotonic()
+        now, mono = self._clock.moment()
         ends = (self._syncs.next_wake(mono), self._hooks.next_wake(mono), self._parts.holding.next_wake(now))
         waits = (LONGEST_WAIT, self._engine.next_wake(now, mono), *ends)
         return min(wait for wait in waits if wait is not None)

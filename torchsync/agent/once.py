@@ -31,7 +31,7 @@ def sync_once(
     syncs.remember(saved.load_syncs())
     syncs.note_in_force(generation)
     restrain(syncs, expired(saved.load_holds() or Holds(), clock.now()))
-    if paused := syncs.tick(clock.now(), clock.monotonic()):
+    if paused := syncs.tick(*clock.moment()):
         return paused
     while True:
         for event in wakeups.wait(None):

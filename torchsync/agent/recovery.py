@@ -32,7 +32,7 @@ def recover(engine: Engine, syncs: Syncs, saved: Saved, recorder: Recorder, *, c
     """
     view = recorder.take_over()
     stored = saved.load_generation()
-    now, mono = clock.now(), clock.monotonic()
+    now, mono = clock.moment()
     generation = _counting(stored, is_ledger_lost=recorder.found_empty_ledger, now=now) if stored else None
     if stored and stored.baselines and recorder.found_empty_ledger:
         view = _without_ledger(view, stored, engine.boot_id, log)

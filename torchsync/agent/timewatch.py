@@ -26,9 +26,6 @@ from torchsync.ports import Clock, ZoneFiles
 
 ZONES_EVERY = Millis(60_000)
 
-_ONE_MOMENT, _READINGS = Millis(100), 10
-"""Both clocks are read within this time, or once more; so often at most."""
-
 _IMPOSSIBLE = Problem(
     code="TS336",
     message=f"the wall clock shows a time that cannot be; fires are held until it is right, for {brief_duration(HELD_FOR)} at most",
@@ -56,14 +53,6 @@ class TimeWatch:
     def notices(self) -> tuple[Problem, ...]:
         """What is wrong with the clock just now."""
         return (*([_IMPOSSIBLE] if self._hold is Hold.HELD else []), *([self._silence] if self._silence else []))
-
-    def read(self) -> tuple[Instant, Millis]:
-        """Both clocks at one moment: what passes between two readings, while the process stands still, would look like a step of the wall clock."""
-        for _ in range(_READINGS):
-            before, now, mono = self._clock.monotonic(), self._clock.now(), self._clock.monotonic()
-            if mono - before < _ONE_MOMENT:
-                break
-        return now, mono
 
     def look(self, now: Instant, mono: Millis) -> None:
         """The first thing in a turn: the engine knows what the clocks did, and whatever it moved is durable, if that can be had."""
